@@ -1,0 +1,459 @@
+#include "base/json.h"
+
+#include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <unordered_set>
+
+namespace adyton::base {
+namespace {
+
+constexpr std::string_view kHex = "0123456789abcdef";
+
+void append_unicode_escape(std::string& out, unsigned value) {
+    out += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) out += kHex[(value >> shift) & 0xfU];
+}
+
+enum class Escape { Html, Minimal };
+
+void append_string(std::string& out, std::string_view text, Escape escape) {
+    out += '"';
+    std::size_t plain = 0;  // start of the run that needs no escape
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const bool html = escape == Escape::Html && (c == '<' || c == '>' || c == '&');
+        const bool line_separator = escape == Escape::Html && c == 0xe2 && i + 2 < text.size() &&
+                                    static_cast<unsigned char>(text[i + 1]) == 0x80 &&
+                                    (static_cast<unsigned char>(text[i + 2]) & 0xfeU) == 0xa8;
+        if (c >= 0x20 && c != '"' && c != '\\' && !html && !line_separator) continue;
+        out.append(text, plain, i - plain);
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += static_cast<char>(c);
+        } else if (c == '\n') {
+            out += "\\n";
+        } else if (c == '\r') {
+            out += "\\r";
+        } else if (c == '\t') {
+            out += "\\t";
+        } else if (line_separator) {
+            append_unicode_escape(out, 0x2028U + (static_cast<unsigned char>(text[i + 2]) & 1U));
+            i += 2;
+        } else {
+            append_unicode_escape(out, c);
+        }
+        plain = i + 1;
+    }
+    out.append(text, plain, text.size() - plain);
+    out += '"';
+}
+
+}  // namespace
+
+// Builds the document from the reader's events; counts depth and refuses duplicate keys.
+class JsonBuilder {
+public:
+    explicit JsonBuilder(Json::Limits limits) : limits_(limits) {}
+
+    bool Null() { return add(Json()); }
+    bool Bool(bool flag) { return add(Json::boolean(flag)); }
+    bool RawNumber(const char* text, rapidjson::SizeType length, bool) {
+        Json number;
+        number.type_ = Json::Type::Number;
+        number.text_.assign(text, length);
+        return add(std::move(number));
+    }
+    bool String(const char* text, rapidjson::SizeType length, bool) {
+        return add(Json::string(std::string(text, length)));
+    }
+    bool Key(const char* text, rapidjson::SizeType length, bool) {
+        std::string key(text, length);
+        Json& object = *open_.back().value;
+        if (!unique(open_.back(), key)) {
+            failure_ = "duplicate key";
+            return false;
+        }
+        object.members_.emplace_back(std::move(key), Json());
+        return true;
+    }
+    bool StartObject() { return open(Json::object()); }
+    bool EndObject(rapidjson::SizeType) { return close(); }
+    bool StartArray() { return open(Json::array()); }
+    bool EndArray(rapidjson::SizeType) { return close(); }
+    // Not called: numbers arrive as text.
+    bool Int(int) { return false; }
+    bool Uint(unsigned) { return false; }
+    bool Int64(std::int64_t) { return false; }
+    bool Uint64(std::uint64_t) { return false; }
+    bool Double(double) { return false; }
+
+    Json take() { return std::move(root_); }
+    const char* failure() const { return failure_; }
+
+private:
+    struct Open {
+        Json* value;
+        std::unordered_set<std::string> keys;  // used once an object is large
+    };
+    static constexpr std::size_t kLinearKeys = 16;
+
+    static bool unique(Open& open, const std::string& key) {
+        const auto& members = open.value->members_;
+        if (members.size() < kLinearKeys) {
+            for (const auto& member : members) {
+                if (member.first == key) return false;
+            }
+            return true;
+        }
+        if (open.keys.empty()) {
+            for (const auto& member : members) open.keys.insert(member.first);
+        }
+        return open.keys.insert(key).second;
+    }
+
+    Json* place(Json value) {
+        if (open_.empty()) {
+            root_ = std::move(value);
+            return &root_;
+        }
+        Json& parent = *open_.back().value;
+        if (parent.type_ == Json::Type::Array) {
+            parent.items_.push_back(std::move(value));
+            return &parent.items_.back();
+        }
+        parent.members_.back().second = std::move(value);
+        return &parent.members_.back().second;
+    }
+    bool add(Json value) {
+        place(std::move(value));
+        return true;
+    }
+    bool open(Json container) {
+        if (open_.size() >= limits_.depth_max) {
+            failure_ = "nested too deeply";
+            return false;
+        }
+        // Pointers stay valid: a container grows only while it is the innermost open one.
+        open_.push_back({place(std::move(container)), {}});
+        return true;
+    }
+    bool close() {
+        open_.pop_back();
+        return true;
+    }
+
+    Json::Limits limits_;
+    Json root_;
+    std::vector<Open> open_;
+    const char* failure_ = nullptr;
+};
+
+Json Json::boolean(bool value) {
+    Json json;
+    json.type_ = Type::Boolean;
+    json.boolean_ = value;
+    return json;
+}
+Json Json::integer(std::int64_t value) {
+    Json json;
+    json.type_ = Type::Number;
+    json.text_ = std::to_string(value);
+    return json;
+}
+Json Json::unsigned_integer(std::uint64_t value) {
+    Json json;
+    json.type_ = Type::Number;
+    json.text_ = std::to_string(value);
+    return json;
+}
+Json Json::real(double value) {
+    Json json;
+    if (!std::isfinite(value)) return json;
+    std::array<char, 32> buffer{};
+    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+    json.type_ = Type::Number;
+    json.text_.assign(buffer.data(), end.ptr);
+    return json;
+}
+Json Json::string(std::string value) {
+    Json json;
+    json.type_ = Type::String;
+    json.text_ = std::move(value);
+    return json;
+}
+Json Json::array() {
+    Json json;
+    json.type_ = Type::Array;
+    return json;
+}
+Json Json::object() {
+    Json json;
+    json.type_ = Type::Object;
+    return json;
+}
+
+Result<Json> Json::parse(std::string_view text, Limits limits) {
+    using Reader =
+        rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>, rapidjson::CrtAllocator>;
+    constexpr unsigned kFlags = rapidjson::kParseIterativeFlag |
+                                rapidjson::kParseValidateEncodingFlag |
+                                rapidjson::kParseNumbersAsStringsFlag;
+    // The reader takes a NUL for the end of the text.
+    if (text.find('\0') != std::string_view::npos) {
+        return Error::invalid_argument("malformed JSON: NUL byte");
+    }
+    rapidjson::MemoryStream memory(text.data(), text.size());
+    JsonBuilder builder(limits);
+    Reader reader;
+    const rapidjson::ParseResult parsed = reader.Parse<kFlags>(memory, builder);
+    if (parsed) return builder.take();
+    if (builder.failure() != nullptr) {
+        return Error::invalid_argument(std::string("malformed JSON: ") + builder.failure());
+    }
+    return Error::invalid_argument(
+        std::string("malformed JSON: ") + rapidjson::GetParseError_En(parsed.Code()) +
+        " (at byte " + std::to_string(parsed.Offset()) + ")");
+}
+
+Result<bool> Json::as_boolean() const {
+    if (!is_boolean()) return Error::invalid_argument("not a boolean");
+    return boolean_;
+}
+
+namespace {
+template <typename T>
+Result<T> parse_integer(const std::string& text) {
+    T value{};
+    const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (end.ec == std::errc::result_out_of_range) {
+        return Error::invalid_argument("integer out of range");
+    }
+    if (end.ec != std::errc() || end.ptr != text.data() + text.size()) {
+        return Error::invalid_argument("not an integer");
+    }
+    return value;
+}
+}  // namespace
+
+Result<std::int64_t> Json::as_int64() const {
+    if (!is_number()) return Error::invalid_argument("not an integer");
+    return parse_integer<std::int64_t>(text_);
+}
+Result<std::uint64_t> Json::as_uint64() const {
+    if (!is_number()) return Error::invalid_argument("not an integer");
+    return parse_integer<std::uint64_t>(text_);
+}
+Result<double> Json::as_double() const {
+    if (!is_number()) return Error::invalid_argument("not a number");
+    return parse_integer<double>(text_);
+}
+Result<std::string> Json::as_string() const {
+    if (!is_string()) return Error::invalid_argument("not a string");
+    return text_;
+}
+
+bool Json::boolean_value() const {
+    CHECK(is_boolean());
+    return boolean_;
+}
+const std::string& Json::string_value() const {
+    CHECK(is_string());
+    return text_;
+}
+const std::string& Json::number_text() const {
+    CHECK(is_number());
+    return text_;
+}
+const std::vector<Json>& Json::items() const {
+    CHECK(is_array());
+    return items_;
+}
+const std::vector<Json::Member>& Json::members() const {
+    CHECK(is_object());
+    return members_;
+}
+std::size_t Json::size() const {
+    return is_object() ? members_.size() : items_.size();
+}
+
+const Json* Json::find(std::string_view name) const {
+    for (const Member& member : members_) {
+        if (member.first == name) return &member.second;
+    }
+    return nullptr;
+}
+
+Json& Json::set(std::string name, Json value) & {
+    CHECK(is_object());
+    for (Member& member : members_) {
+        if (member.first == name) {
+            member.second = std::move(value);
+            return *this;
+        }
+    }
+    members_.emplace_back(std::move(name), std::move(value));
+    return *this;
+}
+Json&& Json::set(std::string name, Json value) && {
+    set(std::move(name), std::move(value));
+    return std::move(*this);
+}
+Json& Json::push_back(Json value) & {
+    CHECK(is_array());
+    items_.push_back(std::move(value));
+    return *this;
+}
+
+std::string Json::dump() const {
+    std::string out;
+    dump_to(out);
+    return out;
+}
+
+void Json::dump_to(std::string& out) const {
+    switch (type_) {
+        case Type::Null:
+            out += "null";
+            return;
+        case Type::Boolean:
+            out += boolean_ ? "true" : "false";
+            return;
+        case Type::Number:
+            out += text_;
+            return;
+        case Type::String:
+            append_string(out, text_, Escape::Html);
+            return;
+        case Type::Array: {
+            out += '[';
+            for (std::size_t i = 0; i < items_.size(); ++i) {
+                if (i > 0) out += ',';
+                items_[i].dump_to(out);
+            }
+            out += ']';
+            return;
+        }
+        case Type::Object: {
+            out += '{';
+            for (std::size_t i = 0; i < members_.size(); ++i) {
+                if (i > 0) out += ',';
+                append_string(out, members_[i].first, Escape::Html);
+                out += ':';
+                members_[i].second.dump_to(out);
+            }
+            out += '}';
+            return;
+        }
+    }
+}
+
+namespace {
+void pretty(const Json& json, std::string& out, std::size_t indent) {
+    const bool object = json.is_object();
+    if (json.is_string()) {
+        append_string(out, json.string_value(), Escape::Minimal);
+        return;
+    }
+    if ((!object && !json.is_array()) || json.size() == 0) {
+        json.dump_to(out);
+        return;
+    }
+    out += object ? "{\n" : "[\n";
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        out.append(indent + 2, ' ');
+        if (object) {
+            append_string(out, json.members()[i].first, Escape::Minimal);
+            out += ": ";
+        }
+        pretty(object ? json.members()[i].second : json.items()[i], out, indent + 2);
+        out += i + 1 < json.size() ? ",\n" : "\n";
+    }
+    out.append(indent, ' ');
+    out += object ? '}' : ']';
+}
+}  // namespace
+
+std::string Json::dump_pretty() const {
+    std::string out;
+    pretty(*this, out, 0);
+    return out;
+}
+
+void JsonWriter::separate() {
+    if (need_comma_) out_ += ',';
+    need_comma_ = true;
+}
+JsonWriter& JsonWriter::begin_object() {
+    separate();
+    out_ += '{';
+    need_comma_ = false;
+    return *this;
+}
+JsonWriter& JsonWriter::end_object() {
+    out_ += '}';
+    need_comma_ = true;
+    return *this;
+}
+JsonWriter& JsonWriter::begin_array() {
+    separate();
+    out_ += '[';
+    need_comma_ = false;
+    return *this;
+}
+JsonWriter& JsonWriter::end_array() {
+    out_ += ']';
+    need_comma_ = true;
+    return *this;
+}
+JsonWriter& JsonWriter::key(std::string_view name) {
+    separate();
+    append_string(out_, name, Escape::Html);
+    out_ += ':';
+    need_comma_ = false;
+    return *this;
+}
+JsonWriter& JsonWriter::value(std::string_view text) {
+    separate();
+    append_string(out_, text, Escape::Html);
+    return *this;
+}
+namespace {
+template <typename T>
+void append_number(std::string& out, T number) {
+    std::array<char, 24> buffer{};
+    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number);
+    out.append(buffer.data(), end.ptr);
+}
+}  // namespace
+JsonWriter& JsonWriter::value(std::int64_t number) {
+    separate();
+    append_number(out_, number);
+    return *this;
+}
+JsonWriter& JsonWriter::value(std::uint64_t number) {
+    separate();
+    append_number(out_, number);
+    return *this;
+}
+JsonWriter& JsonWriter::value(bool flag) {
+    separate();
+    out_ += flag ? "true" : "false";
+    return *this;
+}
+JsonWriter& JsonWriter::null() {
+    separate();
+    out_ += "null";
+    return *this;
+}
+JsonWriter& JsonWriter::raw(std::string_view json) {
+    separate();
+    out_ += json;
+    return *this;
+}
+
+}  // namespace adyton::base
