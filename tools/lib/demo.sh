@@ -1,0 +1,73 @@
+# `tools/dev up` and `tools/dev bench`.
+
+# demo_up [--once] [--port-base N]
+demo_up() {
+    local once='' port_base=''
+    while (($# > 0)); do
+        case $1 in
+            --once) once=yes ;;
+            --port-base)
+                port_base=${2:?up: --port-base needs a number}
+                shift
+                ;;
+            *) die "up: unknown argument $1 (known: --once --port-base N)" ;;
+        esac
+        shift
+    done
+    ensure_packages build
+    build_preset release bin/adyton
+    local data=build/dev-data
+    if [[ -n $once ]]; then
+        data=$(mktemp -d "$ADYTON_ROOT/build/once.XXXXXX")
+        on_exit rm -rf "$data"
+        port_base=${port_base:-$(free_port_base 8)}
+    fi
+    start_adyton_dev "${port_base:-8080}" "$data"
+    python3 tools/tour.py --pool "$ADYTON_POOL_URL"
+    [[ -n $once ]] && return 0
+    cat <<TEXT
+
+Adyton is up. Pool: $ADYTON_POOL_URL  metrics: $ADYTON_METRICS_URL  data: $data  log: $ADYTON_LOG
+  build/release/bin/adyton pool info --url $ADYTON_POOL_URL
+  curl -s $ADYTON_POOL_URL/openapi.json | jq .
+Ctrl-C stops it.
+TEXT
+    wait "$ADYTON_PID"
+}
+
+# start_adyton_dev PORT_BASE DATA_DIRECTORY: starts it, waits until it is ready, exports where it is.
+# Stopped when tools/dev ends.
+start_adyton_dev() {
+    local port_base=$1 data=$2 waited
+    mkdir -p "$data"
+    ADYTON_LOG=$data/adyton.log
+    export ADYTON_POOL_URL=http://127.0.0.1:$((port_base + 1))
+    export ADYTON_METRICS_URL=http://127.0.0.1:$((port_base + 4))
+    say "adyton dev --port-base $port_base"
+    build/release/bin/adyton dev --port-base "$port_base" --data-dir "$data" \
+        >"$ADYTON_LOG" 2>&1 </dev/null &
+    ADYTON_PID=$!
+    on_exit stop_adyton_dev
+    for ((waited = 0; waited < 600; waited++)); do
+        if ! kill -0 "$ADYTON_PID" 2>/dev/null; then
+            tail -n 30 "$ADYTON_LOG" >&2
+            die "adyton dev ended; its whole log is $ADYTON_LOG (ports taken? try --port-base)"
+        fi
+        curl --silent --fail --max-time 2 --output /dev/null "$ADYTON_POOL_URL/ready" && return 0
+        sleep 0.1
+    done
+    tail -n 30 "$ADYTON_LOG" >&2
+    die "adyton dev is not ready after 60 s"
+}
+
+stop_adyton_dev() {
+    kill -TERM "$ADYTON_PID" 2>/dev/null || true
+    wait "$ADYTON_PID" 2>/dev/null || true
+}
+
+demo_bench() {
+    (($# == 0)) && set -- pool
+    ensure_packages build
+    build_preset release bin/adyton
+    exec build/release/bin/adyton bench "$@"
+}

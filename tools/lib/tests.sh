@@ -1,0 +1,58 @@
+# Running ctest, with totals.
+
+# run_ctest PRESET STAGE [CTEST-ARGUMENTS]: PostgreSQL, ctest, totals. Zero tests is a failure.
+run_ctest() {
+    local preset=$1 stage=$2 status=0 report
+    shift 2
+    report=$ADYTON_ROOT/build/$preset/ctest_$stage.xml
+    rm -f "$report"
+    start_postgres
+    say "tests ($preset)"
+    ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$(nproc)" \
+        --output-junit "$report" "$@" </dev/null || status=$?
+    local passed=0 failed=0 skipped=0
+    if [[ -f $report ]]; then
+        read -r passed failed skipped < <(python3 tools/totals.py "$report")
+    fi
+    # ctest failed but no test did (a bad argument, no tests): still a failure to see in the totals.
+    ((status == 0 || failed > 0)) || failed=1
+    if ((passed + failed == 0)); then
+        say_error "no test ran"
+        status=1
+    fi
+    print_totals "$stage" "$passed" "$failed" "$skipped"
+    return "$status"
+}
+
+command_test() {
+    ensure_packages build
+    build_preset release
+    run_ctest release test "$@"
+}
+
+command_sim() {
+    ensure_packages build
+    build_preset release
+    say "one process with the whole suite comes with the module sim; these are the simulated tests"
+    run_ctest release sim -R Simulat "$@"
+}
+
+# What the sanitizers are told. Leaks are checked: LeakSanitizer needs ptrace, which some containers
+# forbid; it says so itself.
+sanitizer_environment() {
+    export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1"
+    export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1"
+    export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1"
+    command -v llvm-symbolizer-14 >/dev/null &&
+        export ASAN_SYMBOLIZER_PATH=llvm-symbolizer-14
+    return 0
+}
+
+command_sanitizer() {
+    local preset=$1
+    shift
+    ensure_packages build
+    sanitizer_environment
+    build_preset "$preset"
+    run_ctest "$preset" "$preset" -LE '^lint$' "$@"
+}
