@@ -1,0 +1,38 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "crypto/internal/hmac_sha256.h"
+#include "crypto/internal/p256_arith.h"
+#include "crypto/internal/secret_box.h"
+
+namespace adyton::crypto::internal {
+
+// The deterministic nonces of RFC 6979 3.2 for P-256 with HMAC-SHA256: k, and should a signature
+// come out as zero, the next one. All state is in the secret arena.
+class Rfc6979Nonces {
+public:
+    // private_scalar in [1, n-1]; digest already reduced mod n (bits2octets).
+    Rfc6979Nonces(const Limbs& private_scalar, const Limbs& digest);
+
+    // In [1, n-1].
+    Limbs next();
+
+private:
+    struct State {
+        HmacSha256 hmac;
+        std::array<std::uint8_t, 32> k;
+        std::array<std::uint8_t, 32> v;
+        std::array<std::uint8_t, 64> seed;  // int2octets(x) || bits2octets(h1)
+    };
+
+    void rekey(std::uint8_t separator, base::ByteView seed);
+    void next_v();
+
+    SecretBox<State> state_;
+    bool started_ = false;
+};
+
+}  // namespace adyton::crypto::internal

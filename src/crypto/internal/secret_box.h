@@ -1,0 +1,28 @@
+#pragma once
+
+#include <new>
+#include <type_traits>
+
+#include "crypto/secret.h"
+
+namespace adyton::crypto::internal {
+
+// One plain object in the secret arena: working state that holds key material while it is in use.
+// Starts zeroed, ends wiped.
+template <typename T>
+class SecretBox {
+    static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+    static_assert(sizeof(T) <= SecretArena::kSlotBytesMax && alignof(T) <= 64);
+
+public:
+    SecretBox() : slot_(sizeof(T)), object_(new (slot_.data()) T{}) {}
+
+    T& operator*() { return *object_; }
+    T* operator->() { return object_; }
+
+private:
+    SecretArena::Slot slot_;
+    T* object_;
+};
+
+}  // namespace adyton::crypto::internal
