@@ -9,6 +9,8 @@
 #include <cmath>
 #include <unordered_set>
 
+#include "base/bytes.h"
+
 namespace adyton::base {
 namespace {
 
@@ -69,9 +71,11 @@ public:
         return add(std::move(number));
     }
     bool String(const char* text, rapidjson::SizeType length, bool) {
+        if (!well_formed({text, length})) return false;
         return add(Json::string(std::string(text, length)));
     }
     bool Key(const char* text, rapidjson::SizeType length, bool) {
+        if (!well_formed({text, length})) return false;
         std::string key(text, length);
         Json& object = *open_.back().value;
         if (!unique(open_.back(), key)) {
@@ -101,6 +105,13 @@ private:
         std::unordered_set<std::string> keys;  // used once an object is large
     };
     static constexpr std::size_t kLinearKeys = 16;
+
+    // The reader lets an escaped low surrogate stand alone ("\\udc00"); no UTF-8 exists for it.
+    bool well_formed(std::string_view text) {
+        if (is_valid_utf8(text)) return true;
+        failure_ = "lone surrogate";
+        return false;
+    }
 
     static bool unique(Open& open, const std::string& key) {
         const auto& members = open.value->members_;
