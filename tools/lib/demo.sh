@@ -23,7 +23,7 @@ demo_up() {
         port_base=${port_base:-$(free_port_base 8)}
     fi
     start_adyton_dev "${port_base:-8080}" "$data"
-    python3 tools/tour.py --pool "$ADYTON_POOL_URL"
+    python3 tests/e2e/main_job.py --base-url "$ADYTON_POOL_URL"
     [[ -n $once ]] && return 0
     cat <<TEXT
 
