@@ -1,0 +1,101 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "policy/amount.h"
+#include "storage/database.h"
+
+// Limits that hold exactly, however many callers and instances there are: usage is counted in the
+// database, inside the unit of work that has the effect, under the database's clock.
+namespace adyton::policy {
+
+// How much of what, by whom, in which time. Fixed windows that begin at multiples of their length
+// since 1970 (UTC): up to twice the maximum can fall around a border. Zero: no window, a total.
+struct Limit {
+    std::string subject;      // "service:neocompute"; 1 to 256 characters
+    std::string metric;       // "signatures", "gas"; 1 to 128 characters
+    base::Duration window{};  // whole microseconds
+    Amount max;
+    std::string rule;  // named in the refusal
+};
+
+struct Refusal {
+    std::string subject;
+    std::string metric;
+    std::string rule;
+    Amount max;
+    Amount used;  // before this attempt
+    base::Duration window{};
+    base::Duration retry_after{};  // until the window ends; zero for totals
+
+    // ResourceExhausted, reason "policy_rate" (windows) or "policy_total".
+    Error to_error() const;
+};
+
+// --- Rates: counted and forgotten. ---
+
+// Counts `amount` (CHECK: above 0) against the limit, whose max must be below 2^63 (CHECK). Null:
+// granted. A refusal counts nothing, and the unit may still commit (say, an audit record).
+// One statement.
+Result<std::optional<Refusal>> consume(
+    storage::Transaction& tx, const Limit& limit, std::int64_t amount);
+// Several at once: all or none. The first one that refuses is given.
+struct Consumption {
+    Limit limit;
+    std::int64_t amount = 1;
+};
+Result<std::optional<Refusal>> consume_all(
+    storage::Transaction& tx, std::span<const Consumption> items);
+// Forgets up to `count` windows that ended; how many went.
+Result<std::int64_t> remove_ended_rates(storage::Transaction& tx, std::int64_t count);
+
+// Until this unit of work commits, no other that calls this for the same subject and metric passes:
+// what is counted afterwards (held locks, say) stays true.
+Result<void> serialize(
+    storage::Transaction& tx, const std::string& subject, const std::string& metric);
+
+// --- Reservations: counted, then committed or given back. ---
+
+struct Charge {
+    Limit limit;
+    Amount amount;
+};
+
+enum class ReservationState { Reserved, Committed, GivenBack };
+
+struct Reservation {
+    std::string id;
+    ReservationState state = ReservationState::Reserved;
+    base::Timestamp created_at;
+};
+
+// Reserves all charges under `id` (1 to 128 characters, chosen by the caller: a repetition of the
+// same id with the same charges changes nothing). Null: reserved. A refusal reserves nothing.
+// Conflict, reason "reservation_reused": the id was used with other charges or is given back.
+// Unprocessable: a sum passes 2^128 - 1.
+Result<std::optional<Refusal>> reserve(
+    storage::Transaction& tx, const std::string& id, std::span<const Charge> charges);
+// The effect happened: the usage stays. Doing it twice is fine. NotFound. Conflict, reason
+// "reservation_given_back".
+Result<void> commit_reservation(storage::Transaction& tx, const std::string& id);
+// The effect will never happen: usage returns to the windows it was charged in. Doing it twice is
+// fine. NotFound. Conflict, reason "reservation_committed".
+Result<void> give_back_reservation(storage::Transaction& tx, const std::string& id);
+
+// NotFound.
+Result<Reservation> find_reservation(storage::Transaction& tx, const std::string& id);
+// Undecided ones older than `before`, oldest first: for a worker that asks the chain.
+Result<std::vector<Reservation>> list_undecided_reservations(
+    storage::Transaction& tx, base::Timestamp before, std::int64_t count);
+// What stands against a limit now, reservations included (not for rates).
+Result<Amount> reserved_total(storage::Transaction& tx, const Limit& limit);
+
+}  // namespace adyton::policy
