@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "crypto/secret.h"
+
+namespace adyton::attest {
+
+// Where a secret (or another text that stays out of the configuration, such as a certificate) is
+// to be found. The configuration holds only these, never a value.
+struct SecretReference {
+    enum class Kind {
+        Environment,  // a variable, read once and wiped in place
+        File,         // a path
+        Credential,   // a systemd credential: a file of that name in $CREDENTIALS_DIRECTORY
+    };
+    Kind kind = Kind::File;
+    std::string name;
+
+    // "env:NAME", "file:PATH" or "credential:NAME". InvalidArgument otherwise, also for a variable
+    // that is no identifier, an empty path and a credential name with a slash. The message never
+    // repeats the text: it may be a secret put in the wrong place.
+    static Result<SecretReference> parse(std::string_view text);
+    std::string to_string() const;
+    bool operator==(const SecretReference&) const = default;
+};
+
+// What a file must be besides regular and not a symbolic link (O_NOFOLLOW).
+enum class FileUse {
+    Secret,  // owned by this user or root; no permission for group or others
+    Public,  // certificates: owned by this user or root; not writable by group or others
+};
+
+// Secrets of this process, by reference. Use it in `main`, before threads start: reading the
+// environment changes it. Not thread safe.
+class SecretSource {
+public:
+    SecretSource() = default;
+
+    // Moves these variables out of the environment now, whether or not they will be asked for:
+    // the bytes where /proc/self/environ shows them are zeroed. Absent ones are passed over.
+    // TooLarge names the variable whose value passes SecretBuffer::kSizeMax (all are wiped).
+    Result<void> take_environment(std::span<const std::string_view> names);
+
+    // Whether the variable was taken, or stands in the environment, and is not empty.
+    bool has_environment(const std::string& name) const;
+
+    // The bytes as they are. A variable can be read once.
+    // NotFound: the variable, file or credential is absent or empty, or was read before.
+    // PermissionDenied: the file's owner or mode is wrong, or it cannot be opened.
+    // InvalidArgument: not a regular file; a credential without $CREDENTIALS_DIRECTORY.
+    // TooLarge: over SecretBuffer::kSizeMax.
+    // Every message names the reference and what to do, never a byte of the secret.
+    Result<crypto::SecretBuffer> read(const SecretReference& reference);
+
+    // Key material (decisions.md 14): from the environment the original's rule, hex with an even
+    // number of digits and an optional 0x is decoded and anything else is raw text; from files and
+    // credentials raw bytes, all of them, or "hex:" and hex digits (white space at the end of that
+    // form is ignored). Errors as read(), and InvalidArgument: malformed "hex:" text.
+    Result<crypto::SecretBuffer> read_key_material(const SecretReference& reference);
+
+    // Text that is no secret: certificates in PEM. At most 256 KiB; not wiped. Errors as read().
+    // A variable can be read again and stays in the environment.
+    Result<std::string> read_public_text(const SecretReference& reference) const;
+
+private:
+    std::map<std::string, crypto::SecretBuffer> taken_;
+};
+
+// A file as a secret. Errors as SecretSource::read.
+Result<crypto::SecretBuffer> read_secret_file(const std::string& path);
+
+}  // namespace adyton::attest

@@ -1,0 +1,257 @@
+#include "service/settings.h"
+
+#include <array>
+
+namespace adyton::service {
+namespace {
+
+constexpr std::int64_t kMinuteMs = 60'000;
+constexpr std::int64_t kHourMs = 60 * kMinuteMs;
+constexpr std::int64_t kDayMs = 24 * kHourMs;
+
+// Rows in the order of settings.h and of the printed reference. The kind comes from the key's type
+// where that decides it.
+template <typename T>
+constexpr SettingKind kind_of() {
+    if constexpr (std::is_same_v<T, std::int64_t>) {
+        return SettingKind::Integer;
+    } else if constexpr (std::is_same_v<T, double>) {
+        return SettingKind::Real;
+    } else if constexpr (std::is_same_v<T, bool>) {
+        return SettingKind::Boolean;
+    } else if constexpr (std::is_same_v<T, base::Duration>) {
+        return SettingKind::Duration;
+    } else if constexpr (std::is_same_v<T, TextList>) {
+        return SettingKind::List;
+    } else if constexpr (std::is_same_v<T, OptionalSecret>) {
+        return SettingKind::Secret;
+    } else if constexpr (std::is_same_v<T, base::Json>) {
+        return SettingKind::Section;
+    } else {
+        return SettingKind::Text;
+    }
+}
+
+struct Extra {
+    std::string_view environment = {};
+    std::string_view flag = {};
+    std::int64_t min = std::numeric_limits<std::int64_t>::min();
+    std::int64_t max = std::numeric_limits<std::int64_t>::max();
+};
+
+template <typename T>
+constexpr Setting row(
+    Key<T> key, std::string_view default_text, std::string_view help, Extra extra = {}) {
+    Setting out;
+    out.key = key.name;
+    out.kind = kind_of<T>();
+    out.default_text = default_text;
+    out.help = help;
+    out.environment = extra.environment;
+    out.flag = extra.flag;
+    out.min = extra.min;
+    out.max = extra.max;
+    return out;
+}
+
+constexpr Setting choice(
+    Key<std::string> key, std::string_view choices, std::string_view default_text,
+    std::string_view help, Extra extra = {}) {
+    Setting out = row(key, default_text, help, extra);
+    out.kind = SettingKind::Choice;
+    out.choices = choices;
+    return out;
+}
+
+constexpr Setting address(
+    Key<std::string> key, std::string_view default_text, std::string_view help, Extra extra = {}) {
+    Setting out = row(key, default_text, help, extra);
+    out.kind = SettingKind::Address;
+    return out;
+}
+
+constexpr Setting url(Key<std::string> key, std::string_view help, Extra extra) {
+    Setting out = row(key, "", help, extra);
+    out.redact_password = true;
+    return out;
+}
+
+using namespace settings;  // NOLINT(google-build-using-namespace): names of this table only
+
+constexpr std::array kProcess = {
+    row(kDataDir, "adyton-data",
+        "Directory of this instance: database, instance id, lock file. Created when absent.",
+        {.flag = "--data-dir"}),
+    address(
+        kListen, "127.0.0.1:8085",
+        "Where the service listens. PORT replaces the port alone. 0 as port: any free one.",
+        {.environment = "BIND_ADDR", .flag = "--listen"}),
+    row(kThreads, "0", "Threads that serve connections. 0: one for each core this process may use.",
+        {.min = 0, .max = 256}),
+    row(kWorkerThreads, "0",
+        "Threads for work that blocks or computes for long (batch signing, growing the pool). 0: "
+        "one for each core.",
+        {.min = 0, .max = 64}),
+    choice(
+        kLogLevel, "debug info warning warn error", "info", "The least level that is logged.",
+        {.environment = "LOG_LEVEL", .flag = "--log-level"}),
+    row(kLogPath, "", "File for log lines. Empty: standard error."),
+    choice(
+        kLogAccess, "all errors off", "all",
+        "Which requests get an access log line: all, those answered with 400 or more, or none."),
+    row(kMetricsEnabled, "true", "Whether metrics are served.", {.environment = "METRICS_ENABLED"}),
+    address(
+        kMetricsListen, "127.0.0.1:9464",
+        "Where metrics (/metrics) and probes (/health, /ready) are served in plain HTTP, apart "
+        "from the service, whose TLS no probe can pass. Empty: nowhere.",
+        {.flag = "--metrics-listen"}),
+    row(kHealthCacheTime, "1s",
+        "How long a result of the storage probe answers /health and /ready.",
+        {.min = 0, .max = kMinuteMs}),
+    row(kHealthTimeout, "5s", "How long the storage probe may take.",
+        {.min = 10, .max = kMinuteMs}),
+};
+
+constexpr std::array kHttp = {
+    row(kHttpConnectionsMax, "10000", "Open connections; further ones wait in the kernel.",
+        {.min = 1, .max = 1'000'000}),
+    row(kHttpHeaderBytesMax, "1048576", "Largest request line and headers together, in bytes.",
+        {.min = 1024, .max = 16 * 1024 * 1024}),
+    row(kHttpBodyBytesMax, "8388608", "Largest request body, in bytes.",
+        {.min = 1024, .max = 1024 * 1024 * 1024}),
+    row(kHttpHeaderTimeout, "10s", "From the first byte of a request to the end of its headers.",
+        {.min = 1, .max = kHourMs}),
+    row(kHttpReadTimeout, "30s", "From the first byte of a request to the end of its body.",
+        {.min = 1, .max = kHourMs}),
+    row(kHttpWriteTimeout, "30s", "Until the peer took an answer.", {.min = 1, .max = kHourMs}),
+    row(kHttpIdleTimeout, "120s", "How long a connection may wait for its next request.",
+        {.min = 1, .max = kDayMs}),
+    row(kHttpConnectionAgeMax, "15m",
+        "After this a connection is closed between two requests, so that new certificates and "
+        "trust take effect.",
+        {.min = 1000, .max = kDayMs}),
+    row(kHttpDrainTimeout, "30s", "How long running requests may finish when the process stops.",
+        {.min = 0, .max = kHourMs}),
+};
+
+constexpr std::array kIdentity = {
+    row(kTlsCertificate, "", "Certificate chain of this service, PEM.",
+        {.environment = "MARBLE_CERT"}),
+    row(kTlsKey, "", "Private key of the certificate, PEM.", {.environment = "MARBLE_KEY"}),
+    row(kTlsClientCa, "", "Authorities whose client certificates are accepted, PEM.",
+        {.environment = "MARBLE_ROOT_CA"}),
+    row(kTlsExtraClientCa, "",
+        "Further authorities, PEM. They may vouch for `gateway` only, unless identity.issuers says "
+        "otherwise.",
+        {.environment = "MARBLE_EXTRA_CLIENT_CA"}),
+    choice(
+        kIdentityMode, "strict development", "strict",
+        "How callers are known: strict takes the service from the verified client certificate; "
+        "development believes X-Service-ID and needs a loopback listener. Only the flag can say "
+        "development.",
+        {.flag = "--identity"}),
+    row(kIdentityServices, "",
+        "The services that may call. Empty: the suite's own (gateway, neocompute, neooracle, "
+        "...)."),
+    row(kIdentityExtraServices, "", "Services that may call besides these."),
+    row(kIdentityAliases, "",
+        "Names in certificates that stand for a service, as NAME = \"SERVICE\". Unset: the "
+        "contract's (accountpool = \"neoaccounts\", ...)."),
+    row(kIdentityIssuers, "",
+        "Further certificate authorities and the services that each may vouch for, one table each: "
+        "NAME = {ca, source, services, trust_domain, pins}; source is marble-type, uri-san, "
+        "dns-san-exact or spki-pin."),
+};
+
+constexpr std::array kStorage = {
+    url(kDatabaseUrl,
+        "sqlite:PATH or postgres://USER@HOST/NAME. Empty: SQLite in the data directory. A password "
+        "comes from DATABASE_URL, database.password or PGPASSFILE, never from this file.",
+        {.environment = "DATABASE_URL", .flag = "--database-url"}),
+    row(kDatabasePassword, "", "The PostgreSQL password.", {.environment = "DATABASE_PASSWORD"}),
+    row(kDatabaseReaders, "0", "Connections that read. 0: chosen by the database.",
+        {.min = 0, .max = 256}),
+    row(kDatabaseWriters, "0", "Connections that write (PostgreSQL). 0: chosen by the database.",
+        {.min = 0, .max = 64}),
+    row(kDatabaseQueueMax, "0",
+        "Units of work that may wait for a commit; more are refused with 503. 0: chosen by the "
+        "database.",
+        {.min = 0, .max = 1'000'000}),
+    choice(
+        kAuditDurability, "durable relaxed", "durable",
+        "Whether a signature waits until its audit record is on disk. relaxed is faster and can "
+        "lose the records of the last moments in a crash."),
+    row(kAuditCheckpointPeriod, "10m", "How often the heads of all audit chains are signed.",
+        {.min = 1000, .max = 30 * kDayMs}),
+    row(kIdempotencyKeep, "168h", "How long the answer to an Idempotency-Key is remembered.",
+        {.min = kHourMs, .max = 365 * kDayMs}),
+    row(kPolicyFile, "", "TOML file of policy rules."),
+    row(kPolicyRules, "", "Policy rules in this file, instead of policy.file."),
+};
+
+constexpr std::array kPool = {
+    row(kPoolMasterKey, "",
+        "The master key, 32 bytes or more: raw, or hex: and hex digits. By environment, the "
+        "original's rule (text, or hex where it looks like hex).",
+        {.environment = "POOL_MASTER_KEY"}),
+    row(kPoolMasterSeed, "",
+        "A seed of 16 bytes or more that the master key is derived from, where there is no master "
+        "key.",
+        {.environment = "COORD_MASTER_SEED"}),
+    row(kPoolMasterKeyHash, "",
+        "SHA-256 of the master public key, 64 hex digits. Start-up fails when the key is another.",
+        {.environment = "POOL_MASTER_KEY_HASH"}),
+    row(kPoolMasterAttestationHash, "", "Text shown as attestation_hash by /master-key.",
+        {.environment = "POOL_MASTER_ATTESTATION_HASH"}),
+    row(kPoolEncryptionKey, "", "32 bytes that open stored keys (encrypted_wif) of an old pool.",
+        {.environment = "POOL_ENCRYPTION_KEY"}),
+    row(kPoolMinAccounts, "200", "The pool is filled up to this many accounts.",
+        {.min = 0, .max = 10'000'000}),
+    row(kPoolMaxAccounts, "10000", "No account is created beyond this many.",
+        {.min = 1, .max = 10'000'000}),
+    row(kPoolBatchSignMax, "1000", "Most entries of one /batch-sign.", {.min = 1, .max = 10'000}),
+    row(kSigningSelfCheck, "true", "Whether each signature is verified before it leaves."),
+    row(kPoolLockTtlDefault, "24h", "Life of a lock that was requested without ttl_seconds.",
+        {.min = 1000, .max = 365 * kDayMs}),
+    row(kPoolLockTtlMax, "24h", "Longest life of a lock.", {.min = 1000, .max = 365 * kDayMs}),
+    row(kPoolRotationRate, "0.1", "Part of the free accounts that is retired each day, 0 to 1."),
+    row(kPoolRotationMinAge, "24h", "Accounts younger than this are not retired.",
+        {.min = 0, .max = 3650 * kDayMs}),
+    row(kPoolRotationGasMax, "100000",
+        "Accounts with this much GAS or more (smallest unit), or any other token, are not retired.",
+        {.min = 0}),
+    row(kPoolDeleteRetiring, "false",
+        "Whether retired accounts without any balance are deleted (their ids are archived).",
+        {.environment = "NEOACCOUNTS_DELETE_RETIRING_ACCOUNTS"}),
+    row(kPoolRotatePeriod, "1h", "How often accounts are chosen for retirement. 0s: never.",
+        {.min = 0, .max = 30 * kDayMs}),
+    row(kPoolRetirePeriod, "1h", "How often retired accounts are deleted, if at all. 0s: never.",
+        {.min = 0, .max = 30 * kDayMs}),
+    row(kPoolStaleLockPeriod, "1h",
+        "How often locks past their life are cleared. (They give no right to sign from the moment "
+        "they end.) 0s: never.",
+        {.min = 0, .max = 30 * kDayMs}),
+    row(kPoolTopUpPeriod, "1h", "How often the pool is filled up to its minimum. 0s: never.",
+        {.min = 0, .max = 30 * kDayMs}),
+};
+
+template <std::size_t... Sizes>
+constexpr auto join(const std::array<Setting, Sizes>&... groups) {
+    std::array<Setting, (Sizes + ...)> out{};
+    std::size_t next = 0;
+    const auto append = [&](const auto& group) {
+        for (const Setting& setting : group) out[next++] = setting;
+    };
+    (append(groups), ...);
+    return out;
+}
+
+constexpr std::array kServe = join(kProcess, kHttp, kIdentity, kStorage, kPool);
+
+}  // namespace
+
+Schema serve_schema() {
+    return kServe;
+}
+
+}  // namespace adyton::service

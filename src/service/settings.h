@@ -1,0 +1,85 @@
+#pragma once
+
+#include "service/config.h"
+
+// Every setting of `adyton serve`. The table (settings.cpp) holds types, defaults, limits and help;
+// these are the names that code uses.
+
+namespace adyton::service::settings {
+
+// Process
+inline constexpr Key<std::string> kDataDir{"data_dir"};
+inline constexpr Key<std::string> kListen{"listen"};
+inline constexpr Key<std::int64_t> kThreads{"threads"};
+inline constexpr Key<std::int64_t> kWorkerThreads{"worker_threads"};
+inline constexpr Key<std::string> kLogLevel{"log.level"};
+inline constexpr Key<std::string> kLogPath{"log.path"};
+inline constexpr Key<std::string> kLogAccess{"log.access"};
+inline constexpr Key<bool> kMetricsEnabled{"metrics.enabled"};
+inline constexpr Key<std::string> kMetricsListen{"metrics.listen"};
+inline constexpr Key<base::Duration> kHealthCacheTime{"health.cache_time"};
+inline constexpr Key<base::Duration> kHealthTimeout{"health.timeout"};
+
+// HTTP
+inline constexpr Key<std::int64_t> kHttpConnectionsMax{"http.connections_max"};
+inline constexpr Key<std::int64_t> kHttpHeaderBytesMax{"http.header_bytes_max"};
+inline constexpr Key<std::int64_t> kHttpBodyBytesMax{"http.body_bytes_max"};
+inline constexpr Key<base::Duration> kHttpHeaderTimeout{"http.header_timeout"};
+inline constexpr Key<base::Duration> kHttpReadTimeout{"http.read_timeout"};
+inline constexpr Key<base::Duration> kHttpWriteTimeout{"http.write_timeout"};
+inline constexpr Key<base::Duration> kHttpIdleTimeout{"http.idle_timeout"};
+inline constexpr Key<base::Duration> kHttpConnectionAgeMax{"http.connection_age_max"};
+inline constexpr Key<base::Duration> kHttpDrainTimeout{"http.drain_timeout"};
+
+// TLS and identity
+inline constexpr Key<OptionalSecret> kTlsCertificate{"tls.certificate"};
+inline constexpr Key<OptionalSecret> kTlsKey{"tls.key"};
+inline constexpr Key<OptionalSecret> kTlsClientCa{"tls.client_ca"};
+inline constexpr Key<OptionalSecret> kTlsExtraClientCa{"tls.extra_client_ca"};
+inline constexpr Key<std::string> kIdentityMode{"identity.mode"};
+inline constexpr Key<TextList> kIdentityServices{"identity.services"};
+inline constexpr Key<TextList> kIdentityExtraServices{"identity.extra_services"};
+inline constexpr Key<base::Json> kIdentityAliases{"identity.aliases"};
+inline constexpr Key<base::Json> kIdentityIssuers{"identity.issuers"};
+
+// Storage, audit, policy
+inline constexpr Key<std::string> kDatabaseUrl{"database.url"};
+inline constexpr Key<OptionalSecret> kDatabasePassword{"database.password"};
+inline constexpr Key<std::int64_t> kDatabaseReaders{"database.readers"};
+inline constexpr Key<std::int64_t> kDatabaseWriters{"database.writers"};
+inline constexpr Key<std::int64_t> kDatabaseQueueMax{"database.queue_max"};
+inline constexpr Key<std::string> kAuditDurability{"audit.durability"};
+inline constexpr Key<base::Duration> kAuditCheckpointPeriod{"audit.checkpoint_period"};
+inline constexpr Key<base::Duration> kIdempotencyKeep{"idempotency.keep"};
+inline constexpr Key<std::string> kPolicyFile{"policy.file"};
+inline constexpr Key<base::Json> kPolicyRules{"policy.rules"};
+
+// Account pool
+inline constexpr Key<OptionalSecret> kPoolMasterKey{"pool.master_key"};
+inline constexpr Key<OptionalSecret> kPoolMasterSeed{"pool.master_seed"};
+inline constexpr Key<std::string> kPoolMasterKeyHash{"pool.master_key_hash"};
+inline constexpr Key<std::string> kPoolMasterAttestationHash{"pool.master_attestation_hash"};
+inline constexpr Key<OptionalSecret> kPoolEncryptionKey{"pool.encryption_key"};
+inline constexpr Key<std::int64_t> kPoolMinAccounts{"pool.min_accounts"};
+inline constexpr Key<std::int64_t> kPoolMaxAccounts{"pool.max_accounts"};
+inline constexpr Key<std::int64_t> kPoolBatchSignMax{"pool.batch_sign_max"};
+inline constexpr Key<bool> kSigningSelfCheck{"pool.signing.self_check"};
+inline constexpr Key<base::Duration> kPoolLockTtlDefault{"pool.lock.ttl_default"};
+inline constexpr Key<base::Duration> kPoolLockTtlMax{"pool.lock.ttl_max"};
+inline constexpr Key<double> kPoolRotationRate{"pool.rotation.rate_per_day"};
+inline constexpr Key<base::Duration> kPoolRotationMinAge{"pool.rotation.min_age"};
+inline constexpr Key<std::int64_t> kPoolRotationGasMax{"pool.rotation.gas_max"};
+inline constexpr Key<bool> kPoolDeleteRetiring{"pool.retire.delete"};
+inline constexpr Key<base::Duration> kPoolRotatePeriod{"pool.workers.rotate_period"};
+inline constexpr Key<base::Duration> kPoolRetirePeriod{"pool.workers.retire_period"};
+inline constexpr Key<base::Duration> kPoolStaleLockPeriod{"pool.workers.stale_lock_period"};
+inline constexpr Key<base::Duration> kPoolTopUpPeriod{"pool.workers.top_up_period"};
+
+}  // namespace adyton::service::settings
+
+namespace adyton::service {
+
+// The table.
+Schema serve_schema();
+
+}  // namespace adyton::service
