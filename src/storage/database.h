@@ -72,6 +72,8 @@ public:
     // Number of rows changed.
     virtual Result<std::int64_t> execute(
         std::string_view sql, std::initializer_list<Value> values) = 0;
+    // Several statements separated by semicolons, without parameters: migrations and test set-up.
+    virtual Result<void> execute_script(std::string_view script) = 0;
 
     virtual Dialect dialect() const = 0;
     std::string_view fragment(Fragment fragment) const;

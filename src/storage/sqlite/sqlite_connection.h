@@ -1,0 +1,105 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/database.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace adyton::storage::sqlite {
+
+enum class Access {
+    Write,
+    Read,  // refuses to change anything
+};
+
+struct ConnectionOptions {
+    std::string path;
+    std::string vfs;  // empty: the system's
+    base::Duration busy_timeout{};
+    std::int64_t cache_kib = 0;
+};
+
+// One SQLite connection with its prepared statements. For one thread at a time.
+class Connection {
+public:
+    enum class Command { Begin, BeginImmediate, Commit, Rollback, Savepoint, Release, RollbackTo };
+    static constexpr std::size_t kCommands = 7;
+
+    // What became of the transaction when a call failed.
+    enum class Damage {
+        None,     // only that statement was undone
+        Lost,     // disk full, busy, out of memory: roll the transaction back
+        Suspect,  // I/O error: also open the connection anew
+    };
+
+    // Unavailable: the file cannot be opened, is locked, or the disk fails. CorruptData: it is not
+    // a database. Internal: the file cannot be put into WAL mode.
+    static Result<std::unique_ptr<Connection>> open(
+        const ConnectionOptions& options, Access access);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    Result<void> run(Command command);
+    // Errors: see Transaction.
+    Result<Rows> query(std::string_view sql, std::span<const Value> values);
+    Result<std::int64_t> execute(std::string_view sql, std::span<const Value> values);
+    Result<void> execute_script(std::string_view script);
+
+    // The worst since the last clear_damage().
+    Damage damage() const { return damage_; }
+    void clear_damage() { damage_ = Damage::None; }
+    bool in_transaction() const;
+
+    // Pages in the write-ahead log after the last commit of this connection.
+    int wal_pages() const { return wal_pages_; }
+    struct Checkpoint {
+        int pages;  // in the log
+        int moved;  // of these, now in the database file
+    };
+    // Moves what it can from the log into the database file without waiting for anyone.
+    Result<Checkpoint> checkpoint();
+    std::size_t cached_statements() const { return cache_.size(); }
+
+private:
+    struct StatementCloser {
+        void operator()(sqlite3_stmt* statement) const;
+    };
+    struct Statement {
+        std::unique_ptr<sqlite3_stmt, StatementCloser> handle;
+        std::vector<std::uint32_t> values;  // parameter i takes values[i]
+        std::size_t values_needed = 0;
+    };
+    struct TextHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>{}(text);
+        }
+    };
+
+    Connection() = default;
+    Result<void> configure(const ConnectionOptions& options, Access access);
+    Result<Statement> prepare(std::string_view sql);
+    Result<sqlite3_stmt*> bind(std::string_view sql, std::span<const Value> values);
+    Error failure(int code);
+
+    static constexpr std::size_t kCachedStatementsMax = 512;
+
+    sqlite3* handle_ = nullptr;
+    std::array<Statement, kCommands> commands_;
+    std::unordered_map<std::string, Statement, TextHash, std::equal_to<>> cache_;
+    Damage damage_ = Damage::None;
+    int wal_pages_ = 0;
+    bool read_only_ = false;
+};
+
+}  // namespace adyton::storage::sqlite

@@ -1,0 +1,314 @@
+#include "storage/sqlite/sqlite_database.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include "storage/internal/unit_queue.h"
+#include "storage/sqlite/sqlite_connection.h"
+
+namespace adyton::storage {
+namespace {
+
+using internal::Batch;
+using internal::RequestPtr;
+using internal::UnitQueue;
+using internal::UnitRequest;
+using sqlite::Access;
+using sqlite::Connection;
+using Command = Connection::Command;
+using Damage = Connection::Damage;
+
+constexpr std::size_t kReadBatch = 16;
+
+class SqliteTransaction final : public Transaction {
+public:
+    SqliteTransaction(Connection& connection, const base::Clock& clock)
+        : connection_(connection), clock_(clock) {}
+
+    Result<Rows> query(std::string_view sql, std::initializer_list<Value> values) override {
+        return note(connection_.query(sql, values));
+    }
+    Result<std::int64_t> execute(
+        std::string_view sql, std::initializer_list<Value> values) override {
+        return note(connection_.execute(sql, values));
+    }
+    Result<void> execute_script(std::string_view script) override {
+        return note(connection_.execute_script(script));
+    }
+    Dialect dialect() const override { return Dialect::Sqlite; }
+    Result<base::Timestamp> now() override {
+        if (!now_) now_ = clock_.now();
+        return *now_;
+    }
+
+    // A unit must not swallow the error of a statement: PostgreSQL could not go on either.
+    Result<void> conclude(Result<void> returned) const {
+        if (returned && error_) return *error_;
+        return returned;
+    }
+
+private:
+    template <typename T>
+    Result<T> note(Result<T> result) {
+        if (!result && !error_) error_ = result.error();
+        return result;
+    }
+
+    Connection& connection_;
+    const base::Clock& clock_;
+    std::optional<base::Timestamp> now_;
+    std::optional<Error> error_;
+};
+
+// Makes the directory of `path` and the file with our modes; SQLite gives the log the file's mode.
+Result<void> create_private_file(const std::string& path) {
+    const std::filesystem::path directory = std::filesystem::path(path).parent_path();
+    std::filesystem::path made;
+    for (const auto& part : directory) {
+        made /= part;
+        if (::mkdir(made.c_str(), 0700) != 0 && errno != EEXIST) {
+            const std::string why = std::system_category().message(errno);
+            return Error::unavailable("cannot create " + made.string() + ": " + why, "disk");
+        }
+    }
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) {
+        const std::string why = std::system_category().message(errno);
+        return Error::unavailable("cannot open " + path + ": " + why, "disk");
+    }
+    ::close(file);
+    return {};
+}
+
+class SqliteDatabase final : public Database {
+public:
+    SqliteDatabase(SqliteOptions options, base::Executor& executor, base::Logger& logger)
+        : options_(std::move(options)),
+          executor_(executor),
+          logger_(logger),
+          readers_(options_.readers),
+          jobs_(std::make_shared<internal::JobGate>()) {
+        writes_ = std::make_shared<UnitQueue>(
+            executor, UnitQueue::Limits{1, options_.queue_limit, options_.batch_limit},
+            [this](std::size_t, Batch batch) { write(std::move(batch)); });
+        reads_ = std::make_shared<UnitQueue>(
+            executor, UnitQueue::Limits{options_.readers, options_.queue_limit, kReadBatch},
+            [this](std::size_t lane, Batch batch) { read(lane, std::move(batch)); });
+    }
+    ~SqliteDatabase() override {
+        writes_->close();
+        reads_->close();
+        jobs_->close();
+    }
+    SqliteDatabase(const SqliteDatabase&) = delete;
+    SqliteDatabase& operator=(const SqliteDatabase&) = delete;
+
+    Result<void> open() {
+        TRY(writer_, connect(Access::Write));
+        return {};
+    }
+
+    Dialect dialect() const override { return Dialect::Sqlite; }
+    Task<Result<void>> write_unit(UnitOfWork unit, Durability durability) override {
+        return writes_->submit(std::move(unit), durability);
+    }
+    Task<Result<void>> read_unit(UnitOfWork unit) override {
+        return reads_->submit(std::move(unit), Durability::Durable);
+    }
+
+private:
+    Result<std::unique_ptr<Connection>> connect(Access access) const {
+        return Connection::open(
+            {options_.path, options_.vfs, options_.busy_timeout, options_.cache_kib}, access);
+    }
+
+    void write(Batch batch) {
+        Result<void> committed = commit_batch(batch);
+        if (!committed && committed.error().code() == ErrorCode::Conflict && batch.size() > 1) {
+            // A deferred constraint speaks at the commit and does not say whose row it was.
+            for (RequestPtr& request : batch) write(Batch{std::move(request)});
+            return;
+        }
+        if (!committed) {
+            for (const RequestPtr& request : batch) request->result = committed.error();
+        }
+        note_health(committed);
+        writes_->answer(batch);
+        if (committed) checkpoint_if_due();
+    }
+
+    // Runs and commits the batch. The relaxed units are answered and leave it before the commit.
+    // A failure means that all of it is undone and that every result is void, those of units that
+    // failed by themselves too: they may have seen a neighbour that is now gone.
+    Result<void> commit_batch(Batch& batch) {
+        if (!writer_) {
+            TRY(writer_, connect(Access::Write));
+        }
+        Connection& connection = *writer_;
+        if (finish_checkpoint_.exchange(false)) {
+            // Nobody writes now, so this moves all that readers allow and the log starts anew.
+            static_cast<void>(connection.checkpoint());
+        }
+        connection.clear_damage();
+        TRY_VOID(guard(connection.run(Command::BeginImmediate)));
+        for (const RequestPtr& request : batch) {
+            request->result = run_unit(connection, request->unit);
+            if (connection.damage() != Damage::None || !connection.in_transaction()) {
+                Error error = request->result
+                                  ? Error::internal("a unit of work ended the transaction")
+                                  : std::move(request->result).error();
+                return guard(std::move(error));
+            }
+        }
+        answer_relaxed(batch);
+        Result<void> committed = connection.run(Command::Commit);
+        if (!committed && connection.damage() == Damage::Suspect) {
+            committed = Error::outcome_unknown("the disk failed during a commit", "disk");
+        }
+        return guard(std::move(committed));
+    }
+
+    Result<void> run_unit(Connection& connection, const UnitOfWork& unit) const {
+        TRY_VOID(connection.run(Command::Savepoint));
+        SqliteTransaction transaction(connection, executor_);
+        Result<void> result = transaction.conclude(unit(transaction));
+        if (connection.damage() != Damage::None) {
+            // The whole batch goes, whatever the unit made of it.
+            if (!result && result.error().code() == ErrorCode::Unavailable) return result;
+            return Error::unavailable("the database failed", "disk");
+        }
+        if (!result) {
+            TRY_VOID(connection.run(Command::RollbackTo));
+        }
+        TRY_VOID(connection.run(Command::Release));
+        return result;
+    }
+
+    void answer_relaxed(Batch& batch) {
+        const auto durable = std::stable_partition(
+            batch.begin(), batch.end(),
+            [](const RequestPtr& request) { return request->durability == Durability::Relaxed; });
+        if (durable == batch.begin()) return;
+        writes_->answer({batch.begin(), durable});
+        batch.erase(batch.begin(), durable);
+    }
+
+    // Cleans the writer up when `result` is a failure of the whole batch, and passes it on.
+    Result<void> guard(Result<void> result) {
+        if (result) return result;
+        if (writer_->in_transaction()) static_cast<void>(writer_->run(Command::Rollback));
+        if (writer_->damage() == Damage::Suspect || writer_->in_transaction()) writer_.reset();
+        return result;
+    }
+
+    void read(std::size_t lane, Batch batch) {
+        std::unique_ptr<Connection>& reader = readers_[lane];
+        for (const RequestPtr& request : batch) {
+            request->result = read_one(reader, request->unit);
+            if (reader && reader->damage() == Damage::Suspect) reader.reset();
+        }
+        reads_->answer(batch);
+    }
+
+    Result<void> read_one(std::unique_ptr<Connection>& reader, const UnitOfWork& unit) {
+        if (!reader) {
+            TRY(reader, connect(Access::Read));
+        }
+        reader->clear_damage();
+        TRY_VOID(reader->run(Command::Begin));
+        SqliteTransaction transaction(*reader, executor_);
+        Result<void> result = transaction.conclude(unit(transaction));
+        if (reader->in_transaction()) static_cast<void>(reader->run(Command::Rollback));
+        return result;
+    }
+
+    // Says once that the disk fails, and once that it works again.
+    void note_health(const Result<void>& committed) {
+        const bool healthy = committed || committed.error().code() == ErrorCode::Conflict;
+        if (healthy == healthy_) return;
+        healthy_ = healthy;
+        if (healthy) {
+            logger_.info("database writes work again");
+        } else {
+            logger_.error("database writes fail", {{"error", committed.error().message()}});
+        }
+    }
+
+    // The log is moved into the database file beside the writer, not in its way. What was
+    // written meanwhile is left to the writer, between two batches, so that the log can start anew.
+    void checkpoint_if_due() {
+        const int pages = writer_->wal_pages();
+        if (pages < checkpointed_pages_) checkpointed_pages_ = 0;  // the log started anew
+        if (pages - checkpointed_pages_ < options_.checkpoint_pages) return;
+        if (checkpointing_.exchange(true)) return;
+        checkpointed_pages_ = pages;
+        executor_.post_blocking([this, gate = jobs_] {
+            if (!gate->enter()) return;
+            checkpoint();
+            gate->leave();
+        });
+    }
+
+    void checkpoint() {
+        if (!checkpointer_) {
+            auto opened = connect(Access::Write);
+            if (opened) checkpointer_ = std::move(*opened);
+        }
+        if (checkpointer_) {
+            const auto done = checkpointer_->checkpoint();
+            if (!done) {
+                logger_.warning("database checkpoint failed", {{"error", done.error().message()}});
+                checkpointer_.reset();
+            } else if (done->moved < done->pages) {
+                finish_checkpoint_.store(true);
+            }
+        }
+        checkpointing_.store(false);
+    }
+
+    const SqliteOptions options_;
+    base::Executor& executor_;
+    base::Logger& logger_;
+
+    // Only the one running batch touches these.
+    std::unique_ptr<Connection> writer_;
+    int checkpointed_pages_ = 0;
+    bool healthy_ = true;
+
+    std::vector<std::unique_ptr<Connection>> readers_;  // each for its lane
+
+    std::unique_ptr<Connection> checkpointer_;  // for the one running checkpoint
+    std::atomic<bool> checkpointing_ = false;
+    std::atomic<bool> finish_checkpoint_ = false;
+
+    // Shared with jobs that may start after this object is gone.
+    std::shared_ptr<internal::JobGate> jobs_;
+    std::shared_ptr<UnitQueue> writes_;
+    std::shared_ptr<UnitQueue> reads_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> create_sqlite_database(
+    SqliteOptions options, base::Executor& executor, base::Logger& logger) {
+    if (options.path.empty()) return Error::invalid_argument("a SQLite database needs a path");
+    if (options.readers == 0 || options.queue_limit == 0 || options.batch_limit == 0 ||
+        options.checkpoint_pages <= 0) {
+        return Error::invalid_argument("database limits must be at least 1");
+    }
+    if (options.vfs.empty()) {
+        TRY_VOID(create_private_file(options.path));
+    }
+    auto database = std::make_unique<SqliteDatabase>(std::move(options), executor, logger);
+    TRY_VOID(database->open());
+    return std::unique_ptr<Database>(std::move(database));
+}
+
+}  // namespace adyton::storage
