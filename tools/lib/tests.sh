@@ -43,8 +43,7 @@ sanitizer_environment() {
     export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1"
     export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1"
     export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1"
-    command -v llvm-symbolizer-14 >/dev/null &&
-        export ASAN_SYMBOLIZER_PATH=llvm-symbolizer-14
+    ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer-14) && export ASAN_SYMBOLIZER_PATH
     return 0
 }
 
