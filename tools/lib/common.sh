@@ -36,6 +36,12 @@ print_totals() {
     printf '%d passed, %d failed, %d skipped\n' "$2" "$3" "$4"
 }
 
+# add_totals PASSED FAILED SKIPPED: for commands of several parts, which print_totals the sum.
+SUM_PASSED=0 SUM_FAILED=0 SUM_SKIPPED=0
+add_totals() {
+    SUM_PASSED=$((SUM_PASSED + $1)) SUM_FAILED=$((SUM_FAILED + $2)) SUM_SKIPPED=$((SUM_SKIPPED + $3))
+}
+
 # Commands that run when tools/dev ends, however it ends; last registered first.
 EXIT_COMMANDS=()
 on_exit() { EXIT_COMMANDS=("$(printf '%q ' "$@")" "${EXIT_COMMANDS[@]}"); }

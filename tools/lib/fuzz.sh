@@ -12,10 +12,13 @@ command_fuzz() {
     build_preset fuzz adyton_fuzzers
     local targets=("$@")
     ((${#targets[@]} > 0)) || mapfile -t targets < <(awk '{print $2}' build/fuzz/fuzzers.txt)
-    run_fuzzers fuzz "$seconds" "${targets[@]}"
+    local status=0
+    run_fuzzers fuzz "$seconds" "${targets[@]}" || status=$?
+    print_totals fuzz "$SUM_PASSED" "$SUM_FAILED" "$SUM_SKIPPED"
+    return "$status"
 }
 
-# run_fuzzers PRESET SECONDS TARGET...: totals of the targets; non-zero when one found something.
+# run_fuzzers PRESET SECONDS TARGET...: adds to the totals; non-zero when one found something.
 run_fuzzers() {
     local preset=$1 seconds=$2 status=0 passed=0 failed=0
     shift 2
@@ -24,7 +27,7 @@ run_fuzzers() {
     python3 tools/fuzz.py --binaries "build/$preset/bin" --seconds "$seconds" \
         --totals "build/$preset/fuzz_totals" "$@" || status=$?
     read -r passed failed <"build/$preset/fuzz_totals"
-    print_totals fuzz "$passed" "$failed" 0
+    add_totals "$passed" "$failed" 0
     return "$status"
 }
 
@@ -60,6 +63,7 @@ command_sanitize() {
     start_postgres
     sanitize_tests "$tests_end" || status=1
     sanitize_fuzz "$end" "$fuzz_seconds" || status=1
+    print_totals sanitize "$SUM_PASSED" "$SUM_FAILED" "$SUM_SKIPPED"
     return "$status"
 }
 
@@ -80,7 +84,7 @@ sanitize_tests() {
         ((result == 0 || f > 0)) || f=1
         passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     done
-    print_totals sanitizers "$passed" "$failed" "$skipped"
+    add_totals "$passed" "$failed" "$skipped"
     ((failed == 0))
 }
 
@@ -110,14 +114,14 @@ sanitize_fuzz() {
             ready+=("$target")
         elif ((end - reserve - SECONDS > 10)); then
             say_error "fuzz target $target does not build"
-            print_totals fuzz-build 0 1 0
+            add_totals 0 1 0
             status=1
         else
             say_not_run "fuzz target $target: the time budget is used up"
             skipped=$((skipped + 1))
         fi
     done <build/sanitize/fuzzers.txt
-    ((skipped == 0)) || print_totals fuzz-budget 0 0 "$skipped"
+    add_totals 0 0 "$skipped"
     ((${#ready[@]} > 0)) || return "$status"
     # All of them get the same time, cut so that they fit into what is left.
     local rounds=$(((${#ready[@]} + $(nproc) - 1) / $(nproc))) fits
