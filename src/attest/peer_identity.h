@@ -30,6 +30,7 @@ enum class IdentitySource {
     UriSan,       // the one URI name, spiffe://TRUST-DOMAIN/SERVICE
     DnsSanExact,  // the one DNS name, whole; the host chooses it, so strict mode wants a flag
     SpkiPin,      // SHA-256 of the subject public key info, listed
+    IssuerOnly,   // every certificate of the issuer is the one service it may vouch for
     DevelopmentHeader,
 };
 std::string_view to_string(IdentitySource source);  // "marble-type", "uri-san", ...

@@ -58,10 +58,8 @@ public:
     // Every message names the reference and what to do, never a byte of the secret.
     Result<crypto::SecretBuffer> read(const SecretReference& reference);
 
-    // Key material (decisions.md 14): from the environment the original's rule, hex with an even
-    // number of digits and an optional 0x is decoded and anything else is raw text; from files and
-    // credentials raw bytes, all of them, or "hex:" and hex digits (white space at the end of that
-    // form is ignored). Errors as read(), and InvalidArgument: malformed "hex:" text.
+    // Key material (decisions.md 14), by the rules of crypto/secret_text.h for the channel it came
+    // by. Errors as read(), and InvalidArgument: malformed "hex:" text.
     Result<crypto::SecretBuffer> read_key_material(const SecretReference& reference);
 
     // Text that is no secret: certificates in PEM. At most 256 KiB; not wiped. Errors as read().

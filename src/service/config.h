@@ -24,7 +24,7 @@
 namespace adyton::service {
 
 // What a setting's text means. In TOML the matching type is demanded: integers unquoted, durations
-// as text ("90s"), lists as arrays of strings, secrets as {file = "PATH"}, {credential = "NAME"},
+// as text ("90s"), lists as arrays of strings, references as {file = "PATH"}, {credential = "NAME"},
 // {env = "NAME"} or the same in one text ("file:PATH"). In the environment and in flags everything
 // is text and lists are separated by commas.
 enum class SettingKind {
@@ -36,7 +36,8 @@ enum class SettingKind {
     Choice,    // one of `choices`
     Address,   // "127.0.0.1:8085", "[::1]:8085", "localhost:8085"; empty: none
     List,
-    Secret,   // a reference
+    Secret,   // a reference; the variable, if it is one, is read once and wiped
+    Source,   // a reference to text that is no secret: certificates
     Section,  // any TOML below it, checked by the module that owns it
 };
 
@@ -45,7 +46,8 @@ template <typename T>
 struct Key {
     std::string_view name;
 };
-using OptionalSecret = std::optional<attest::SecretReference>;
+// For Secret and for Source; nothing when unset.
+using Reference = std::optional<attest::SecretReference>;
 using TextList = std::vector<std::string>;
 
 // One row of the table. All texts are literals.
@@ -100,7 +102,7 @@ public:
     bool get(Key<bool> key) const;
     base::Duration get(Key<base::Duration> key) const;
     const TextList& get(Key<TextList> key) const;
-    const OptionalSecret& get(Key<OptionalSecret> key) const;
+    const Reference& get(Key<Reference> key) const;
     const base::Json& get(Key<base::Json> key) const;  // an object, empty when unset
 
     Origin origin(std::string_view key) const;
@@ -116,7 +118,7 @@ public:
 private:
     friend class ConfigLoader;
     using Value = std::variant<
-        std::string, std::int64_t, double, bool, base::Duration, TextList, OptionalSecret,
+        std::string, std::int64_t, double, bool, base::Duration, TextList, Reference,
         base::Json>;
     struct Entry {
         const Setting* setting = nullptr;

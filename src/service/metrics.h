@@ -93,7 +93,7 @@ public:
         std::string_view name, std::string_view help, Labels labels, std::function<double()> value);
 
     // The exposition text, format 0.0.4.
-    std::string expose() const;
+    std::string text() const;
     static constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 private:

@@ -23,7 +23,7 @@ constexpr SettingKind kind_of() {
         return SettingKind::Duration;
     } else if constexpr (std::is_same_v<T, TextList>) {
         return SettingKind::List;
-    } else if constexpr (std::is_same_v<T, OptionalSecret>) {
+    } else if constexpr (std::is_same_v<T, Reference>) {
         return SettingKind::Secret;
     } else if constexpr (std::is_same_v<T, base::Json>) {
         return SettingKind::Section;
@@ -67,6 +67,12 @@ constexpr Setting address(
     Key<std::string> key, std::string_view default_text, std::string_view help, Extra extra = {}) {
     Setting out = row(key, default_text, help, extra);
     out.kind = SettingKind::Address;
+    return out;
+}
+
+constexpr Setting source(Key<Reference> key, std::string_view help, Extra extra = {}) {
+    Setting out = row(key, "", help, extra);
+    out.kind = SettingKind::Source;
     return out;
 }
 
@@ -135,12 +141,12 @@ constexpr std::array kHttp = {
 };
 
 constexpr std::array kIdentity = {
-    row(kTlsCertificate, "", "Certificate chain of this service, PEM.",
+    source(kTlsCertificate, "Certificate chain of this service, PEM.",
         {.environment = "MARBLE_CERT"}),
     row(kTlsKey, "", "Private key of the certificate, PEM.", {.environment = "MARBLE_KEY"}),
-    row(kTlsClientCa, "", "Authorities whose client certificates are accepted, PEM.",
+    source(kTlsClientCa, "Authorities whose client certificates are accepted, PEM.",
         {.environment = "MARBLE_ROOT_CA"}),
-    row(kTlsExtraClientCa, "",
+    source(kTlsExtraClientCa,
         "Further authorities, PEM. They may vouch for `gateway` only, unless identity.issuers says "
         "otherwise.",
         {.environment = "MARBLE_EXTRA_CLIENT_CA"}),

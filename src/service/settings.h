@@ -32,10 +32,10 @@ inline constexpr Key<base::Duration> kHttpConnectionAgeMax{"http.connection_age_
 inline constexpr Key<base::Duration> kHttpDrainTimeout{"http.drain_timeout"};
 
 // TLS and identity
-inline constexpr Key<OptionalSecret> kTlsCertificate{"tls.certificate"};
-inline constexpr Key<OptionalSecret> kTlsKey{"tls.key"};
-inline constexpr Key<OptionalSecret> kTlsClientCa{"tls.client_ca"};
-inline constexpr Key<OptionalSecret> kTlsExtraClientCa{"tls.extra_client_ca"};
+inline constexpr Key<Reference> kTlsCertificate{"tls.certificate"};
+inline constexpr Key<Reference> kTlsKey{"tls.key"};
+inline constexpr Key<Reference> kTlsClientCa{"tls.client_ca"};
+inline constexpr Key<Reference> kTlsExtraClientCa{"tls.extra_client_ca"};
 inline constexpr Key<std::string> kIdentityMode{"identity.mode"};
 inline constexpr Key<TextList> kIdentityServices{"identity.services"};
 inline constexpr Key<TextList> kIdentityExtraServices{"identity.extra_services"};
@@ -44,7 +44,7 @@ inline constexpr Key<base::Json> kIdentityIssuers{"identity.issuers"};
 
 // Storage, audit, policy
 inline constexpr Key<std::string> kDatabaseUrl{"database.url"};
-inline constexpr Key<OptionalSecret> kDatabasePassword{"database.password"};
+inline constexpr Key<Reference> kDatabasePassword{"database.password"};
 inline constexpr Key<std::int64_t> kDatabaseReaders{"database.readers"};
 inline constexpr Key<std::int64_t> kDatabaseWriters{"database.writers"};
 inline constexpr Key<std::int64_t> kDatabaseQueueMax{"database.queue_max"};
@@ -55,11 +55,11 @@ inline constexpr Key<std::string> kPolicyFile{"policy.file"};
 inline constexpr Key<base::Json> kPolicyRules{"policy.rules"};
 
 // Account pool
-inline constexpr Key<OptionalSecret> kPoolMasterKey{"pool.master_key"};
-inline constexpr Key<OptionalSecret> kPoolMasterSeed{"pool.master_seed"};
+inline constexpr Key<Reference> kPoolMasterKey{"pool.master_key"};
+inline constexpr Key<Reference> kPoolMasterSeed{"pool.master_seed"};
 inline constexpr Key<std::string> kPoolMasterKeyHash{"pool.master_key_hash"};
 inline constexpr Key<std::string> kPoolMasterAttestationHash{"pool.master_attestation_hash"};
-inline constexpr Key<OptionalSecret> kPoolEncryptionKey{"pool.encryption_key"};
+inline constexpr Key<Reference> kPoolEncryptionKey{"pool.encryption_key"};
 inline constexpr Key<std::int64_t> kPoolMinAccounts{"pool.min_accounts"};
 inline constexpr Key<std::int64_t> kPoolMaxAccounts{"pool.max_accounts"};
 inline constexpr Key<std::int64_t> kPoolBatchSignMax{"pool.batch_sign_max"};
