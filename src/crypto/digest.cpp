@@ -149,13 +149,7 @@ Sha256Digest Sha256::finish() {
 }
 
 Sha256Digest sha256(base::ByteView data) {
-    internal::Sha256Core core;
-    core.begin(internal::kSha256Initial, 0);
-    core.update(data);
-    core.finish();
-    Sha256Digest out;
-    internal::sha256_store(core.state, out.bytes);
-    return out;
+    return Sha256().update(data).finish();
 }
 
 Sha512Digest sha512(base::ByteView data) {
@@ -177,12 +171,20 @@ Ripemd160Digest ripemd160(base::ByteView data) {
 }
 
 Sha256Digest hmac_sha256(base::ByteView key, base::ByteView data) {
-    internal::SecretBox<internal::HmacSha256> hmac;
-    hmac->set_key(key);
-    hmac->begin();
-    hmac->update(data);
+    return HmacSha256Key(key).mac(data);
+}
+
+HmacSha256Key::HmacSha256Key(base::ByteView key) {
+    keyed_->set_key(key);
+}
+
+Sha256Digest HmacSha256Key::mac(base::ByteView data) const {
+    internal::SecretBox<internal::HmacSha256> work;
+    *work = *keyed_;
+    work->begin();
+    work->update(data);
     Sha256Digest out;
-    hmac->finish(out.bytes);
+    work->finish(out.bytes);
     return out;
 }
 

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "crypto/internal/hmac_sha256.h"
+#include "crypto/internal/secret_box.h"
 
 namespace adyton::crypto {
 
@@ -36,8 +37,8 @@ using Sha256Digest = Digest<32, struct Sha256Tag>;
 using Sha512Digest = Digest<64, struct Sha512Tag>;
 using Ripemd160Digest = Digest<20, struct Ripemd160Tag>;
 
-// SHA-256 (FIPS 180-4) over pieces. Not for secrets beyond its own life: it wipes itself when
-// destroyed. finish() leaves it ready for a new message.
+// SHA-256 (FIPS 180-4) over pieces. Wipes itself when destroyed. finish() leaves it ready for a new
+// message.
 class Sha256 {
 public:
     Sha256();
@@ -59,5 +60,15 @@ Ripemd160Digest ripemd160(base::ByteView data);
 // HMAC-SHA256 (RFC 2104, FIPS 198-1); a key of any length, over 64 bytes hashed first. For outputs
 // that are secrets themselves use hkdf.h.
 Sha256Digest hmac_sha256(base::ByteView key, base::ByteView data);
+
+// A key prepared once for many messages; its state is in the secret arena. mac() is thread safe.
+class HmacSha256Key {
+public:
+    explicit HmacSha256Key(base::ByteView key);
+    Sha256Digest mac(base::ByteView data) const;
+
+private:
+    internal::SecretBox<internal::HmacSha256> keyed_;
+};
 
 }  // namespace adyton::crypto

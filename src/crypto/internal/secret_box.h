@@ -15,14 +15,17 @@ class SecretBox {
     static_assert(sizeof(T) <= SecretArena::kSlotBytesMax && alignof(T) <= 64);
 
 public:
-    SecretBox() : slot_(sizeof(T)), object_(new (slot_.data()) T{}) {}
+    SecretBox() : slot_(sizeof(T)) { new (slot_.data()) T{}; }
 
-    T& operator*() { return *object_; }
-    T* operator->() { return object_; }
+    T& operator*() { return *object(); }
+    const T& operator*() const { return *object(); }
+    T* operator->() { return object(); }
+    const T* operator->() const { return object(); }
 
 private:
+    T* object() const { return std::launder(reinterpret_cast<T*>(slot_.data())); }
+
     SecretArena::Slot slot_;
-    T* object_;
 };
 
 }  // namespace adyton::crypto::internal
