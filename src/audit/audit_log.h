@@ -24,11 +24,11 @@ std::span<const storage::Migration> migrations();
 struct AuditEvent {
     static constexpr std::size_t kKindBytesMax = 64;
     static constexpr std::size_t kActorBytesMax = 256;
-    static constexpr std::size_t kBodyBytesMax = 4 * 1024 * 1024;
+    static constexpr std::size_t kBodyBytesMax = 1024 * 1024;
 
     std::string_view kind;   // 1 to 64 of a-z, 0-9, '_', '.' and '-': "pool.sign"
     std::string_view actor;  // who caused it, a service id or "system:<worker>"; UTF-8, 1 to 256
-    // A JSON object as JsonWriter or Json::dump() writes it, at most 4 MiB. No secrets.
+    // A JSON object as JsonWriter or Json::dump() writes it, at most 1 MiB. No secrets.
     std::string_view body;
 };
 

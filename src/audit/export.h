@@ -34,7 +34,7 @@ namespace adyton::audit {
 struct ExportOptions {
     base::Timestamp exported_at;                  // shown in the header
     const crypto::Ed25519KeyPair* key = nullptr;  // signs the trailer; must outlive the export
-    std::size_t page_records = 256;               // rows held in memory at once
+    std::size_t page_records = 64;                // rows held in memory at once
 };
 
 // A running export: everything that was committed when it began. Holds one page of records at a

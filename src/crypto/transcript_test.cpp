@@ -11,7 +11,9 @@
 namespace adyton::crypto {
 namespace {
 
-std::string hex(const Transcript& transcript) { return base::hex_encode(transcript.bytes()); }
+std::string hex(const Transcript& transcript) {
+    return base::hex_encode(transcript.bytes());
+}
 
 // The lines "name hex" of tests/golden/audit/transcripts.txt, written by make_golden.py there.
 std::string golden(const std::string& name) {
@@ -37,8 +39,8 @@ TEST(TranscriptTest, FieldsAreTagLengthAndBytes) {
     Transcript transcript("x");
     transcript.add(1, std::string_view("ab")).add(9, std::string_view()).add_u64(255, 0x0102030405);
     EXPECT_EQ(
-        hex(transcript), base::hex_encode(base::as_bytes("adyton/x/v1")) + "00" + "0003" +
-                             "01" + "00000002" + "6162" + "09" + "00000000" + "ff" + "00000008" +
+        hex(transcript), base::hex_encode(base::as_bytes("adyton/x/v1")) + "00" + "0003" + "01" +
+                             "00000002" + "6162" + "09" + "00000000" + "ff" + "00000008" +
                              "0000000102030405");
 }
 
