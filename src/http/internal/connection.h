@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/task.h"
+#include "base/time.h"
+#include "http/internal/request_parser.h"
+#include "http/internal/server_core.h"
+#include "http/internal/stream.h"
+#include "http/message.h"
+
+namespace adyton::http::internal {
+
+// Bytes read and not yet used, contiguous.
+class InputBuffer {
+public:
+    explicit InputBuffer(std::size_t capacity_max) : capacity_max_(capacity_max) {}
+
+    std::string_view view() const { return {bytes_.data() + begin_, end_ - begin_}; }
+    bool empty() const { return begin_ == end_; }
+    void consume(std::size_t size);
+    // Room for at least one byte behind the unused ones; CHECKs that they are below the maximum.
+    void make_room();
+    char* room() { return bytes_.data() + end_; }
+    std::size_t room_size() const { return bytes_.size() - end_; }
+    void grew(std::size_t size);
+
+private:
+    static constexpr std::size_t kFirstCapacity = 4 * 1024;
+    static constexpr std::size_t kUsualCapacityMax = 32 * 1024;
+    std::string bytes_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::size_t capacity_max_;
+    bool filled_ = false;  // the last read took all room: more is likely
+};
+
+// One connection of a server: a coroutine that reads a request, awaits its handler, writes the
+// answer, and so on. Everything happens on one loop's thread. Kept alive by that coroutine, which
+// is never destroyed while a handler runs; what goes away early is only the socket.
+class Connection final : public std::enable_shared_from_this<Connection>,
+                         private Stream::IdleListener {
+public:
+    Connection(std::shared_ptr<Server::Core> core, LoopState& state, int fd, std::string remote);
+    ~Connection() override;
+
+    static Task<void> run(std::shared_ptr<Connection> self);
+
+    // Whether check_time() has anything to do.
+    bool is_due(base::SteadyTime now) const;
+    void check_time(base::SteadyTime now);
+    // Ends an idle connection; others close after their answer.
+    void begin_drain();
+    // Closes the socket now. A handler goes on, its answer is dropped.
+    void cut();
+
+private:
+    enum class Phase {
+        Handshaking,
+        Idle,
+        ReadingHead,
+        ReadingBody,
+        Handling,
+        Writing,
+        Streaming,
+        Lingering,
+        Finished
+    };
+    class Writer;
+    class InFlight;
+
+    Task<bool> open();
+    Task<bool> read_request();
+    Task<bool> answer();
+    Task<bool> send(Response response);
+    Task<bool> send_stream(Response& response);
+    Task<bool> write_rest(std::string_view bytes);
+    Task<void> refuse(ProtocolError error);
+    Task<void> linger();
+    void finish();
+
+    enum class Parse { NeedMore, Complete, Refused };
+    Parse parse();
+    void stamp_request();
+    bool continue_is_due() const;
+    enum class Fill { Data, Ended, Expired };
+    Task<Fill> fill();
+    // Writes what the socket takes at once; false: it is broken.
+    bool write_some(std::string_view& bytes);
+    void compose(const Response& response, bool close);
+    bool must_close() const;
+    Response overload_response() const;
+    void time_out_handler();
+    void record(Status status, std::uint64_t body_bytes, bool delivered);
+    void set_deadline(base::Duration from_now);
+    void clear_deadline() { deadline_ = base::SteadyTime::max(); }
+    void on_unexpected_event() override {}
+
+    const std::shared_ptr<Server::Core> core_;
+    LoopState& state_;
+    const ServerLimits& limits_;
+    Stream stream_;
+    const std::shared_ptr<PeerInfo> peer_;
+    const base::SteadyTime opened_;
+    base::SteadyTime deadline_;
+    Phase phase_ = Phase::Idle;
+    InputBuffer in_;
+    RequestParser parser_;
+    Request request_;
+    std::string out_;
+    std::uint64_t request_count_ = 0;
+    unsigned requests_without_wait_ = 0;
+    bool continue_sent_ = false;
+    bool close_after_ = false;
+    bool linger_ = false;
+    bool abandoned_ = false;  // the answer to come is for nobody
+};
+
+}  // namespace adyton::http::internal
