@@ -268,22 +268,24 @@ TEST(NeoVectorTest, TransactionDigestsAndSignatures) {
             EXPECT_EQ(digest.to_hex(), text_of(each, "sign_digest_hex"));
             EXPECT_EQ(
                 crypto::sha256(from_hex(text_of(each, "sign_data_hex"))).to_hex(), digest.to_hex());
-            const auto signed_by = [&](std::string_view key, std::string_view expected) {
-                const auto signature =
-                    crypto::sign_rfc6979_low_s(key_of(text_of(each, key)), digest);
+            const auto key = key_of(text_of(each, "private_key"));
+            const auto expect_signed = [&](const auto& signer, std::string_view expected) {
+                const auto signature = crypto::sign_rfc6979_low_s(signer, digest);
                 ASSERT_TRUE(signature);
                 EXPECT_EQ(base::hex_encode(signature->bytes), text_of(each, expected));
             };
-            signed_by("private_key", "signature_rfc6979_low_s");
+            expect_signed(key, "signature_rfc6979_low_s");
+            EXPECT_TRUE(crypto::verify(
+                key.public_key(), digest, signature_of(text_of(each, "signature_rfc6979"))));
+            EXPECT_EQ(account_address(key.public_key()).to_string(), text_of(each, "from_address"));
             if (each.find("second_private_key") != nullptr) {
-                signed_by("second_private_key", "second_signature_rfc6979_low_s");
+                const auto second = key_of(text_of(each, "second_private_key"));
+                expect_signed(second, "second_signature_rfc6979_low_s");
+            } else {
+                EXPECT_EQ(
+                    base::hex_encode(verification_script(key.public_key())),
+                    text_of(each, "verification_script"));
             }
-            if (each.find("verification_script") == nullptr) return;
-            const auto public_key = key_of(text_of(each, "private_key")).public_key();
-            EXPECT_EQ(
-                base::hex_encode(verification_script(public_key)),
-                text_of(each, "verification_script"));
-            EXPECT_EQ(account_address(public_key).to_string(), text_of(each, "from_address"));
         });
     EXPECT_GT(executed, 0U);
 }
