@@ -9,36 +9,13 @@
 
 #include "base/task.h"
 #include "base/time.h"
+#include "http/internal/input_buffer.h"
 #include "http/internal/request_parser.h"
 #include "http/internal/server_core.h"
 #include "http/internal/stream.h"
 #include "http/message.h"
 
 namespace adyton::http::internal {
-
-// Bytes read and not yet used, contiguous.
-class InputBuffer {
-public:
-    explicit InputBuffer(std::size_t capacity_max) : capacity_max_(capacity_max) {}
-
-    std::string_view view() const { return {bytes_.data() + begin_, end_ - begin_}; }
-    bool empty() const { return begin_ == end_; }
-    void consume(std::size_t size);
-    // Room for at least one byte behind the unused ones; CHECKs that they are below the maximum.
-    void make_room();
-    char* room() { return bytes_.data() + end_; }
-    std::size_t room_size() const { return bytes_.size() - end_; }
-    void grew(std::size_t size);
-
-private:
-    static constexpr std::size_t kFirstCapacity = 4 * 1024;
-    static constexpr std::size_t kUsualCapacityMax = 32 * 1024;
-    std::string bytes_;
-    std::size_t begin_ = 0;
-    std::size_t end_ = 0;
-    std::size_t capacity_max_;
-    bool filled_ = false;  // the last read took all room: more is likely
-};
 
 // One connection of a server: a coroutine that reads a request, awaits its handler, writes the
 // answer, and so on. Everything happens on one loop's thread. Kept alive by that coroutine, which

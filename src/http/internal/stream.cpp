@@ -150,7 +150,7 @@ Stream::Io Stream::tls_outcome(int returned, std::size_t bytes) {
         default:
             break;
     }
-    tls_broken_ = true;
+    tls_broken_ = broken_ = true;
     note_tls_failure();
     return {Outcome::Failed};
 }
@@ -179,6 +179,7 @@ Stream::Io Stream::drain(char* to, std::size_t size) {
     if (got > 0) return {Outcome::Done, static_cast<std::size_t>(got)};
     if (got == 0) return {Outcome::End};
     if (errno == EAGAIN || errno == EINTR) return {Outcome::WantRead};
+    broken_ = true;
     return {Outcome::Failed};
 }
 
@@ -193,6 +194,7 @@ Stream::Io Stream::write(std::string_view bytes) {
     const auto put = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (put >= 0) return {Outcome::Done, static_cast<std::size_t>(put)};
     if (errno == EAGAIN || errno == EINTR) return {Outcome::WantWrite};
+    // Not broken: an answer may have come before the reset.
     return {Outcome::Failed};
 }
 
@@ -215,6 +217,10 @@ Stream::Waiter Stream::wait_readable() {
 
 Stream::Waiter Stream::wait_writable() {
     return {*this, EPOLLOUT};
+}
+
+Stream::Waiter Stream::wait_readable_or_writable() {
+    return {*this, EPOLLIN | EPOLLOUT};
 }
 
 void Stream::arm(std::uint32_t interest) {

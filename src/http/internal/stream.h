@@ -61,6 +61,8 @@ public:
     // Closes at once; a waiter is not woken. Idempotent.
     void close();
     bool closed() const { return fd_ < 0; }
+    // Closed, or of no more use.
+    bool broken() const { return fd_ < 0 || broken_; }
     int fd() const { return fd_; }
 
     // co_await wait(...) gives how it was woken. Ready may be spurious.
@@ -79,6 +81,7 @@ public:
     };
     Waiter wait_readable();
     Waiter wait_writable();
+    Waiter wait_readable_or_writable();
     Waiter wait_for(Outcome wanted) {
         return wanted == Outcome::WantWrite ? wait_writable() : wait_readable();
     }
@@ -129,6 +132,7 @@ private:
     std::unique_ptr<ssl_st, SslDeleter> ssl_;
     bool eof_seen_ = false;
     bool tls_broken_ = false;
+    bool broken_ = false;
     bool certificate_refused_ = false;
     bool peer_not_verified_ = false;
     std::string_view failure_reason_;
