@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "storage/internal/unit_guard.h"
 #include "storage/internal/unit_queue.h"
 #include "storage/sqlite/sqlite_connection.h"
 
@@ -33,14 +34,17 @@ public:
         : connection_(connection), clock_(clock) {}
 
     Result<Rows> query(std::string_view sql, std::initializer_list<Value> values) override {
-        return note(connection_.query(sql, values));
+        if (first_error_.get()) return *first_error_.get();
+        return first_error_.note(connection_.query(sql, values));
     }
     Result<std::int64_t> execute(
         std::string_view sql, std::initializer_list<Value> values) override {
-        return note(connection_.execute(sql, values));
+        if (first_error_.get()) return *first_error_.get();
+        return first_error_.note(connection_.execute(sql, values));
     }
     Result<void> execute_script(std::string_view script) override {
-        return note(connection_.execute_script(script));
+        if (first_error_.get()) return *first_error_.get();
+        return first_error_.note(connection_.execute_script(script));
     }
     Dialect dialect() const override { return Dialect::Sqlite; }
     Result<base::Timestamp> now() override {
@@ -48,23 +52,15 @@ public:
         return *now_;
     }
 
-    // A unit must not swallow the error of a statement: PostgreSQL could not go on either.
     Result<void> conclude(Result<void> returned) const {
-        if (returned && error_) return *error_;
-        return returned;
+        return first_error_.conclude(std::move(returned));
     }
 
 private:
-    template <typename T>
-    Result<T> note(Result<T> result) {
-        if (!result && !error_) error_ = result.error();
-        return result;
-    }
-
     Connection& connection_;
     const base::Clock& clock_;
     std::optional<base::Timestamp> now_;
-    std::optional<Error> error_;
+    internal::FirstError first_error_;
 };
 
 // Makes the directory of `path` and the file with our modes; SQLite gives the log the file's mode.
@@ -137,7 +133,7 @@ private:
             return;
         }
         if (!committed) {
-            for (const RequestPtr& request : batch) request->result = committed.error();
+            for (const RequestPtr& request : batch) void_result(*request, committed.error());
         }
         note_health(committed);
         writes_->answer(batch);
@@ -198,6 +194,12 @@ private:
         if (durable == batch.begin()) return;
         writes_->answer({batch.begin(), durable});
         batch.erase(batch.begin(), durable);
+    }
+
+    // A unit that had failed by itself left nothing behind, whatever became of the commit.
+    static void void_result(UnitRequest& request, const Error& error) {
+        const bool nothing = !request.result && error.code() == ErrorCode::OutcomeUnknown;
+        request.result = nothing ? Error::unavailable("the disk failed", "disk") : error;
     }
 
     // Cleans the writer up when `result` is a failure of the whole batch, and passes it on.
