@@ -1,5 +1,6 @@
 #include <any>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,9 +57,18 @@ bool is_loopback_peer(std::string_view remote) {
 
 class Resolver final : public IdentityResolver {
 public:
-    explicit Resolver(CertificateIdentifier identifier) : identifier_(std::move(identifier)) {}
+    explicit Resolver(CertificateIdentifier identifier)
+        : mode_(identifier.options().mode),
+          identifier_(std::make_shared<const CertificateIdentifier>(std::move(identifier))) {}
 
-    IdentityMode mode() const override { return identifier_.options().mode; }
+    IdentityMode mode() const override { return mode_; }
+
+    void reload(CertificateIdentifier identifier) override {
+        CHECK(identifier.options().mode == mode_);
+        auto next = std::make_shared<const CertificateIdentifier>(std::move(identifier));
+        const std::lock_guard lock(mutex_);
+        identifier_ = std::move(next);
+    }
 
     Result<CallerPtr> resolve(const http::Request& request) const override {
         ConnectionIdentity& identity = identity_of(*request.peer);
@@ -83,14 +93,14 @@ private:
             TRY_VOID(check_claimed(*caller, header));
             return caller;
         }
-        if (mode() == IdentityMode::Strict) {
+        if (mode_ == IdentityMode::Strict) {
             return Error::unauthenticated("no verified client certificate", "no_certificate");
         }
         return from_header(*request.peer, header, identity);
     }
 
     Result<CallerPtr> from_certificate(const http::PeerInfo& peer) const {
-        TRY(auto caller, identifier_.identify(
+        TRY(auto caller, current()->identify(
                              {base::as_bytes(peer.verified_chain_der.front()),
                               base::as_bytes(peer.verified_chain_der.back())}));
         return std::make_shared<const Caller>(std::move(caller));
@@ -117,7 +127,15 @@ private:
             Caller{std::move(id).value(), IdentitySource::DevelopmentHeader, {}});
     }
 
-    CertificateIdentifier identifier_;
+    // Once a connection, so a lock is cheap enough.
+    std::shared_ptr<const CertificateIdentifier> current() const {
+        const std::lock_guard lock(mutex_);
+        return identifier_;
+    }
+
+    const IdentityMode mode_;
+    mutable std::mutex mutex_;
+    std::shared_ptr<const CertificateIdentifier> identifier_;  // kept by resolutions under way
 };
 
 }  // namespace

@@ -211,6 +211,10 @@ Aliases known_aliases() {
     return aliases;
 }
 
+Result<std::vector<base::Bytes>> read_pem_certificates(std::string_view pem) {
+    return internal::read_pem(pem);
+}
+
 Result<CertificateIdentifier> CertificateIdentifier::create(IdentityOptions options) {
     std::set<base::Bytes> anchors;
     for (const IssuerProfile& profile : options.issuers) {

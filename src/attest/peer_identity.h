@@ -69,6 +69,9 @@ struct IdentityOptions {
 std::vector<ServiceId> known_services();
 std::map<std::string, ServiceId, std::less<>> known_aliases();
 
+// Every certificate of a PEM text, as DER. InvalidArgument: none, or one that cannot be read.
+Result<std::vector<base::Bytes>> read_pem_certificates(std::string_view pem);
+
 // What TLS established: the leaf that proved its key and the chain it was verified with, both DER.
 // Views are borrowed.
 struct VerifiedChain {
@@ -118,6 +121,9 @@ public:
     // certificate; "service_not_allowed": see above; "not_loopback": a development header from
     // another machine.
     virtual Result<std::shared_ptr<const Caller>> resolve(const http::Request& request) const = 0;
+    // New trust, for connections that were not resolved yet; the others keep what they have until
+    // http closes them for their age. CHECKs that the mode stays the same.
+    virtual void reload(CertificateIdentifier identifier) = 0;
 };
 
 // What the resolver knows of the caller of the connection's latest request; null when nobody is

@@ -148,14 +148,14 @@ std::string SecretReference::to_string() const {
     return {};
 }
 
-Result<void> SecretSource::take_environment(std::span<const std::string_view> names) {
+Result<void> SecretSource::take_environment(std::span<const std::string> names) {
     std::string too_large;
-    for (const std::string_view name : names) {
-        auto value = crypto::take_environment_secret(std::string(name));
+    for (const std::string& name : names) {
+        auto value = crypto::take_environment_secret(name);
         if (value) {
-            taken_.insert_or_assign(std::string(name), std::move(value).value());
+            taken_.insert_or_assign(name, std::move(value).value());
         } else if (value.error().code() == ErrorCode::TooLarge) {
-            too_large = std::string(name);
+            too_large = name;
         }
     }
     if (too_large.empty()) return {};

@@ -45,7 +45,7 @@ public:
     // Moves these variables out of the environment now, whether or not they will be asked for:
     // the bytes where /proc/self/environ shows them are zeroed. Absent ones are passed over.
     // TooLarge names the variable whose value passes SecretBuffer::kSizeMax (all are wiped).
-    Result<void> take_environment(std::span<const std::string_view> names);
+    Result<void> take_environment(std::span<const std::string> names);
 
     // Whether the variable was taken, or stands in the environment, and is not empty.
     bool has_environment(const std::string& name) const;

@@ -23,10 +23,13 @@
 
 namespace adyton::service {
 
+// A secret or source setting comes from the variable itself or, with _FILE behind the name, from
+// the file that the variable names: POOL_MASTER_KEY, POOL_MASTER_KEY_FILE.
+//
 // What a setting's text means. In TOML the matching type is demanded: integers unquoted, durations
-// as text ("90s"), lists as arrays of strings, references as {file = "PATH"}, {credential = "NAME"},
-// {env = "NAME"} or the same in one text ("file:PATH"). In the environment and in flags everything
-// is text and lists are separated by commas.
+// as text ("90s"), lists as arrays of strings, references as {file = "PATH"}, {credential =
+// "NAME"}, {env = "NAME"} or the same in one text ("file:PATH"). In the environment and in flags
+// everything is text and lists are separated by commas.
 enum class SettingKind {
     Text,
     Integer,
@@ -63,7 +66,9 @@ struct Setting {
     std::int64_t min = std::numeric_limits<std::int64_t>::min();  // Integer; Duration in ms
     std::int64_t max = std::numeric_limits<std::int64_t>::max();
     std::string_view choices = {};  // separated by spaces
-    bool redact_password = false;   // a URL whose password is never printed nor taken from a file
+    // A variable that replaces the port of an Address alone ("PORT").
+    std::string_view port_variable = {};
+    bool redact_password = false;  // a URL: its password is never printed, nor taken from a file
 };
 
 using Schema = std::span<const Setting>;
@@ -80,15 +85,18 @@ struct ConfigInputs {
     std::vector<std::pair<std::string, std::string>> flags;  // key ("listen") and text
 };
 
-// The process's environment for this schema. Values of secret settings are not copied. Values of
-// redacted settings are copied, then wiped in place. Call in `main` before threads start.
-void read_environment(Schema schema, ConfigInputs& inputs);
+// The variables of the process that this schema knows, those that begin with ADYTON_, and `others`.
+// Values of secret settings are not copied. Values of redacted settings are copied, then wiped in
+// place. Call in `main` before threads start, and before SecretSource::take_environment.
+void read_environment(
+    Schema schema, std::span<const std::string_view> others, ConfigInputs& inputs);
 // The names of all variables of Secret settings: for SecretSource::take_environment.
-std::vector<std::string_view> secret_variable_names(Schema schema);
+std::vector<std::string> secret_variable_names(Schema schema);
 // NotFound, PermissionDenied, TooLarge (over 1 MiB), InvalidArgument (no regular file).
 Result<void> read_config_file(const std::string& path, ConfigInputs& inputs);
 
-// The effective configuration. Immutable, so thread safe. `schema` must outlive it.
+// The effective configuration. Immutable after start-up, so thread safe then. `schema` must outlive
+// it.
 class Config {
 public:
     // InvalidArgument: one line for each problem found, each naming the key, where it was set and
@@ -110,6 +118,7 @@ public:
     const std::string& where(std::string_view key) const;
     // Things worth telling at start-up: obsolete or ignored variables.
     const std::vector<std::string>& warnings() const { return warnings_; }
+    void add_warning(std::string text) { warnings_.push_back(std::move(text)); }
 
     // For people and programs: what is in force and why. Secrets as references, passwords as ***.
     std::string to_text() const;
@@ -118,8 +127,7 @@ public:
 private:
     friend class ConfigLoader;
     using Value = std::variant<
-        std::string, std::int64_t, double, bool, base::Duration, TextList, Reference,
-        base::Json>;
+        std::string, std::int64_t, double, bool, base::Duration, TextList, Reference, base::Json>;
     struct Entry {
         const Setting* setting = nullptr;
         Value value;
@@ -130,7 +138,7 @@ private:
     const Entry& entry(std::string_view key) const;
     template <typename T>
     const T& value_of(std::string_view key) const;
-    std::string display(const Entry& entry) const;
+    static base::Json display(const Entry& entry);
 
     std::map<std::string, Entry, std::less<>> entries_;  // by key; in the schema's order: schema_
     Schema schema_;
@@ -139,6 +147,8 @@ private:
 
 // The automatic variable of a key: "ADYTON_POOL_MIN_ACCOUNTS".
 std::string automatic_variable(std::string_view key);
+// All variables of a setting, the contract's first, without the _FILE forms.
+std::vector<std::string> variables_of(const Setting& setting);
 
 // A commented sample file with every setting at its default.
 std::string sample_config(Schema schema);

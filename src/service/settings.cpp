@@ -70,6 +70,11 @@ constexpr Setting address(
     return out;
 }
 
+constexpr Setting with_port(Setting setting, std::string_view variable) {
+    setting.port_variable = variable;
+    return setting;
+}
+
 constexpr Setting source(Key<Reference> key, std::string_view help, Extra extra = {}) {
     Setting out = row(key, "", help, extra);
     out.kind = SettingKind::Source;
@@ -82,16 +87,17 @@ constexpr Setting url(Key<std::string> key, std::string_view help, Extra extra) 
     return out;
 }
 
-using namespace settings;  // NOLINT(google-build-using-namespace): names of this table only
+using namespace settings;
 
 constexpr std::array kProcess = {
     row(kDataDir, "adyton-data",
         "Directory of this instance: database, instance id, lock file. Created when absent.",
         {.flag = "--data-dir"}),
-    address(
-        kListen, "127.0.0.1:8085",
-        "Where the service listens. PORT replaces the port alone. 0 as port: any free one.",
-        {.environment = "BIND_ADDR", .flag = "--listen"}),
+    with_port(
+        address(
+            kListen, "127.0.0.1:8085", "Where the service listens. A port of 0 means any free one.",
+            {.environment = "BIND_ADDR", .flag = "--listen"}),
+        "PORT"),
     row(kThreads, "0", "Threads that serve connections. 0: one for each core this process may use.",
         {.min = 0, .max = 256}),
     row(kWorkerThreads, "0",
@@ -119,10 +125,13 @@ constexpr std::array kProcess = {
 };
 
 constexpr std::array kHttp = {
-    row(kHttpConnectionsMax, "10000", "Open connections; further ones wait in the kernel.",
+    row(kHttpConnectionsMax, "10000", "Open connections.", {.min = 1, .max = 1'000'000}),
+    row(kHttpConnectionsPerAddressMax, "0", "Open connections from one address. 0: no limit.",
+        {.min = 0, .max = 1'000'000}),
+    row(kHttpInFlightMax, "4096", "Requests being answered; more get 503.",
         {.min = 1, .max = 1'000'000}),
     row(kHttpHeaderBytesMax, "1048576", "Largest request line and headers together, in bytes.",
-        {.min = 1024, .max = 16 * 1024 * 1024}),
+        {.min = 1024, .max = 1024 * 1024}),
     row(kHttpBodyBytesMax, "8388608", "Largest request body, in bytes.",
         {.min = 1024, .max = 1024 * 1024 * 1024}),
     row(kHttpHeaderTimeout, "10s", "From the first byte of a request to the end of its headers.",
@@ -141,12 +150,14 @@ constexpr std::array kHttp = {
 };
 
 constexpr std::array kIdentity = {
-    source(kTlsCertificate, "Certificate chain of this service, PEM.",
-        {.environment = "MARBLE_CERT"}),
+    source(
+        kTlsCertificate, "Certificate chain of this service, PEM.", {.environment = "MARBLE_CERT"}),
     row(kTlsKey, "", "Private key of the certificate, PEM.", {.environment = "MARBLE_KEY"}),
-    source(kTlsClientCa, "Authorities whose client certificates are accepted, PEM.",
+    source(
+        kTlsClientCa, "Authorities whose client certificates are accepted, PEM.",
         {.environment = "MARBLE_ROOT_CA"}),
-    source(kTlsExtraClientCa,
+    source(
+        kTlsExtraClientCa,
         "Further authorities, PEM. They may vouch for `gateway` only, unless identity.issuers says "
         "otherwise.",
         {.environment = "MARBLE_EXTRA_CLIENT_CA"}),
@@ -220,7 +231,8 @@ constexpr std::array kPool = {
     row(kPoolLockTtlDefault, "24h", "Life of a lock that was requested without ttl_seconds.",
         {.min = 1000, .max = 365 * kDayMs}),
     row(kPoolLockTtlMax, "24h", "Longest life of a lock.", {.min = 1000, .max = 365 * kDayMs}),
-    row(kPoolRotationRate, "0.1", "Part of the free accounts that is retired each day, 0 to 1."),
+    row(kPoolRotationRate, "0.1", "Part of the free accounts that is retired each day.",
+        {.min = 0, .max = 1}),
     row(kPoolRotationMinAge, "24h", "Accounts younger than this are not retired.",
         {.min = 0, .max = 3650 * kDayMs}),
     row(kPoolRotationGasMax, "100000",

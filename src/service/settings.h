@@ -22,6 +22,9 @@ inline constexpr Key<base::Duration> kHealthTimeout{"health.timeout"};
 
 // HTTP
 inline constexpr Key<std::int64_t> kHttpConnectionsMax{"http.connections_max"};
+inline constexpr Key<std::int64_t> kHttpConnectionsPerAddressMax{
+    "http.connections_per_address_max"};
+inline constexpr Key<std::int64_t> kHttpInFlightMax{"http.in_flight_max"};
 inline constexpr Key<std::int64_t> kHttpHeaderBytesMax{"http.header_bytes_max"};
 inline constexpr Key<std::int64_t> kHttpBodyBytesMax{"http.body_bytes_max"};
 inline constexpr Key<base::Duration> kHttpHeaderTimeout{"http.header_timeout"};

@@ -1,5 +1,7 @@
 #include "attest/internal/certificate.h"
 
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -11,6 +13,7 @@ namespace {
 struct Free {
     void operator()(X509* certificate) const { X509_free(certificate); }
     void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
+    void operator()(BIO* bio) const { BIO_free(bio); }
     void operator()(ASN1_OBJECT* object) const { ASN1_OBJECT_free(object); }
     void operator()(unsigned char* der) const { OPENSSL_free(der); }
 };
@@ -73,6 +76,30 @@ Result<CertificateNames> read_certificate(base::ByteView der) {
     TRY_VOID(read_alternative_names(certificate.get(), names));
     TRY(names.spki, spki_digest(certificate.get()));
     return names;
+}
+
+Result<std::vector<base::Bytes>> read_pem(std::string_view pem) {
+    const Owned<BIO> input(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    CHECK(input);
+    ERR_clear_error();
+    std::vector<base::Bytes> out;
+    while (true) {
+        const Owned<X509> certificate(PEM_read_bio_X509(input.get(), nullptr, nullptr, nullptr));
+        if (!certificate) break;
+        unsigned char* der = nullptr;
+        const int size = i2d_X509(certificate.get(), &der);
+        const Owned<unsigned char> owned(der);
+        if (size <= 0) return Error::invalid_argument("unreadable certificate");
+        out.emplace_back(der, der + size);
+    }
+    // The end of the text is "no start line"; anything else is a block that could not be read.
+    const unsigned long error = ERR_peek_last_error();
+    ERR_clear_error();
+    const bool at_end =
+        ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+    if (!at_end) return Error::invalid_argument("a certificate in PEM that cannot be read");
+    if (out.empty()) return Error::invalid_argument("no certificate in PEM");
+    return out;
 }
 
 }  // namespace adyton::attest::internal

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -22,5 +23,9 @@ struct CertificateNames {
 // InvalidArgument: not exactly one DER certificate, or its alternative names are malformed or
 // stand twice.
 Result<CertificateNames> read_certificate(base::ByteView der);
+
+// Every certificate of a PEM text, as DER; other blocks are passed over. InvalidArgument: none, or
+// one that cannot be read.
+Result<std::vector<base::Bytes>> read_pem(std::string_view pem);
 
 }  // namespace adyton::attest::internal
