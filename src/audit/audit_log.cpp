@@ -15,6 +15,22 @@ constexpr std::size_t kInstanceIdBytesMax = 128;
 constexpr int kAppendAttemptsMax = 8;
 constexpr int kOpenAttemptsMax = 8;
 
+// Only after exactly that predecessor, and only into a free place. PostgreSQL would take parameters
+// of a SELECT list for text, so it is told their types.
+constexpr std::string_view kInsertSqlite =
+    "INSERT INTO audit_records "
+    "(chain, sequence, recorded_at, kind, actor, body, previous_hash, hash) "
+    "SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE $2 = 1 OR EXISTS ("
+    "SELECT 1 FROM audit_records WHERE chain = $1 AND sequence = $2 - 1 AND hash = $7) "
+    "ON CONFLICT (chain, sequence) DO NOTHING";
+constexpr std::string_view kInsertPostgres =
+    "INSERT INTO audit_records "
+    "(chain, sequence, recorded_at, kind, actor, body, previous_hash, hash) "
+    "SELECT $1::bigint, $2::bigint, $3::timestamptz, $4::text, $5::text, $6::text, $7::bytea, "
+    "$8::bytea WHERE $2::bigint = 1 OR EXISTS (SELECT 1 FROM audit_records "
+    "WHERE chain = $1::bigint AND sequence = $2::bigint - 1 AND hash = $7::bytea) "
+    "ON CONFLICT (chain, sequence) DO NOTHING";
+
 bool is_kind(std::string_view kind) {
     return !kind.empty() && kind.size() <= AuditEvent::kKindBytesMax &&
            std::all_of(kind.begin(), kind.end(), [](char c) {
@@ -179,14 +195,10 @@ Result<bool> AuditLog::insert_after(
     inserted.sequence = head.sequence + 1;
     inserted.hash =
         hash_of(chain_, inserted.sequence, now, event.kind, event.actor, event.body, head.hash);
-    // Only after exactly that predecessor, and only into a free place.
+    const bool sqlite = tx.dialect() == storage::Dialect::Sqlite;
     TRY(const std::int64_t changed,
         tx.execute(
-            "INSERT INTO audit_records "
-            "(chain, sequence, recorded_at, kind, actor, body, previous_hash, hash) "
-            "SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE $2 = 1 OR EXISTS ("
-            "SELECT 1 FROM audit_records WHERE chain = $1 AND sequence = $2 - 1 AND hash = $7) "
-            "ON CONFLICT (chain, sequence) DO NOTHING",
+            sqlite ? kInsertSqlite : kInsertPostgres,
             {chain_, inserted.sequence, now, std::string(event.kind), std::string(event.actor),
              std::string(event.body), to_bytes(head.hash), to_bytes(inserted.hash)}));
     return changed == 1;

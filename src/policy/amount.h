@@ -29,6 +29,9 @@ public:
     std::string to_string() const;
     std::string to_padded() const;  // 39 digits: sorts as text
 
+    // The value mod 2^64.
+    std::uint64_t low_64() const { return static_cast<std::uint64_t>(number_); }
+
     auto operator<=>(const Amount&) const = default;
 
 private:

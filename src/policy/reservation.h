@@ -47,7 +47,7 @@ struct Refusal {
 // One statement.
 Result<std::optional<Refusal>> consume(
     storage::Transaction& tx, const Limit& limit, std::int64_t amount);
-// Several at once: all or none. The first one that refuses is given.
+// Several at once: all or none. The first one that refuses, by subject and metric, is given.
 struct Consumption {
     Limit limit;
     std::int64_t amount = 1;
