@@ -63,6 +63,8 @@ struct FrameOptions {
     http::ErrorRenderer renderer = http::render_error_envelope;
     // Served at /openapi.json; empty: no such route.
     std::string openapi;
+    // Whether operator_router() has /metrics.
+    bool serve_metrics = true;
     // Members for /info besides the contract's, and "statistics" if it has that member. Called for
     // each request; must be quick.
     std::function<base::Json()> info;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,8 +64,7 @@ struct HostOptions {
     http::ServerOptions server;  // tls null: plain HTTP
     // Reads certificates, key and roots anew, for SIGHUP. Empty: nothing to reload.
     std::function<Result<std::shared_ptr<const http::TlsContext>>()> load_tls;
-    bool metrics_enabled = false;
-    http::ServerOptions operator_server;
+    std::optional<http::ServerOptions> operator_server;
     base::Duration drain_timeout = std::chrono::seconds(30);
 };
 
@@ -85,7 +85,7 @@ public:
     // Binds and accepts; the phase stays Starting until set_running(). Call before the loops run,
     // or on the main loop. Errors as http::Server::start().
     Result<void> start();
-    // From now on /ready may say yes.
+    // From now on /ready may say yes. On the main loop, or before the loops run.
     void set_running();
     // "127.0.0.1:8085"; after start(). The operator's is empty without such a listener.
     std::string bound_address() const;

@@ -88,7 +88,8 @@ public:
     Histogram& histogram(
         std::string_view name, std::string_view help, std::vector<std::int64_t> bounds,
         Labels labels = {});
-    // Asked at each scrape, on the thread that scrapes; must not block nor use this registry.
+    // Asked at each scrape, on the thread that scrapes; must neither block nor use this registry.
+    // Asked for again, it replaces the former.
     void gauge_callback(
         std::string_view name, std::string_view help, Labels labels, std::function<double()> value);
 
@@ -97,11 +98,16 @@ public:
     static constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 private:
+    enum class Type { Counter, Gauge, Histogram };
     struct Series;
     struct Family;
 
-    Family& family(std::string_view name, std::string_view help, int type);
-    Series& series(Family& family, Labels labels);
+    // With the lock held.
+    Family& family(std::string_view name, std::string_view help, Type type);
+    static Series& series(Family& family, Labels labels);
+    Histogram& add_histogram(
+        std::string_view name, std::string_view help, std::vector<std::int64_t> bounds,
+        double units_per_one, Labels labels);
 
     mutable std::mutex mutex_;
     std::vector<std::unique_ptr<Family>> families_;

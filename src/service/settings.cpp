@@ -111,7 +111,7 @@ constexpr std::array kProcess = {
     choice(
         kLogAccess, "all errors off", "all",
         "Which requests get an access log line: all, those answered with 400 or more, or none."),
-    row(kMetricsEnabled, "true", "Whether metrics are served.", {.environment = "METRICS_ENABLED"}),
+    row(kMetricsEnabled, "true", "Whether /metrics is served.", {.environment = "METRICS_ENABLED"}),
     address(
         kMetricsListen, "127.0.0.1:9464",
         "Where metrics (/metrics) and probes (/health, /ready) are served in plain HTTP, apart "

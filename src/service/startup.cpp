@@ -440,7 +440,7 @@ http::ServerOptions server_options(const Config& config) {
 std::optional<http::ServerOptions> operator_server_options(const Config& config) {
     using namespace settings;
     const std::string& address = config.get(kMetricsListen);
-    if (!config.get(kMetricsEnabled) || address.empty()) return std::nullopt;
+    if (address.empty()) return std::nullopt;
     http::ServerOptions options;
     put_address(address, options);
     options.limits.header_bytes_max = 16 * 1024;

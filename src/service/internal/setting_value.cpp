@@ -5,7 +5,6 @@
 #include <cmath>
 #include <optional>
 
-
 namespace adyton::service::internal {
 namespace {
 
