@@ -26,7 +26,7 @@ inline constexpr std::size_t kReleaseIdsMax = 10'000;
 inline constexpr std::size_t kPurposeBytesMax = 1024;
 inline constexpr std::size_t kTokenBytesMax = 32;
 inline constexpr std::size_t kScriptHashBytesMax = 66;
-inline constexpr std::size_t kFreezeReasonBytesMax = 1024;
+inline constexpr std::size_t kFreezeReasonBytesMax = 256;
 inline constexpr std::int64_t kLockTtlSecondsMax = 86'400;
 
 // The body of a request as a JSON object. InvalidArgument: not JSON, or not an object.

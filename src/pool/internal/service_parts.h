@@ -1,0 +1,28 @@
+#pragma once
+
+#include "audit/checkpoint.h"
+#include "pool/context.h"
+#include "pool/master_key.h"
+#include "pool/pool_service.h"
+#include "pool/workers.h"
+#include "workflow/periodic.h"
+
+namespace adyton::pool {
+
+// Everything a PoolService holds, in the order of construction.
+struct PoolService::Parts {
+    Parts(PoolParts given, PoolKeys keys, PoolOptions pool_options);
+
+    PoolParts given;
+    const PoolOptions options;
+    Signer signer;
+    crypto::Ed25519KeyPair checkpoint_key;
+    MasterKeyStatement statement;
+    workflow::IdempotencyStore idempotency;
+    PoolMetrics metrics;
+    PoolContext context;
+    audit::Checkpoints checkpoints;
+    workflow::PeriodicRunner runner;
+};
+
+}  // namespace adyton::pool

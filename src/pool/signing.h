@@ -1,0 +1,24 @@
+#pragma once
+
+#include "api/pool_types.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "pool/context.h"
+
+// Signatures for those who hold the account: the lock, its lease and its fencing number are checked
+// in the unit of work that records the signature (A8), and the signature is made after that record
+// is on disk. Thread safe.
+namespace adyton::pool {
+
+// POST /sign. InvalidArgument: missing members or a digest of another length. NotFound
+// "account_not_found" (also for text that is no id). Errors of check_lock() and Signer::sign();
+// "policy_..." from rules.
+Task<Result<api::SignResponse>> sign(
+    const PoolContext& pool, CallContext& call, api::SignItem item);
+
+// POST /batch-sign. Each request fares by itself and keeps its position; the batch as a whole fails
+// only on the policy's word and when storage does. One audit record lists all signatures.
+Task<Result<api::BatchSignResponse>> batch_sign(
+    const PoolContext& pool, CallContext& call, api::BatchSignRequest request);
+
+}  // namespace adyton::pool
