@@ -75,7 +75,8 @@ class LintTest(unittest.TestCase):
 
     def test_an_unlisted_source_is_caught(self):
         self.caught("listed", {"src/neo/forgotten_test.cpp": "\n"})
-        self.clean({"src/neo/x_test.cpp": "\n"})
+        self.caught("listed", {"src/neo/forgotten.h": "#pragma once\n"})
+        self.clean({"src/neo/x_test.cpp": "\n", "src/neo/internal/y.h": "#pragma once\n"})
 
     def test_threads_sleeps_and_clocks_stay_in_base(self):
         for rule, code in [
@@ -96,6 +97,7 @@ class LintTest(unittest.TestCase):
         self.caught("throw", {"src/neo/x.cpp": "int c = 1'000; throw c; int d = 2'000;\n"})
 
     def test_names_that_only_look_alike_pass(self):
+        self.clean({"src/neo/x.cpp": "co_await base::sleep_for(executor, 5ms);\n"})
         self.clean({"src/neo/x.cpp": "executor.sleep(5ms); clock.time(0); std::thread::id id;\n"
                                      "rethrow(); my_system(1); database.system_clock();\n"})
 
@@ -109,6 +111,8 @@ class LintTest(unittest.TestCase):
     def test_an_excuse_needs_its_rule_and_a_reason(self):
         self.clean({"src/neo/x.cpp": "std::thread a;  // lint-allow(thread): the load generator\n"})
         self.clean({"src/neo/x.cpp": "// lint-allow(thread): the load generator\nstd::thread a;\n"})
+        self.clean({"src/neo/x.cpp": "// lint-allow-file(thread): hammers it\n\n\nstd::thread a;\n"})
+        self.caught("thread", {"src/neo/x.cpp": "// lint-allow-file(clock): no\n\n\nstd::thread a;\n"})
         self.caught("thread", {"src/neo/x.cpp": "std::thread a;  // lint-allow(thread):\n"})
         self.caught("thread", {"src/neo/x.cpp": "std::thread a;  // lint-allow(clock): reason\n"})
         self.caught("thread", {"src/neo/x.cpp": "// lint-allow(thread): one\nint b;\nstd::thread a;\n"})

@@ -46,8 +46,12 @@ def select(database, everything):
 
 
 def tidy(path, build):
-    done = subprocess.run(["clang-tidy-14", "--quiet", "-p", str(build), str(ROOT / path)],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    try:
+        done = subprocess.run(["clang-tidy-14", "--quiet", "-p", str(build), str(ROOT / path)],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+                              timeout=600)
+    except subprocess.TimeoutExpired:
+        return 1, "no answer within 600 s"
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
 
