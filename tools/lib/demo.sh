@@ -22,7 +22,7 @@ demo_up() {
         on_exit rm -rf "$data"
         port_base=${port_base:-$(free_port_base 8)}
     fi
-    start_adyton_dev "${port_base:-8080}" "$data"
+    start_adyton_dev "$port_base" "$data"
     python3 tests/e2e/main_job.py --base-url "$ADYTON_POOL_URL"
     [[ -n $once ]] && return 0
     cat <<TEXT
@@ -36,22 +36,26 @@ TEXT
 }
 
 # start_adyton_dev PORT_BASE DATA_DIRECTORY: starts it, waits until it is ready, exports where it is.
-# Stopped when tools/dev ends.
+# Ports: PORT_BASE and up; the program's own when that is empty. Stopped when tools/dev ends.
 start_adyton_dev() {
-    local port_base=$1 data=$2 waited
+    local port_base=$1 data=$2 waited pool_port=8085 metrics_port=9464
+    local arguments=(dev --data-dir "$data")
+    if [[ -n $port_base ]]; then
+        arguments+=(--port-base "$port_base")
+        pool_port=$((port_base + 1)) metrics_port=$((port_base + 4))
+    fi
     mkdir -p "$data"
-    ADYTON_LOG=$data/adyton.log
-    export ADYTON_POOL_URL=http://127.0.0.1:$((port_base + 1))
-    export ADYTON_METRICS_URL=http://127.0.0.1:$((port_base + 4))
-    say "adyton dev --port-base $port_base"
-    build/release/bin/adyton dev --port-base "$port_base" --data-dir "$data" \
-        >"$ADYTON_LOG" 2>&1 </dev/null &
+    ADYTON_LOG=$data/console.log
+    export ADYTON_POOL_URL=http://127.0.0.1:$pool_port
+    export ADYTON_METRICS_URL=http://127.0.0.1:$metrics_port
+    say "adyton ${arguments[*]}"
+    build/release/bin/adyton "${arguments[@]}" >"$ADYTON_LOG" 2>&1 </dev/null &
     ADYTON_PID=$!
     on_exit stop_adyton_dev
     for ((waited = 0; waited < 600; waited++)); do
         if ! kill -0 "$ADYTON_PID" 2>/dev/null; then
             tail -n 30 "$ADYTON_LOG" >&2
-            die "adyton dev ended; its whole log is $ADYTON_LOG (ports taken? try --port-base)"
+            die "adyton dev ended; what it said is in $ADYTON_LOG (ports taken? try --port-base)"
         fi
         curl --silent --fail --max-time 2 --output /dev/null "$ADYTON_POOL_URL/ready" && return 0
         sleep 0.1
