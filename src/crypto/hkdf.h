@@ -8,7 +8,7 @@
 
 namespace adyton::crypto {
 
-inline constexpr std::size_t kHkdfOutputBytesMax = 255 * 32;
+inline constexpr std::size_t kHkdfOutputBytesMax = std::size_t{255} * 32;
 
 // HKDF-SHA256 (RFC 5869), extract and expand. An empty salt equals 32 zero bytes. `out` is filled
 // whole; CHECK: 1 to kHkdfOutputBytesMax bytes. Intermediate keys live in the secret arena and are

@@ -16,6 +16,7 @@
 #include "crypto/p256_bench.h"
 #include "crypto/test_bytes.h"
 
+// lint-allow-file(thread): the per-thread contexts need real threads.
 namespace adyton::crypto {
 namespace {
 

@@ -241,10 +241,9 @@ void wipe(std::span<std::uint8_t> bytes) noexcept {
     if (!bytes.empty()) ::explicit_bzero(bytes.data(), bytes.size());
 }
 
-// Sanitizers watch the stack themselves and forbid nothing here, but the frame must be a real one.
 __attribute__((noinline)) void wipe_dead_stack() noexcept {
     // k*G in libcrypto keeps its scalar and table entries within 2 KiB of stack.
-    std::array<std::uint8_t, 4096> dead;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+    std::array<std::uint8_t, 4096> dead;
     ::explicit_bzero(dead.data(), dead.size());
 }
 

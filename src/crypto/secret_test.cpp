@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "crypto/test_bytes.h"
 
+// lint-allow-file(thread): the arena is shared by real threads, which is what is tested here.
 namespace adyton::crypto {
 namespace {
 
@@ -91,7 +92,7 @@ TEST(SecretTest, MovingHandsOverTheSlotAndLeavesNothing) {
     const auto* const memory = first.expose().data();
     SecretBytes<32> second(std::move(first));
     EXPECT_EQ(second.expose().data(), memory);
-    EXPECT_DEATH((void)first.expose(), "");  // NOLINT(bugprone-use-after-move)
+    EXPECT_DEATH((void)first.expose(), "");  // NOLINT(bugprone-use-after-move): on purpose
     SecretBytes<32> third;
     const auto* const replaced = third.expose().data();
     third.expose_mutable()[0] = 9;
@@ -104,7 +105,7 @@ TEST(SecretTest, MovingHandsOverTheSlotAndLeavesNothing) {
 TEST(SecretTest, AMovedBufferIsEmpty) {
     auto first = secret_text("a secret");
     const auto second = std::move(first);
-    EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move)
+    EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move): on purpose
     EXPECT_TRUE(first.expose().empty());
     EXPECT_EQ(base::as_text(second.expose()), "a secret");
 }

@@ -23,9 +23,11 @@ struct Modulus {
     std::int64_t m62[5];             // m in 62-bit limbs
 };
 
+// NOLINTBEGIN(readability-identifier-naming): constants, computed by constexpr code of the .cpp
 extern const Modulus kOrder;       // n, FIPS 186-4 D.1.2.3
 extern const Modulus kFieldPrime;  // p
 extern const Limbs kHalfOrder;     // floor(n / 2)
+// NOLINTEND(readability-identifier-naming)
 
 Limbs load_big_endian(std::span<const std::uint8_t, 32> bytes);
 void store_big_endian(const Limbs& value, std::span<std::uint8_t, 32> out);

@@ -11,7 +11,7 @@ namespace adyton::crypto::internal {
 // Starts zeroed, ends wiped.
 template <typename T>
 class SecretBox {
-    static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+    static_assert(std::is_trivially_copyable_v<T>);
     static_assert(sizeof(T) <= SecretArena::kSlotBytesMax && alignof(T) <= 64);
 
 public:
