@@ -69,6 +69,10 @@ function(adyton_module name)
 
     if(ADYTON_TESTS AND arg_TESTS)
         add_executable(${name}_test ${arg_TESTS} ${arg_TEST_SUPPORT})
+        if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+            # Tests are most of what is compiled and none of what is measured.
+            target_compile_options(${name}_test PRIVATE -O1 -g1)
+        endif()
         target_link_libraries(
             ${name}_test PRIVATE ${target} ${arg_LINK} GTest::gtest GTest::gtest_main)
         add_dependencies(adyton_tests ${name}_test)
