@@ -68,12 +68,21 @@ Result<void> take_idempotency_key(const Call& call, std::string route, CallConte
     return {};
 }
 
+// What a broken constraint means to callers: a bug or bad luck of ours, not a conflict of theirs.
+Error hide_constraints(Error error) {
+    if (error.code() != ErrorCode::Conflict) return error;
+    for (const std::string_view ours : {"unique", "foreign_key", "check", "constraint"}) {
+        if (error.reason() == ours) return Error::internal(error.message());
+    }
+    return error;
+}
+
 // A failed call: limits say when to come back, and refusals of the policy are recorded.
 Task<Error> failed(
     const Parts& parts, Call call, CallContext& context, Operation operation, Error error) {
     if (context.retry_after) call.hints.retry_after = context.retry_after;
     auto recording = record_refusal(parts.context, context, operation, std::move(error));
-    co_return co_await std::move(recording);
+    co_return hide_constraints(co_await std::move(recording));
 }
 
 // The answer to a call that may replay: the body as it was sent the first time.
