@@ -47,10 +47,18 @@ std::string redact_postgres(std::string_view scheme, std::string_view rest) {
     // user and password.
     if (const auto at = rest.rfind('@'); at != std::string_view::npos) {
         const std::string_view user = rest.substr(0, std::min(rest.find(':'), at));
-        shown += user;
+        // Unless the '@' is one of the path or the query.
+        shown += user.find_first_of("/?=&") == std::string_view::npos ? user : "***";
         if (user.size() < at) shown += ":***";
         shown += '@';
         rest.remove_prefix(at + 1);
+    } else if (const auto colon = rest.find(':'); colon != std::string_view::npos) {
+        // "user:password" without a host.
+        const std::string_view port =
+            rest.substr(colon + 1, rest.find_first_of("/?,", colon) - colon - 1);
+        if (rest[0] != '[' && port.find_first_not_of("0123456789") != std::string_view::npos) {
+            return shown + "***";
+        }
     }
     const auto question = std::min(rest.find('?'), rest.size());
     shown += rest.substr(0, question);

@@ -87,6 +87,7 @@ public:
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
+    void kill_process();
     void restart();
     std::map<std::string, base::Bytes> contents() const;
 
@@ -230,6 +231,7 @@ int SimDisk::Impl::access(const std::string& path, int* exists) {
 int SimDisk::Impl::close(SimFile* file) {
     const std::scoped_lock guard(mutex);
     const std::unique_ptr<SimFile> owned(file);
+    if (file->generation != generation_) return SQLITE_OK;
     unlock(*file, SQLITE_LOCK_NONE);
     shm_unmap(*file);
     if (file->delete_on_close && !file->name.empty() && usable(*file)) remove(file->name, false);
@@ -359,6 +361,7 @@ int SimDisk::Impl::lock(SimFile& file, int level) {
 
 int SimDisk::Impl::unlock(SimFile& file, int level) {
     const std::scoped_lock guard(mutex);
+    if (file.generation != generation_) return SQLITE_IOERR;
     Inode& inode = *file.inode;
     if (file.lock <= level) return SQLITE_OK;
     if (inode.reserved == &file) inode.reserved = nullptr;
@@ -398,6 +401,7 @@ int SimDisk::Impl::shm_map(
 
 int SimDisk::Impl::shm_lock(SimFile& file, std::size_t first, std::size_t count, int flags) {
     const std::scoped_lock guard(mutex);
+    if (file.generation != generation_) return SQLITE_IOERR;
     Inode& inode = *file.inode;
     const auto bits = static_cast<std::uint16_t>(((1U << count) - 1U) << first);
     if ((flags & SQLITE_SHM_UNLOCK) != 0) {
@@ -424,7 +428,7 @@ int SimDisk::Impl::shm_lock(SimFile& file, std::size_t first, std::size_t count,
 
 void SimDisk::Impl::shm_unmap(SimFile& file) {
     const std::scoped_lock guard(mutex);
-    if (!file.shm_mapped) return;
+    if (!file.shm_mapped || file.generation != generation_) return;
     shm_lock(file, 0, kShmLocks, SQLITE_SHM_UNLOCK);
     file.shm_mapped = false;
     --file.inode->shm_users;
@@ -449,6 +453,17 @@ std::shared_ptr<Inode> SimDisk::Impl::survivor(const Inode& inode) {
     fresh->content = content;
     fresh->durable = std::move(content);
     return fresh;
+}
+
+void SimDisk::Impl::kill_process() {
+    const std::scoped_lock guard(mutex);
+    ++generation_;
+    for (const auto& [path, inode] : directory_) {
+        inode->shared = 0;
+        inode->reserved = inode->pending = inode->exclusive = nullptr;
+        inode->shm_users = 0;
+        inode->shm_locks = {};
+    }
 }
 
 void SimDisk::Impl::restart() {
@@ -621,6 +636,10 @@ void SimDisk::power_off_after(std::uint64_t operations) {
 bool SimDisk::powered() const {
     const std::scoped_lock guard(impl_->mutex);
     return impl_->powered;
+}
+
+void SimDisk::kill_process() {
+    impl_->kill_process();
 }
 
 void SimDisk::restart() {

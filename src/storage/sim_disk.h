@@ -46,8 +46,11 @@ public:
 
     // From now on every operation fails, until restart().
     void power_off();
-    // The same in the middle of the `operations`-th change (write, truncation, sync, creation or
-    // deletion) from now, at least 1.
+    // Files opened before are dead, but the disk keeps what was written: kill -9, not a loss of
+    // power.
+    void kill_process();
+    // The same as power_off() in the middle of the `operations`-th change (write, truncation, sync,
+    // creation or deletion) from now, at least 1.
     void power_off_after(std::uint64_t operations);
     bool powered() const;
     // Loses what was not synced and works again. Files opened before stay dead.

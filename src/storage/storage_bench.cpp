@@ -1,6 +1,7 @@
 // Measures units of one indexed SELECT and one INSERT: storage_bench DATABASE_PATH [callers] [secs]
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "base/event_loop.h"
@@ -54,9 +55,10 @@ int run(const std::string& path, std::size_t callers, int seconds) {
     }
     loop.run_until_done(base::when_all(std::move(tasks)));
     const std::chrono::duration<double> took = loop.steady_now() - begin;
-    fmt::print(
-        stderr, "{} callers: {:.0f} units/s\n", callers,
+    const std::string line = fmt::format(
+        "{} callers: {:.0f} units/s\n", callers,
         static_cast<double>(counters.units) / took.count());
+    std::fputs(line.c_str(), stderr);
     return 0;
 }
 

@@ -88,14 +88,16 @@ void TestDatabase::create_schema(const std::string& server) {
     PostgresOptions options;
     options.url = server;
     server_ = must(create_postgres_database(options, *loop_, base::null_logger()));
-    auto create = server_->write(
-        [this](Transaction& tx) { return tx.execute_script("CREATE SCHEMA " + schema_); });
+    auto create = server_->write([this](Transaction& tx) {
+        return tx.execute_script("SET LOCAL synchronous_commit = off; CREATE SCHEMA " + schema_);
+    });
     must(run(std::move(create)));
 }
 
 void TestDatabase::drop_schema() {
     auto drop = server_->write([this](Transaction& tx) {
-        return tx.execute_script(fmt::format("DROP SCHEMA {} CASCADE", schema_));
+        return tx.execute_script(
+            fmt::format("SET LOCAL synchronous_commit = off; DROP SCHEMA {} CASCADE", schema_));
     });
     // A test may have left the server in any state.
     static_cast<void>(run(std::move(drop)));
@@ -118,10 +120,14 @@ void TestDatabase::reopen() {
     database_ = open_another();
 }
 
-void TestDatabase::crash() {
+void TestDatabase::crash(Crash kind) {
     CHECK(sim_ != nullptr);
     sim_->drop_all();
-    disk_->crash();
+    if (kind == Crash::Power) {
+        disk_->crash();
+    } else {
+        disk_->kill_process();
+    }
     database_.reset();
     database_ = open_another();
 }

@@ -55,8 +55,9 @@ public:
     std::unique_ptr<Database> open_another();
     // Closes the database and opens it again.
     void reopen();
-    // Simulated only: what a loss of power does to the process and its disk; then opens again.
-    void crash();
+    // Simulated only: a loss of power, or just kill -9; then opens again.
+    enum class Crash { Power, Process };
+    void crash(Crash kind = Crash::Power);
 
     // Runs the task to its end on the database's executor.
     template <typename T>
@@ -89,10 +90,7 @@ private:
 };
 
 class DatabaseTest : public ::testing::TestWithParam<TestBackend> {
-protected:
-    void SetUp() override;
-    void TearDown() override { test_.reset(); }
-
+public:
     TestDatabase& test() { return *test_; }
     Database& database() { return test_->database(); }
     base::Executor& executor() { return test_->executor(); }
@@ -100,6 +98,10 @@ protected:
     T run(Task<T> task) {
         return test_->run(std::move(task));
     }
+
+protected:
+    void SetUp() override;
+    void TearDown() override { test_.reset(); }
 
 private:
     std::unique_ptr<TestDatabase> test_;

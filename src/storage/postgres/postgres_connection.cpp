@@ -223,6 +223,10 @@ Error Connection::lost() {
 // One round trip: what is deferred, then the statement if there is one. The result of the last.
 Result<Connection::ResultHandle> Connection::exchange(const Statement* statement) {
     if (damage_ == Damage::Lost) return lost();
+    if (statement != nullptr && names_.size() >= kCachedStatementsMax) {
+        names_.clear();
+        deferred_.push_back("DEALLOCATE ALL");
+    }
     const base::SteadyTime sent_at = clock_.steady_now();
     for (const char* command : deferred_) {
         if (PQsendQueryParams(handle_, command, 0, nullptr, nullptr, nullptr, nullptr, 0) != 1) {
@@ -249,7 +253,6 @@ Result<Connection::ResultHandle> Connection::exchange(const Statement* statement
                 server_clock_ = *clock;
                 clock_read_at_ = sent_at;
             } else if (preparing && i == steering) {
-                if (names_.size() >= kCachedStatementsMax) return lost();  // a new one starts empty
                 names_.emplace(std::string(statement->sql), name);
             }
         } else if (!error && status != PGRES_PIPELINE_ABORTED) {
@@ -339,6 +342,7 @@ Error Connection::failure(const pg_result* result) {
     if (state == "57014") {
         return Error::unavailable("a database statement took too long", "timeout");
     }
+    if (state == "08P01") return Error::internal("wrong number of values for an SQL statement");
     // Shutdown, lost peer, a prepared statement that is gone or (after a migration) out of date.
     const char* const source = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
     const bool outdated =

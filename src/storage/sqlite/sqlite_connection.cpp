@@ -151,6 +151,7 @@ Result<void> Connection::configure(const ConnectionOptions& options, Access acce
         handle_,
         [](void* self, sqlite3*, const char*, int pages) {
             static_cast<Connection*>(self)->wal_pages_ = pages;
+            ++static_cast<Connection*>(self)->log_writes_;
             return SQLITE_OK;
         },
         this);

@@ -62,6 +62,8 @@ public:
 
     // Pages in the write-ahead log after the last commit of this connection.
     int wal_pages() const { return wal_pages_; }
+    // Commits of this connection that wrote to the log.
+    std::uint64_t log_writes() const { return log_writes_; }
     struct Checkpoint {
         int pages;  // in the log
         int moved;  // of these, now in the database file
@@ -99,6 +101,7 @@ private:
     std::unordered_map<std::string, Statement, TextHash, std::equal_to<>> cache_;
     Damage damage_ = Damage::None;
     int wal_pages_ = 0;
+    std::uint64_t log_writes_ = 0;
     bool read_only_ = false;
 };
 

@@ -164,8 +164,11 @@ private:
             }
         }
         answer_relaxed(batch);
+        const std::uint64_t log_writes = connection.log_writes();
         Result<void> committed = connection.run(Command::Commit);
+        if (connection.log_writes() > log_writes) stray_commit_ = false;
         if (!committed && connection.damage() == Damage::Suspect) {
+            stray_commit_ = true;
             committed = Error::outcome_unknown("the disk failed during a commit", "disk");
         }
         return guard(std::move(committed));
@@ -206,7 +209,8 @@ private:
     Result<void> guard(Result<void> result) {
         if (result) return result;
         if (writer_->in_transaction()) static_cast<void>(writer_->run(Command::Rollback));
-        if (writer_->damage() == Damage::Suspect || writer_->in_transaction()) writer_.reset();
+        const bool suspect = writer_->damage() == Damage::Suspect && !stray_commit_;
+        if (suspect || writer_->in_transaction()) writer_.reset();
         return result;
     }
 
@@ -281,6 +285,10 @@ private:
 
     // Only the one running batch touches these.
     std::unique_ptr<Connection> writer_;
+    // The end of the log may hold a commit whose sync failed. This connection knows that it does
+    // not count and writes over it. A new one could find it and build on pages that Linux, after a
+    // failed sync, never writes again.
+    bool stray_commit_ = false;
     int checkpointed_pages_ = 0;
     bool healthy_ = true;
 
