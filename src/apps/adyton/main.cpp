@@ -1,0 +1,59 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/command.h"
+#include "service/config.h"
+#include "service/settings.h"
+#include "service/startup.h"
+
+namespace {
+
+using adyton::apps::Console;
+using adyton::apps::Exit;
+
+// Before anything else, and before threads: no core files, no look into this process, and the
+// secrets of the environment moved into locked memory.
+int run(int argc, char** argv) {
+    const adyton::crypto::Hardening hardening = adyton::crypto::harden_process();
+    const auto schema = adyton::service::serve_schema();
+    adyton::service::ConfigInputs environment;
+    adyton::service::read_environment(schema, adyton::service::watched_variables(), environment);
+    adyton::attest::SecretSource secrets;
+    const std::vector<std::string> names = adyton::service::secret_variable_names(schema);
+    const auto taken = secrets.take_environment(names);
+    std::signal(SIGPIPE, SIG_IGN);
+
+    const bool terminal = ::isatty(STDERR_FILENO) == 1;
+    Console console(
+        std::cout, std::cerr, terminal ? Console::Kind::Terminal : Console::Kind::Plain);
+    if (!taken) {
+        console.fail(taken.error(), false);
+        return static_cast<int>(Exit::Failed);
+    }
+    adyton::apps::Process process{
+        console, secrets, environment, hardening, argc > 0 ? argv[0] : "adyton"};
+    const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    const Exit exit = adyton::apps::run_command_line(arguments, process);
+    console.flush();
+    return static_cast<int>(exit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {  // the last resort
+        std::cerr << "error: unexpected: " << error.what() << '\n';
+    } catch (...) {
+        std::cerr << "error: unexpected\n";
+    }
+    return static_cast<int>(Exit::Failed);
+}

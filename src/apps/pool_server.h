@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "attest/peer_identity.h"
+#include "attest/secret_source.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "crypto/harden.h"
+#include "service/config.h"
+
+namespace adyton::apps {
+
+// What to do with a database whose schema is older than this program.
+enum class OldSchema {
+    Refuse,   // serve: an operator runs `adyton migrate` first
+    Migrate,  // dev
+};
+
+// The account pool as a process: everything from the configuration to the listening sockets, built
+// here and passed down. Main thread only.
+class PoolServer {
+public:
+    struct Inputs {
+        const service::Config& config;
+        const service::ConfigInputs& environment;
+        attest::SecretSource& secrets;
+        const crypto::Hardening& hardening;
+        OldSchema old_schema = OldSchema::Refuse;
+    };
+
+    // Opens everything and listens; /ready says no until run(). All inputs must outlive the server.
+    // The first thing that is wrong, with what to do about it.
+    static Result<std::unique_ptr<PoolServer>> create(const Inputs& inputs);
+    ~PoolServer();
+    PoolServer(const PoolServer&) = delete;
+    PoolServer& operator=(const PoolServer&) = delete;
+
+    // Serves until SIGTERM or SIGINT, then drains.
+    Result<void> run();
+
+    std::string address() const;          // "127.0.0.1:8085"
+    std::string metrics_address() const;  // empty: none
+    attest::IdentityMode identity_mode() const;
+    const std::string& master_key_hash() const;
+
+private:
+    struct Parts;
+    explicit PoolServer(std::unique_ptr<Parts> parts);
+    std::unique_ptr<Parts> parts_;
+};
+
+// The log that the configuration asks for.
+Result<std::unique_ptr<base::Logger>> open_log(const service::Config& config);
+
+}  // namespace adyton::apps

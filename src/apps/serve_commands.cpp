@@ -1,0 +1,107 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "apps/command.h"
+#include "apps/config_options.h"
+#include "apps/pool_server.h"
+
+namespace adyton::apps {
+namespace {
+
+Exit run_serve_pool(Process& process, const ConfigFlags& flags, bool json) {
+    const auto config = load_config(flags, process.environment);
+    if (!config) {
+        process.console.fail(config.error(), json);
+        return Exit::Failed;
+    }
+    const auto server = PoolServer::create(
+        {*config, process.environment, process.secrets, process.hardening, OldSchema::Refuse});
+    if (!server) {
+        process.console.fail(server.error(), json);
+        if (server.error().reason() == "schema") {
+            process.console.note(fmt::format(
+                "hint: {} migrate, with the same --config, --data-dir and DATABASE_URL",
+                process.executable));
+        }
+        return Exit::Failed;
+    }
+    if (json) {
+        process.console.print_json(
+            base::Json::object()
+                .set("listen", base::Json::string((*server)->address()))
+                .set("metrics", base::Json::string((*server)->metrics_address())));
+        process.console.flush();
+    }
+    const auto done = (*server)->run();
+    if (!done) {
+        process.console.fail(done.error(), json);
+        return Exit::Failed;
+    }
+    return Exit::Ok;
+}
+
+void add_serve_pool(CLI::App& serve, Invocation& invocation) {
+    CLI::App& command = add_command(
+        serve, invocation,
+        {.name = "pool",
+         .summary = "Serve the account pool until SIGTERM",
+         .details =
+             "Callers are known by their client certificates; without certificates it does not "
+             "start, unless --identity development says that every local program is trusted. The "
+             "database must have been prepared with `adyton migrate`. Log lines go to standard "
+             "error as JSON. SIGTERM and SIGINT drain and end it, SIGHUP reads certificates and "
+             "trust anew.",
+         .examples = {
+             "adyton migrate --config /etc/adyton/adyton.toml",
+             "adyton serve pool --config /etc/adyton/adyton.toml",
+             "POOL_MASTER_KEY=... adyton serve pool --identity development --data-dir ./data",
+             "adyton config reference --sample > adyton.toml   # every setting, explained"}});
+    const auto flags = std::make_shared<ConfigFlags>();  // shared: the callback is copied
+    add_config_options(command, *flags);
+    on_run(command, invocation, [flags, &invocation](Process& process) {
+        return run_serve_pool(process, *flags, invocation.json);
+    });
+}
+
+struct Absent {
+    const char* name;
+    const char* summary;
+};
+constexpr std::array<Absent, 3> kAbsent = {{
+    {"compute", "Serve confidential JavaScript (not in this build)"},
+    {"keystore", "Serve the NEAR keystore (not in this build)"},
+    {"coordinator", "Serve the coordinator (not in this build)"},
+}};
+
+// Says so, whatever else stands on the line.
+void add_absent(CLI::App& serve, Invocation& invocation, const Absent& absent) {
+    CLI::App& command =
+        add_command(serve, invocation, {.name = absent.name, .summary = absent.summary});
+    command.allow_extras();
+    const std::string name = absent.name;
+    on_run(command, invocation, [name, &invocation](Process& process) {
+        process.console.fail(
+            Error::unavailable(
+                fmt::format(
+                    "this build of Adyton has no {} service yet; `adyton serve pool` is there",
+                    name),
+                "not_in_this_build"),
+            invocation.json);
+        return Exit::Failed;
+    });
+}
+
+}  // namespace
+
+void add_serve_commands(CLI::App& root, Invocation& invocation) {
+    CLI::App& serve =
+        add_group(root, {.name = "serve", .summary = "Run one service, for production"});
+    add_serve_pool(serve, invocation);
+    for (const Absent& absent : kAbsent) add_absent(serve, invocation, absent);
+}
+
+}  // namespace adyton::apps

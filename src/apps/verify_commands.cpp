@@ -1,0 +1,179 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include "apps/command.h"
+#include "audit/verify.h"
+#include "base/bytes.h"
+
+namespace adyton::apps {
+namespace {
+
+using base::Json;
+
+struct AuditOptions {
+    std::string file;
+    std::vector<std::string> keys;
+    std::string pin;
+};
+
+Result<crypto::Sha256Digest> parse_digest(std::string_view hex) {
+    TRY(const base::Bytes bytes, base::hex_decode(hex));
+    return crypto::Sha256Digest::parse(bytes);
+}
+
+// "NUMBER:HASH".
+Result<audit::PinnedCheckpoint> parse_pin(std::string_view text) {
+    const Error bad = Error::invalid_argument("--checkpoint wants NUMBER:HASH, as in 12:9f2c...");
+    const std::size_t colon = text.find(':');
+    if (colon == std::string_view::npos) return bad;
+    audit::PinnedCheckpoint pin;
+    const char* const end = text.data() + colon;
+    const auto [rest, status] = std::from_chars(text.data(), end, pin.number);
+    if (status != std::errc() || rest != end || pin.number < 1) return bad;
+    const auto hash = parse_digest(text.substr(colon + 1));
+    if (!hash) return bad;
+    pin.hash = *hash;
+    return pin;
+}
+
+Result<audit::VerifyOptions> parse_options(const AuditOptions& options) {
+    audit::VerifyOptions out;
+    for (const std::string& hex : options.keys) {
+        const auto bytes = base::hex_decode(hex);
+        if (!bytes) return Error::invalid_argument("--key wants 64 hex digits");
+        const auto key = crypto::Ed25519PublicKey::parse(*bytes);
+        if (!key) return Error::invalid_argument("--key is not an Ed25519 public key");
+        out.trusted_keys.push_back(*key);
+    }
+    if (!options.pin.empty()) {
+        TRY(out.pinned, parse_pin(options.pin));
+    }
+    return out;
+}
+
+Json to_json(const audit::AuditFault& fault) {
+    Json out = Json::object();
+    out.set("line", Json::integer(fault.line));
+    if (fault.chain.has_value()) out.set("chain", Json::integer(*fault.chain));
+    if (fault.sequence.has_value()) out.set("sequence", Json::integer(*fault.sequence));
+    if (fault.checkpoint.has_value()) out.set("checkpoint", Json::integer(*fault.checkpoint));
+    out.set("what", Json::string(fault.what));
+    return out;
+}
+
+Json to_json(const audit::AuditReport& report) {
+    Json heads = Json::array();
+    for (const audit::ChainHead& head : report.heads) {
+        heads.push_back(Json::object()
+                            .set("chain", Json::integer(head.chain))
+                            .set("sequence", Json::integer(head.sequence))
+                            .set("hash", Json::string(head.hash.to_hex())));
+    }
+    Json out = Json::object();
+    out.set("intact", Json::boolean(report.intact()));
+    if (report.fault.has_value()) out.set("fault", to_json(*report.fault));
+    out.set("lines", Json::integer(report.lines));
+    out.set("records", Json::integer(report.records));
+    out.set("checkpoints", Json::integer(report.checkpoints));
+    out.set("heads", std::move(heads));
+    if (report.last_checkpoint.has_value()) {
+        out.set("last_checkpoint", Json::integer(*report.last_checkpoint));
+    }
+    if (report.last_checkpoint_at.has_value()) {
+        out.set("last_checkpoint_at", Json::string(base::to_rfc3339(*report.last_checkpoint_at)));
+    }
+    out.set("records_after_checkpoint", Json::integer(report.records_after_checkpoint));
+    if (report.key.has_value()) out.set("key", Json::string(report.key->to_hex()));
+    out.set("key_trusted", Json::boolean(report.key_trusted));
+    out.set("trailer_signed", Json::boolean(report.trailer_signed));
+    return out;
+}
+
+void print_report(Console& console, const audit::AuditReport& report) {
+    Table heads({{"CHAIN", Table::Align::Right}, {"RECORDS", Table::Align::Right}, {"HEAD"}});
+    for (const audit::ChainHead& head : report.heads) {
+        heads.add(
+            {std::to_string(head.chain), grouped(static_cast<std::uint64_t>(head.sequence)),
+             head.hash.to_hex()});
+    }
+    if (!heads.empty()) console.print_table(heads);
+    console.print(fmt::format(
+        "{}, {}, {} after the last checkpoint",
+        counted(static_cast<std::uint64_t>(report.records), "record"),
+        counted(static_cast<std::uint64_t>(report.checkpoints), "checkpoint"),
+        grouped(static_cast<std::uint64_t>(report.records_after_checkpoint))));
+    if (report.key.has_value()) {
+        console.print(fmt::format(
+            "signed by {}{}", report.key->to_hex(),
+            report.key_trusted ? "" : " (taken from the file: compare it, or give --key)"));
+    } else {
+        console.print("no signature");
+    }
+}
+
+Result<audit::AuditReport> verify(const AuditOptions& options, audit::VerifyOptions parsed) {
+    if (options.file == "-") return audit::verify_export(std::cin, std::move(parsed));
+    std::ifstream file(options.file, std::ios::binary);
+    if (!file) return Error::not_found("cannot open " + options.file);
+    return audit::verify_export(file, std::move(parsed));
+}
+
+Exit run_verify_audit(Process& process, const AuditOptions& options, bool json) {
+    auto parsed = parse_options(options);
+    if (!parsed) {
+        process.console.fail(parsed.error(), json);
+        return Exit::Usage;
+    }
+    const auto report = verify(options, std::move(*parsed));
+    if (!report) {
+        process.console.fail(report.error(), json);
+        return Exit::Failed;
+    }
+    if (json) {
+        process.console.print_json(to_json(*report));
+    } else {
+        print_report(process.console, *report);
+        if (report->intact()) {
+            process.console.print("intact");
+        } else {
+            process.console.error(printable(report->fault->to_string()));
+        }
+    }
+    return report->intact() ? Exit::Ok : Exit::Failed;
+}
+
+}  // namespace
+
+void add_verify_commands(CLI::App& root, Invocation& invocation) {
+    CLI::App& group =
+        add_group(root, {.name = "verify", .summary = "Check evidence offline, without a server"});
+    CLI::App& command = add_command(
+        group, invocation,
+        {.name = "audit",
+         .summary = "Check an export of the audit log and name the first bad record",
+         .details =
+             "Every record must continue its chain, every checkpoint must be signed and name the "
+             "heads reached, and the trailer must close the file. Give the signer's key, noted "
+             "from GET /info or an earlier export, or the file is taken at its word about who "
+             "signed it; and a checkpoint noted earlier, to notice a log that was wound back.",
+         .examples = {
+             "adyton pool audit export --out audit.jsonl && adyton verify audit audit.jsonl",
+             "adyton verify audit audit.jsonl --key 5f0c... --checkpoint 12:9f2c...",
+             "zcat audit.jsonl.gz | adyton verify audit - --json"}});
+    const auto options = std::make_shared<AuditOptions>();  // shared: the callback is copied
+    command.add_option("file", options->file, "The export; - for standard input")->required();
+    command.add_option(
+        "--key", options->keys, "A trusted Ed25519 public key, 64 hex digits; may be repeated");
+    command.add_option("--checkpoint", options->pin, "NUMBER:HASH that the log must contain");
+    on_run(command, invocation, [options, &invocation](Process& process) {
+        return run_verify_audit(process, *options, invocation.json);
+    });
+}
+
+}  // namespace adyton::apps

@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+"""`adyton dev` and the command line, as a newcomer meets them."""
+
+import base64
+import json
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+
+import crypto_check
+from harness import ROOT, Client, check, digest_of, main, scenario, wait_until
+
+MAIN_JOB = pathlib.Path(__file__).resolve().parent / "main_job.py"
+
+
+def urls(server):
+    return {"ADYTON_POOL_URL": "http://127.0.0.1:%d" % server.port}
+
+
+@scenario
+def DevDoesTheMainJob(world):
+    """The issue's first sentence: request, sign, verify with an independent tool, release."""
+    server = world.dev()
+    done = subprocess.run(
+        [sys.executable, str(MAIN_JOB), "--base-url", "http://127.0.0.1:%d" % server.port],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    print(done.stdout)
+    check(done.returncode == 0, "the main job failed")
+    check(done.stdout.count("\nrequested ") == 2, "two accounts are printed")
+    check("\nverified " in done.stdout and "\nreleased " in done.stdout, "it ends")
+    check(server.terminate() == 0, "SIGTERM ends it with 0")
+
+
+@scenario
+def DevSaysLoudlyThatItIsDevelopment(world):
+    server = world.dev()
+    info = Client(server.port).get("/info").json
+    check(info["identity_mode"] == "development", info)
+    banner = server.log_text()
+    check("DEVELOPMENT" in banner and "not in this build yet" in banner, banner)
+    check("X-Service-ID" in banner and banner.count("curl ") >= 3, banner)
+    log = (server.data / "adyton.log").read_text()
+    check("DEVELOPMENT IDENTITY" in log, log)
+    for port in (0, 2, 3, 5, 6):  # what is announced as absent does not listen
+        try:
+            Client(server.base + port, timeout=2).get("/info")
+        except OSError:
+            continue
+        check(False, "port", server.base + port, "is open")
+
+
+@scenario
+def DevKeepsItsKeyAndItsAccounts(world):
+    server = world.dev()
+    key = pathlib.Path(server.data) / "master.key"
+    check(stat.S_IMODE(os.stat(key).st_mode) == 0o600, "the key is private")
+    before = key.read_bytes()
+    client = Client(server.port)
+    held = client.request(2)
+    digest = digest_of("restart")
+    first = client.sign(held["accounts"][0]["id"], digest).json
+    check(server.terminate() == 0, "ends")
+    again = world.dev(data=server.data)
+    check(key.read_bytes() == before, "the same key")
+    client = Client(again.port)
+    check(client.sign(held["accounts"][0]["id"], digest).json == first, "the same signature")
+    check(client.release(lock_id=held["lock_id"]) == 2, "the lock survived")
+
+
+@scenario
+def DevRefusesToRunTwiceInOneDirectory(world):
+    server = world.dev()
+    done = world.try_run("dev", "--port-base", str(server.base + 10), "--data-dir",
+                         str(server.data))
+    check(done.returncode == 1, done)
+    check("data_dir_in_use" in done.stderr, done.stderr)
+
+
+@scenario
+def DevRefusesToRunWhereTheHostDemandsStrictIdentity(world):
+    for variables in ({"MARBLE_ENV": "production"}, {"OE_SIMULATION": "0"}):
+        done = world.try_run("dev", "--data-dir", str(world.directory / "strict"), **variables)
+        check(done.returncode == 1, variables, done)
+        check("strict" in done.stderr, done.stderr)
+
+
+@scenario
+def TheCommandLineDoesTheMainJob(world):
+    server = world.dev()
+    more = urls(server)
+    held = json.loads(world.run("pool", "request", "--count", "2", "--ttl", "10m", "--purpose",
+                                "e2e", "--json", **more))
+    account = held["accounts"][0]
+    digest = digest_of("cli")
+    signed = json.loads(world.run("pool", "sign", account["id"], digest.hex(), "--lock",
+                                  held["lock_id"], "--fencing", str(account["fencing"]), "--json",
+                                  **more))
+    key = base64.b64decode(signed["public_key"])
+    check(crypto_check.openssl_verifies(key, digest, base64.b64decode(signed["signature"])),
+          "openssl refuses the signature")
+    check(crypto_check.neo_address(key) == account["address"], "address")
+    shown = world.run("tool", "neo-address", key.hex(), **more)
+    check(account["address"] in shown, shown)
+
+    check(account["address"] in world.run("pool", "accounts", **more), "listed")
+    check(held["lock_id"] in world.run("pool", "allocations", **more), "allocation listed")
+    check("2 accounts held until" in world.run("pool", "renew", held["lock_id"], **more), "renew")
+    info = json.loads(world.run("pool", "info", "--json", **more))
+    check(info["locked_accounts"] == 2, info)
+    check("released 2 accounts" in world.run("pool", "release", "--lock", held["lock_id"], **more),
+          "release")
+    check("no accounts" in world.run("pool", "accounts", **more), "nothing held")
+
+
+@scenario
+def TheCommandLineSignsForANeoNetwork(world):
+    server = world.dev()
+    more = urls(server)
+    held = json.loads(world.run("pool", "request", "--json", **more))
+    # The transaction's hash as explorers show it: reversed.
+    shown = "0x" + bytes(range(32))[::-1].hex()
+    signed = json.loads(world.run("pool", "sign", held["accounts"][0]["id"], shown, "--network",
+                                  "test", "--json", **more))
+    digest = bytes.fromhex("6eaf184a673070d536005a6646a125e88148cd5497658c87b1da401117be23d1")
+    check(crypto_check.openssl_verifies(base64.b64decode(signed["public_key"]), digest,
+                                        base64.b64decode(signed["signature"])),
+          "not the digest of services.md 8.3")
+
+
+@scenario
+def TheCommandLineFreezesGrowsAndChecksTheAudit(world):
+    server = world.dev(extra=["--set", "pool.max_accounts=300"])
+    more = urls(server)
+    held = json.loads(world.run("pool", "request", "--json", **more))
+    account = held["accounts"][0]["id"]
+    world.run("pool", "freeze", "--account", account, "--reason", "e2e", **more)
+    refused = world.try_run("pool", "sign", account, digest_of(1).hex(), **more)
+    check(refused.returncode == 1 and "account_frozen" in refused.stderr, refused)
+    check("HTTP 423" in refused.stderr and "trace id: " in refused.stderr, refused.stderr)
+    check("e2e" in world.run("pool", "freeze", "--list", **more), "listed")
+    world.run("pool", "unfreeze", "--account", account, **more)
+    world.run("pool", "sign", account, digest_of(1).hex(), **more)
+
+    grown = json.loads(world.run("pool", "grow", "--to", "250", "--json", **more))
+    check(grown["total_accounts"] >= 250 and grown["complete"], grown)
+    beyond = world.try_run("pool", "grow", "--to", "301", **more)
+    check(beyond.returncode == 1 and "max_accounts" in beyond.stderr, beyond.stderr)
+
+    checkpoint = json.loads(world.run("pool", "audit", "checkpoint", "--json", **more))
+    out = world.directory / "audit.jsonl"
+    world.run("pool", "audit", "export", "--out", str(out), **more)
+    pin = "%d:%s" % (checkpoint["number"], checkpoint["hash"])
+    check("intact" in world.run("verify", "audit", str(out), "--checkpoint", pin), "intact")
+    lines = out.read_text().splitlines(keepends=True)
+    signed = next(i for i, line in enumerate(lines) if '"pool.sign"' in line)
+    out.write_text("".join(lines[:signed] + lines[signed + 1:]))
+    cut = world.try_run("verify", "audit", str(out))
+    check(cut.returncode == 1 and "line %d" % (signed + 1) in cut.stderr, cut.stderr)
+
+
+@scenario
+def TheCommandLineExplainsItsFailures(world):
+    unreachable = world.try_run("pool", "info", "--url", "http://127.0.0.1:1", "--timeout", "1")
+    check(unreachable.returncode == 1 and "adyton dev" in unreachable.stderr, unreachable)
+    for arguments in (["pool"], ["pool", "sign"], ["nonsense"], ["pool", "request", "--count", "0"],
+                      ["pool", "request", "--count", "101"], ["pool", "release"],
+                      ["pool", "request", "--ttl", "25h"], ["pool", "freeze"],
+                      ["pool", "info", "--url", "ftp://x"], ["pool", "sign", "a", "b"],
+                      ["verify", "audit"], ["tool", "neo-address", "N"], ["bench", "pool", "--only",
+                                                                        "nothing"]):
+        done = world.try_run(*arguments)
+        check(done.returncode == 2, arguments, "ended with", done.returncode, done.stderr)
+        check(done.stderr.startswith("error: "), arguments, done.stderr)
+        check(done.stdout == "", arguments, done.stdout)
+    for service in ("compute", "keystore", "coordinator"):
+        done = world.try_run("serve", service, "--listen", "127.0.0.1:1")
+        check(done.returncode == 1 and "no %s service yet" % service in done.stderr, done.stderr)
+    as_json = world.try_run("pool", "info", "--url", "http://127.0.0.1:1", "--timeout", "1",
+                            "--json")
+    check(json.loads(as_json.stderr)["error"]["code"] == "unavailable", as_json.stderr)
+
+
+@scenario
+def EveryCommandHasHelpWithAnExample(world):
+    commands = ["dev", "serve pool", "pool info", "pool request", "pool accounts", "pool sign",
+                "pool renew", "pool release", "pool allocations", "pool grow", "pool freeze",
+                "pool unfreeze", "pool audit export", "pool audit checkpoint", "pool import",
+                "verify audit", "config check", "config reference", "migrate", "tool neo-address",
+                "tool neo-key", "bench pool"]
+    for command in commands:
+        text = world.run(*command.split(), "--help")
+        check("adyton " + command in text.split("Examples:")[-1], command, text)
+        check("--json" in text, command)
+
+
+@scenario
+def ToolsShowNeoAccountsAndKeepSecretsOffTheCommandLine(world):
+    vectors = pathlib.Path(os.environ.get("ADYTON_VECTORS", ROOT / "tests" / "vectors"))
+    cases = json.loads((vectors / "neo" / "hkdf_accounts.json").read_text())["cases"]
+    for case in cases[:5]:
+        shown = json.loads(world.run("tool", "neo-key", "--account-id", case["account_id"],
+                                     "--json", stdin="hex:" + case["master_key"])
+                           if len(case["account_id"]) == 36 else "null")
+        if shown is None:
+            continue
+        check(shown["address"] == case["address"], case["name"], shown)
+        check(shown["public_key"] == case["public_key"], case["name"])
+        revealed = json.loads(world.run("tool", "neo-key", "--reveal", "--json",
+                                        stdin=case["wif"] + "\n"))
+        check(revealed["address"] == case["address"] and revealed["wif"] == case["wif"], revealed)
+        for public in (case["address"], case["public_key"], case["script_hash_display"]):
+            shown = json.loads(world.run("tool", "neo-address", public, "--json"))
+            check(shown["address"] == case["address"], public, shown)
+        secret = world.try_run("tool", "neo-address", case["wif"])
+        check(secret.returncode == 2 and case["wif"] not in secret.stderr, "a key is not echoed")
+    loose = world.directory / "loose.wif"
+    loose.write_text(cases[0]["wif"])
+    loose.chmod(0o644)
+    refused = world.try_run("tool", "neo-key", "--file", str(loose))
+    check(refused.returncode == 1, "a key that others may read is refused", refused)
+
+
+@scenario
+def ConfigurationMistakesAreNamed(world):
+    config = world.directory / "adyton.toml"
+    config.write_text("[pool]\nmin_acounts = 5\n")
+    done = world.try_run("config", "check", "--config", str(config))
+    check(done.returncode == 1 and "min_accounts" in done.stderr, done.stderr)
+    config.write_text("[pool]\nmin_accounts = 5\n")
+    text = world.run("config", "check", "--config", str(config), POOL_MASTER_KEY="s" * 40)
+    check("s" * 40 not in text, "a secret is printed")
+    check("pool.min_accounts" in text, text)
+    sample = world.run("config", "reference", "--sample")
+    config.write_text(sample)
+    world.run("config", "check", "--config", str(config), POOL_MASTER_KEY="s" * 40)
+    serve = world.try_run("serve", "pool", "--data-dir", str(world.directory / "none"))
+    check(serve.returncode == 1, serve)
+
+
+@scenario
+def ServeRefusesAnOlderSchemaAndMigrateMendsIt(world):
+    data = world.directory / "data"
+    server = world.pool(data=data, start=False)
+    server.start()
+    wait_until(lambda: server.process.poll() is not None, 15, "it ends")
+    check(server.process.returncode == 1, server.process.returncode)
+    check("migrate" in server.log_text(), server.log_text())
+    check(world.try_run("migrate", "--check", "--data-dir", str(data)).returncode == 1, "old")
+    world.run("migrate", "--data-dir", str(data))
+    world.run("migrate", "--check", "--data-dir", str(data))
+    check(json.loads(world.run("migrate", "--data-dir", str(data), "--json"))["migrated"] == [],
+          "twice")
+    server.start().wait_ready()
+
+
+@scenario
+def AnotherMasterKeyIsRefused(world):
+    server = world.pool()
+    check(server.terminate() == 0, "ends")
+    other = world.pool(data=server.data, start=False, POOL_MASTER_KEY="another-key-" + "x" * 32)
+    other.start()
+    wait_until(lambda: other.process.poll() is not None, 15, "it ends")
+    check(other.process.returncode == 1 and "master_key_changed" in other.log_text(),
+          other.log_text())
+
+
+if __name__ == "__main__":
+    main()
