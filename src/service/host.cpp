@@ -40,6 +40,12 @@ struct ServiceHost::Parts {
             Task<void> drained = operator_server->drain(base::Duration::zero());
             co_await std::move(drained);
         }
+        // What drain() posted last, to cut connections, runs before the loops stop.
+        for (base::EventLoop* loop : runtime.loops()) {
+            base::Completion<bool> turn;
+            loop->post([state = turn.completer()] { state->set(true); });
+            co_await turn;
+        }
         frame.logger().info("stopped");
         frame.logger().flush();
         runtime.stop();
