@@ -19,14 +19,16 @@ struct ChainState {
     bool has_records() const { return head.sequence > 0; }
 };
 
+using RecordName = std::pair<std::int64_t, std::int64_t>;  // chain, sequence
+
 // Reads `"chain":N,"sequence":M` from the place where a record has it, for lines that are damaged
 // elsewhere.
-std::optional<std::pair<std::int64_t, std::int64_t>> guess_record(std::string_view line) {
+std::optional<RecordName> guess_record(std::string_view line) {
     constexpr std::string_view kChain = R"({"type":"record","chain":)";
     constexpr std::string_view kSequence = R"(,"sequence":)";
     if (!line.starts_with(kChain)) return std::nullopt;
     line.remove_prefix(kChain.size());
-    std::pair<std::int64_t, std::int64_t> out;
+    RecordName out;
     auto parsed = std::from_chars(line.data(), line.data() + line.size(), out.first);
     if (parsed.ec != std::errc()) return std::nullopt;
     line.remove_prefix(static_cast<std::size_t>(parsed.ptr - line.data()));
@@ -35,6 +37,19 @@ std::optional<std::pair<std::int64_t, std::int64_t>> guess_record(std::string_vi
     parsed = std::from_chars(line.data(), line.data() + line.size(), out.second);
     if (parsed.ec != std::errc()) return std::nullopt;
     return out;
+}
+
+// The same for a line that is JSON, however it is spelled.
+std::optional<RecordName> find_record(std::string_view line) {
+    const auto json = base::Json::parse(line);
+    if (!json) return guess_record(line);
+    const base::Json* const chain = json->find("chain");
+    const base::Json* const sequence = json->find("sequence");
+    if (chain == nullptr || sequence == nullptr) return std::nullopt;
+    const auto chain_number = chain->as_int64();
+    const auto sequence_number = sequence->as_int64();
+    if (!chain_number || !sequence_number) return std::nullopt;
+    return RecordName{*chain_number, *sequence_number};
 }
 
 }  // namespace
@@ -98,7 +113,7 @@ void ExportVerifier::State::checkpoint_fault(std::int64_t number, std::string wh
 
 // A line that cannot be read: name the record it says it is, or the one that should stand here.
 void ExportVerifier::State::unreadable_line(std::string_view text, const Error& error) {
-    if (const auto record = guess_record(text)) {
+    if (const auto record = find_record(text)) {
         record_fault(record->first, record->second, error.message());
         return;
     }
