@@ -260,7 +260,7 @@ rule_thread = pattern_rule(
     "thread", r"\bstd::(thread|jthread|async)\b(?!::(id|hardware_concurrency))|\bpthread_create\b",
     "work runs on the injected Executor", above_base)
 rule_sleep = pattern_rule(
-    "sleep", r"\bthis_thread::sleep_(for|until)\b|\b(usleep|nanosleep)\s*\(|(?<![\w.:>])sleep\s*\(",
+    "sleep", r"\bthis_thread::sleep_(for|until)\b|\b(usleep|nanosleep)\s*\(|(?<![\w>])::sleep\s*\(|(?<![\w.:>])sleep\s*\(\s*\d+\s*\)",
     "waiting goes through the injected Executor", above_base)
 rule_clock = pattern_rule(
     "clock",

@@ -82,7 +82,7 @@ class LintTest(unittest.TestCase):
         for rule, code in [
                 ("thread", "std::thread worker([] {});"), ("thread", "std::jthread worker;"),
                 ("thread", "auto later = std::async(work);"),
-                ("sleep", "std::this_thread::sleep_for(1s);"), ("sleep", "usleep(5);"),
+                ("sleep", "std::this_thread::sleep_for(1s);"), ("sleep", "usleep(5);"), ("sleep", "sleep(5);"), ("sleep", "::sleep(n);"),
                 ("clock", "auto now = std::chrono::system_clock::now();"),
                 ("clock", "auto now = steady_clock::now();"), ("clock", "clock_gettime(id, &spec);"),
                 ("clock", "auto now = std::time(nullptr);"),
@@ -97,7 +97,7 @@ class LintTest(unittest.TestCase):
         self.caught("throw", {"src/neo/x.cpp": "int c = 1'000; throw c; int d = 2'000;\n"})
 
     def test_names_that_only_look_alike_pass(self):
-        self.clean({"src/neo/x.cpp": "co_await base::sleep_for(executor, 5ms);\n"})
+        self.clean({"src/neo/x.cpp": "co_await base::sleep_for(executor, 5ms); sleep(executor);\n"})
         self.clean({"src/neo/x.cpp": "executor.sleep(5ms); clock.time(0); std::thread::id id;\n"
                                      "rethrow(); my_system(1); database.system_clock();\n"})
 

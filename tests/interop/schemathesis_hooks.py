@@ -1,9 +1,11 @@
 """Makes generated requests reach deeper than the first refusal.
 
-A random service_id or account_id is refused at once (403, 404), so valid cases often get the caller's
-own service and an account that it holds; invalid cases stay as they are. Accounts that a generated
-/request locked are given back, so that the pool does not run dry and answer 503, as it should then.
+A random service, account, lock or digest is refused at once (403, 404, 400), so valid cases often get
+the caller's own service, an account and a lock that it holds, and 32 bytes to sign; invalid cases stay
+as they are. What a generated /request locked is given back and what a generated /freeze froze is
+thawed, or the pool would soon run dry and answer 503 or 423 to everything, as it should then.
 """
+import base64
 import hashlib
 import json
 import os
@@ -14,7 +16,7 @@ from schemathesis.generation import GenerationMode
 
 POOL = os.environ["ADYTON_POOL_URL"]
 SERVICE = "interop"
-_held = []
+_held = {}
 
 
 def _post(path, body):
@@ -25,9 +27,16 @@ def _post(path, body):
         return json.load(answer)
 
 
-def _held_accounts():
+def _get(path):
+    request = urllib.request.Request(POOL + path, headers={"X-Service-ID": SERVICE})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.read()
+
+
+def _holding():
+    """Five accounts under one lock: {"lock_id": ..., "accounts": [...]}"""
     if not _held:
-        _held.extend(one["id"] for one in _post("/request", {"count": 5})["accounts"])
+        _held.update(_post("/request", {"count": 5}))
     return _held
 
 
@@ -47,7 +56,11 @@ def _deepen(value, salt):
     if "service_id" in deeper and roll != 0:
         deeper["service_id"] = SERVICE
     if "account_id" in deeper and roll > 1:
-        deeper["account_id"] = _held_accounts()[roll % 5]
+        deeper["account_id"] = _holding()["accounts"][roll % 5]["id"]
+    if "lock_id" in deeper and roll > 3:
+        deeper["lock_id"] = _holding()["lock_id"]
+    if "tx_hash" in deeper and roll > 1:
+        deeper["tx_hash"] = base64.b64encode(hashlib.sha256(bytes([roll])).digest()).decode()
     return deeper
 
 
@@ -64,7 +77,12 @@ def map_case(context, case):
 @schemathesis.hook
 def after_call(context, case, response):
     path = case.operation.path
-    if response.status_code == 200 and path == "/request":
+    if response.status_code != 200:
+        return
+    if path == "/request":
         _post("/release", {"lock_id": json.loads(response.content)["lock_id"]})
-    if response.status_code == 200 and path == "/release":
-        _held.clear()  # a generated /release may have given back what we hold
+    if path == "/release":
+        _held.clear()  # it may have given back what we hold
+    if path == "/freeze":
+        for one in json.loads(_get("/freezes"))["freezes"]:
+            _post("/unfreeze", {"scope": one["scope"], "subject": one.get("subject")})
