@@ -16,6 +16,8 @@ public:
     }
 };
 
+class SqlitePlanTest : public PoolTest {};
+
 NewAccount fresh_account(base::RandomSource& random) {
     const Signer signer(test_master_key(), {}, Signer::Options{});
     return signer.create_account(crypto::uuid_v4(random));
@@ -120,8 +122,7 @@ TEST_P(AccountRepositoryTest, SumsPastSixtyFourBitsAreShownAsTheLargestNumber) {
     execute("UPDATE pool_token_stats SET total_hi = 0, total_lo = 0");
 }
 
-TEST_P(AccountRepositoryTest, FreeAccountsAreFoundThroughTheirIndex) {
-    if (test().backend() == storage::TestBackend::Postgres) GTEST_SKIP() << "SQLite's planner";
+TEST_P(SqlitePlanTest, FreeAccountsAreFoundThroughTheirIndex) {
     open();
     const auto plan = run(database().read([](storage::Transaction& tx) -> Result<std::string> {
         TRY(const auto rows,
@@ -136,6 +137,8 @@ TEST_P(AccountRepositoryTest, FreeAccountsAreFoundThroughTheirIndex) {
 }
 
 ADYTON_ON_ALL_DATABASES(AccountRepositoryTest);
+INSTANTIATE_TEST_SUITE_P(
+    Databases, SqlitePlanTest, ::testing::Values(storage::TestBackend::Sqlite));
 
 }  // namespace
 }  // namespace adyton::pool

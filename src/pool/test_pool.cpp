@@ -92,13 +92,16 @@ Task<Result<std::unique_ptr<TestPool>>> TestPool::open(
 
 void TestPool::build_frame() {
     attest::IdentityOptions identity;
-    identity.mode = attest::IdentityMode::Development;
+    identity.mode = options_.identity;
     identity_ =
         attest::create_identity_resolver(must(attest::CertificateIdentifier::create(identity)));
     service::FrameOptions frame;
     frame.service_name = kServiceName;
     frame.version = kServiceVersion;
-    frame.health.probe_database = [this] { return service_->probe_database(); };
+    frame.health.probe_database = [this] {
+        ++probes_;
+        return service_->probe_database();
+    };
     frame.health.check_secrets = [this] { return service_->check_keys(); };
     frame.openapi = openapi_json();
     frame.info = [this] { return service_->info(); };
@@ -246,6 +249,31 @@ std::vector<std::string> PoolTest::audit_kinds() {
         return kinds;
     };
     return must(run(database().read(unit)));
+}
+
+std::vector<base::Json> PoolTest::audit_bodies(const std::string& kind) {
+    auto unit = [&](storage::Transaction& tx) -> Result<std::vector<base::Json>> {
+        TRY(const auto rows,
+            tx.query(
+                "SELECT body FROM audit_records WHERE kind = $1 ORDER BY chain, sequence", {kind}));
+        std::vector<base::Json> bodies;
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            TRY(const auto text, rows.text(i, 0));
+            TRY(auto body, base::Json::parse(text));
+            bodies.push_back(std::move(body));
+        }
+        return bodies;
+    };
+    return must(run(database().read(unit)));
+}
+
+TestAnswer PoolTest::batch_sign(const std::vector<std::string>& ids, const std::string& service) {
+    std::string items;
+    for (const auto& id : ids) {
+        if (!items.empty()) items += ",";
+        items += "{\"account_id\":\"" + id + "\",\"tx_hash\":\"" + kDigest + "\"}";
+    }
+    return post("/batch-sign", "{\"requests\":[" + items + "]}", service);
 }
 
 void PoolTest::expect_consistent() {

@@ -50,6 +50,7 @@ struct TestPoolOptions {
     std::uint64_t seed = 1;
     std::string master_key{kTestMasterKey};
     std::string encryption_key;  // 32 bytes, or empty
+    attest::IdentityMode identity = attest::IdentityMode::Development;
 };
 
 // One process of the pool on a database that is migrated already.
@@ -67,6 +68,7 @@ public:
     storage::Database& database() { return database_; }
     service::MetricsRegistry& metrics() { return metrics_; }
     service::ServiceFrame& frame() { return *frame_; }
+    unsigned probes() const { return probes_; }  // of the database, by /health and /ready
 
 private:
     TestPool(storage::Database& database, base::Executor& executor, TestPoolOptions options);
@@ -83,6 +85,7 @@ private:
     std::unique_ptr<attest::IdentityResolver> identity_;
     std::unique_ptr<service::ServiceFrame> frame_;
     std::unique_ptr<http::RouterTransport> transport_;
+    unsigned probes_ = 0;
 };
 
 // A pool on a fresh database; ADYTON_ON_ALL_DATABASES instantiates it.
@@ -115,6 +118,9 @@ public:
     std::int64_t number(const std::string& sql);  // the first column of the first row
     void execute(const std::string& sql);
     std::vector<std::string> audit_kinds();
+    // Bodies of the records of one kind, in order.
+    std::vector<base::Json> audit_bodies(const std::string& kind);
+    TestAnswer batch_sign(const std::vector<std::string>& ids, const std::string& service = "svc");
 
     // Compares pool_stats and pool_token_stats with a recount, and what must hold always.
     void expect_consistent();
