@@ -183,17 +183,8 @@ constexpr std::array kIdentity = {
 constexpr std::array kStorage = {
     url(kDatabaseUrl,
         "sqlite:PATH or postgres://USER@HOST/NAME. Empty: SQLite in the data directory. A password "
-        "comes from DATABASE_URL, database.password or PGPASSFILE, never from this file.",
+        "comes from DATABASE_URL or PGPASSFILE, never from this file.",
         {.environment = "DATABASE_URL", .flag = "--database-url"}),
-    row(kDatabasePassword, "", "The PostgreSQL password.", {.environment = "DATABASE_PASSWORD"}),
-    row(kDatabaseReaders, "0", "Connections that read. 0: chosen by the database.",
-        {.min = 0, .max = 256}),
-    row(kDatabaseWriters, "0", "Connections that write (PostgreSQL). 0: chosen by the database.",
-        {.min = 0, .max = 64}),
-    row(kDatabaseQueueMax, "0",
-        "Units of work that may wait for a commit; more are refused with 503. 0: chosen by the "
-        "database.",
-        {.min = 0, .max = 1'000'000}),
     choice(
         kAuditDurability, "durable relaxed", "durable",
         "Whether a signature waits until its audit record is on disk. relaxed is faster and can "
@@ -241,16 +232,16 @@ constexpr std::array kPool = {
     row(kPoolDeleteRetiring, "false",
         "Whether retired accounts without any balance are deleted (their ids are archived).",
         {.environment = "NEOACCOUNTS_DELETE_RETIRING_ACCOUNTS"}),
-    row(kPoolRotatePeriod, "1h", "How often accounts are chosen for retirement. 0s: never.",
-        {.min = 0, .max = 30 * kDayMs}),
-    row(kPoolRetirePeriod, "1h", "How often retired accounts are deleted, if at all. 0s: never.",
-        {.min = 0, .max = 30 * kDayMs}),
+    row(kPoolRotatePeriod, "1h", "How often accounts are chosen for retirement.",
+        {.min = 1000, .max = 30 * kDayMs}),
+    row(kPoolRetirePeriod, "1h", "How often retired accounts are deleted, if at all.",
+        {.min = 1000, .max = 30 * kDayMs}),
     row(kPoolStaleLockPeriod, "1h",
-        "How often locks past their life are cleared. (They give no right to sign from the moment "
-        "they end.) 0s: never.",
-        {.min = 0, .max = 30 * kDayMs}),
-    row(kPoolTopUpPeriod, "1h", "How often the pool is filled up to its minimum. 0s: never.",
-        {.min = 0, .max = 30 * kDayMs}),
+        "How often locks past their life are cleared. They give no right to sign from the moment "
+        "they end.",
+        {.min = 1000, .max = 30 * kDayMs}),
+    row(kPoolTopUpPeriod, "1h", "How often the pool is filled up to its minimum.",
+        {.min = 1000, .max = 30 * kDayMs}),
 };
 
 template <std::size_t... Sizes>

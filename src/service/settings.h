@@ -47,10 +47,6 @@ inline constexpr Key<base::Json> kIdentityIssuers{"identity.issuers"};
 
 // Storage, audit, policy
 inline constexpr Key<std::string> kDatabaseUrl{"database.url"};
-inline constexpr Key<Reference> kDatabasePassword{"database.password"};
-inline constexpr Key<std::int64_t> kDatabaseReaders{"database.readers"};
-inline constexpr Key<std::int64_t> kDatabaseWriters{"database.writers"};
-inline constexpr Key<std::int64_t> kDatabaseQueueMax{"database.queue_max"};
 inline constexpr Key<std::string> kAuditDurability{"audit.durability"};
 inline constexpr Key<base::Duration> kAuditCheckpointPeriod{"audit.checkpoint_period"};
 inline constexpr Key<base::Duration> kIdempotencyKeep{"idempotency.keep"};

@@ -62,8 +62,7 @@ TEST(SettingsTest, EveryKeyHasTheTypeOfItsRowAndTheSeedsDefaults) {
     EXPECT_TRUE(config.get(kMetricsEnabled));
     for (const auto key :
          {kThreads, kWorkerThreads, kHttpConnectionsMax, kHttpConnectionsPerAddressMax,
-          kHttpInFlightMax, kDatabaseReaders, kDatabaseWriters, kDatabaseQueueMax,
-          kPoolBatchSignMax}) {
+          kHttpInFlightMax, kPoolBatchSignMax}) {
         EXPECT_GE(config.get(key), 0) << key.name;
     }
     for (const auto key :
@@ -76,8 +75,8 @@ TEST(SettingsTest, EveryKeyHasTheTypeOfItsRowAndTheSeedsDefaults) {
         EXPECT_GT(config.get(key), base::Duration::zero()) << key.name;
     }
     for (const auto key :
-         {kTlsCertificate, kTlsKey, kTlsClientCa, kTlsExtraClientCa, kDatabasePassword,
-          kPoolMasterKey, kPoolMasterSeed, kPoolEncryptionKey}) {
+         {kTlsCertificate, kTlsKey, kTlsClientCa, kTlsExtraClientCa, kPoolMasterKey,
+          kPoolMasterSeed, kPoolEncryptionKey}) {
         EXPECT_FALSE(config.get(key).has_value()) << key.name;
     }
     EXPECT_TRUE(config.get(kIdentityServices).empty());
