@@ -136,10 +136,8 @@ Task<Result<Response>> ClientConnection::exchange(
         if (const Error* failure = parser_.failure()) co_return Error(*failure);
         if (parser_.complete()) break;
         if (try_read()) continue;
-        if (ended_ && parser_.begun()) {
-            parser_.feed_end();
-            continue;
-        }
+        if (ended_) parser_.feed_end();
+        if (parser_.complete()) break;
         if (ended_ || stream_.broken()) co_return broken_error();
         const Stream::Wake wake = co_await stream_.wait_readable();
         if (wake == Stream::Wake::Expired) {

@@ -125,20 +125,62 @@ void Connection::finish() {
 
 Task<void> Connection::run(std::shared_ptr<Connection> self) {
     Connection& connection = *self;
-    const bool opened = co_await connection.open();
-    if (opened) {
-        for (;;) {
-            const bool received = co_await connection.read_request();
-            if (!received) break;
-            const bool again = co_await connection.answer();
-            if (!again) break;
-            if (++connection.requests_without_wait_ >= kRequestsBeforeYield) {
+    bool going = co_await connection.open();
+    if (going) connection.start_request();
+    while (going) {
+        switch (connection.read_step()) {
+            case Step::Wait: {
                 connection.requests_without_wait_ = 0;
-                co_await Yield{connection.state_.loop};
+                const Stream::Wake wake = co_await connection.stream_.wait_for(connection.wanted_);
+                connection.readable_ = wake == Stream::Wake::Ready;
+                if (connection.readable_) break;
+                if (connection.give_up(true) == Step::Refuse) {
+                    co_await connection.refuse(std::move(connection.refusal_));
+                }
+                going = false;
+                break;
             }
+            case Step::Answer: {
+                connection.start_handling();
+                {
+                    const InFlight in_flight(connection.core_);
+                    if (in_flight.admitted()) {
+                        Task<Response> task =
+                            connection.core_->router.dispatch(connection.request_);
+                        connection.response_ = co_await std::move(task);
+                    } else {
+                        connection.response_ = connection.overload_response();
+                    }
+                }
+                going = !connection.abandoned_;
+                if (!going) break;
+                const bool done = connection.answer_at_once();
+                bool written = true;
+                if (!done) written = co_await connection.answer_slowly();
+                going = connection.finish_answer(written);
+                if (!going) break;
+                connection.start_request();
+                if (++connection.requests_without_wait_ >= kRequestsBeforeYield) {
+                    connection.requests_without_wait_ = 0;
+                    co_await Yield{connection.state_.loop};
+                }
+                break;
+            }
+            case Step::Refuse:
+                co_await connection.refuse(std::move(connection.refusal_));
+                going = false;
+                break;
+            case Step::Continue:
+                connection.continue_sent_ = true;
+                going = co_await connection.write_rest(kContinue);
+                connection.set_deadline(connection.limits_.body_timeout);
+                break;
+            case Step::End:
+                going = false;
+                break;
         }
-        if (connection.linger_) co_await connection.linger();
     }
+    if (connection.linger_) co_await connection.linger();
     connection.finish();
 }
 
@@ -161,8 +203,8 @@ Task<bool> Connection::open() {
                 wants ? "handshake timed out" : stream_.failure_reason();
             if (!core_->closed) core_->observer.on_handshake_failed(*peer_, reason);
             // The alert that says why must not be overtaken by a reset.
-            linger_ = true;
-            if (!wants) co_await linger();
+            linger_ = !wants;
+            stream_.shutdown_write();
             co_return false;
         }
     }
@@ -204,67 +246,58 @@ bool Connection::continue_is_due() const {
            in_.empty();
 }
 
-Task<bool> Connection::read_request() {
+void Connection::start_request() {
     parser_.start(request_);
     phase_ = Phase::Idle;
     continue_sent_ = false;
+}
+
+Connection::Step Connection::read_step() {
     for (;;) {
         const Parse parsed = parse();
-        if (parsed == Parse::Complete) co_return true;
+        if (parsed == Parse::Complete) return Step::Answer;
         if (parsed == Parse::Refused) {
-            ProtocolError error = *parser_.failure();
-            co_await refuse(std::move(error));
-            co_return false;
+            refusal_ = *parser_.failure();
+            return Step::Refuse;
         }
-        if (continue_is_due()) {
-            continue_sent_ = true;
-            const bool written = co_await write_rest(kContinue);
-            if (!written) co_return false;
-            set_deadline(limits_.body_timeout);
+        if (continue_is_due()) return Step::Continue;
+        wanted_ = Stream::Outcome::WantRead;
+        if (readable_ || stream_.has_pending()) {
+            readable_ = false;
+            in_.make_room();
+            const Stream::Io io = stream_.read(in_.room(), in_.room_size());
+            if (io.outcome == Stream::Outcome::Done) {
+                in_.grew(io.bytes);
+                continue;
+            }
+            if (io.outcome != Stream::Outcome::WantRead &&
+                io.outcome != Stream::Outcome::WantWrite) {
+                return give_up(false);
+            }
+            wanted_ = io.outcome;
         }
-        const Fill filled = co_await fill();
-        if (filled == Fill::Data) continue;
-        if (phase_ == Phase::Idle || stream_.closed()) co_return false;
-        ProtocolError error;
-        if (filled == Fill::Expired) {
-            error = {Status::RequestTimeout, "the request did not come in time", {}};
-        } else {
-            error = {Status::BadRequest, "the request is cut short", {}};
-        }
-        co_await refuse(std::move(error));
-        co_return false;
+        if (phase_ == Phase::Idle && core_->draining) return Step::End;
+        return Step::Wait;
     }
 }
 
-Task<Connection::Fill> Connection::fill() {
-    in_.make_room();
-    bool try_first = stream_.has_pending();
-    for (;;) {
-        Stream::Outcome outcome = Stream::Outcome::WantRead;
-        if (try_first) {
-            const Stream::Io io = stream_.read(in_.room(), in_.room_size());
-            outcome = io.outcome;
-            if (outcome == Stream::Outcome::Done) {
-                in_.grew(io.bytes);
-                co_return Fill::Data;
-            }
-        }
-        if (outcome != Stream::Outcome::WantRead && outcome != Stream::Outcome::WantWrite) {
-            co_return Fill::Ended;
-        }
-        if (phase_ == Phase::Idle && core_->draining) co_return Fill::Expired;
-        requests_without_wait_ = 0;
-        const Stream::Wake wake = co_await stream_.wait_for(outcome);
-        if (wake == Stream::Wake::Expired) co_return Fill::Expired;
-        try_first = true;
+// The rest of the request does not come.
+Connection::Step Connection::give_up(bool expired) {
+    if (phase_ == Phase::Idle || stream_.closed()) return Step::End;
+    refusal_ = ProtocolError();
+    if (expired) {
+        refusal_.status = Status::RequestTimeout;
+        refusal_.message = "the request did not come in time";
+    } else {
+        refusal_.message = "the request is cut short";
     }
+    return Step::Refuse;
 }
 
 bool Connection::must_close() const {
-    return !parser_.keep_alive() || core_->draining ||
+    return !parser_.keep_alive() || core_->draining || old_ ||
            (limits_.requests_per_connection_max > 0 &&
-            request_count_ >= limits_.requests_per_connection_max) ||
-           request_.received_steady - opened_ >= limits_.connection_age_max;
+            request_count_ >= limits_.requests_per_connection_max);
 }
 
 Response Connection::overload_response() const {
@@ -274,34 +307,57 @@ Response Connection::overload_response() const {
     return core_->router.error(info);
 }
 
-Task<bool> Connection::answer() {
+void Connection::start_handling() {
     ++request_count_;
     phase_ = Phase::Handling;
-    core_->observer.on_request_begin(request_);
+    if (!core_->closed) core_->observer.on_request_begin(request_);
     clear_deadline();
-    Response response;
-    {
-        const InFlight in_flight(core_);
-        if (in_flight.admitted()) {
-            if (limits_.handler_timeout > base::Duration::zero()) {
-                deadline_ = request_.received_steady + limits_.handler_timeout;
-            }
-            Task<Response> task = core_->router.dispatch(request_);
-            response = co_await std::move(task);
-        } else {
-            response = overload_response();
-        }
+    if (limits_.handler_timeout > base::Duration::zero()) {
+        deadline_ = request_.received_steady + limits_.handler_timeout;
     }
-    if (abandoned_) co_return false;
-    close_after_ = must_close();
-    const bool sent = co_await send(std::move(response));
-    if (close_after_ && sent) {
+}
+
+// HEAD gets the head alone (RFC 9110, 9.3.2).
+bool Connection::bodiless() const {
+    return forbids_body(response_.status) || request_.method == "HEAD";
+}
+
+bool Connection::answer_at_once() {
+    phase_ = Phase::Writing;
+    close_after_ = must_close() || (response_.stream && parser_.http_1_0());
+    compose(response_, close_after_);
+    body_rest_ = bodiless() || response_.stream ? std::string_view() : response_.body;
+    body_size_ = body_rest_.size();
+    if (body_rest_.size() <= kJoinBytesMax) {
+        out_.append(body_rest_);
+        body_rest_ = {};
+    }
+    out_rest_ = out_;
+    if (response_.stream && !bodiless()) return false;
+    const bool alive = write_some(out_rest_);
+    return alive && out_rest_.empty() && body_rest_.empty();
+}
+
+// The part of an answer that has to wait for the client.
+Task<bool> Connection::answer_slowly() {
+    if (response_.stream && !bodiless()) co_return co_await send_stream();
+    bool written = co_await write_rest(out_rest_);
+    if (written && !body_rest_.empty()) written = co_await write_rest(body_rest_);
+    co_return written;
+}
+
+// False: the connection ends here.
+bool Connection::finish_answer(bool written) {
+    const base::SteadyTime now = record(response_.status, body_size_, written);
+    response_ = Response();
+    if (!written) return false;
+    if (close_after_) {
         stream_.shutdown_write();
         linger_ = !in_.empty();
+        return false;
     }
-    if (!sent || close_after_) co_return false;
-    set_deadline(limits_.idle_timeout);
-    co_return true;
+    deadline_ = now + limits_.idle_timeout;
+    return true;
 }
 
 void Connection::compose(const Response& response, bool close) {
@@ -319,41 +375,19 @@ void Connection::compose(const Response& response, bool close) {
     append_head(out_, response, context);
 }
 
-Task<bool> Connection::send(Response response) {
-    phase_ = Phase::Writing;
-    if (response.stream && parser_.http_1_0()) close_after_ = true;
-    compose(response, close_after_);
-    // HEAD gets the head alone (RFC 9110, 9.3.2).
-    const bool bodiless = forbids_body(response.status) || request_.method == "HEAD";
-    if (response.stream && !bodiless) co_return co_await send_stream(response);
-    std::string_view body = bodiless ? std::string_view() : std::string_view(response.body);
-    const std::uint64_t body_size = body.size();
-    if (body.size() <= kJoinBytesMax) {
-        out_.append(body);
-        body = {};
-    }
-    set_deadline(limits_.write_timeout);
-    std::string_view head = out_;
-    bool written = write_some(head);
-    if (written && !head.empty()) written = co_await write_rest(head);
-    if (written && !body.empty()) written = co_await write_rest(body);
-    record(response.status, body_size, written);
-    co_return written;
-}
-
-Task<bool> Connection::send_stream(Response& response) {
+Task<bool> Connection::send_stream() {
     phase_ = Phase::Streaming;
     const bool chunked = !parser_.http_1_0();
     Writer writer(*this, chunked);
-    bool written = co_await write_rest(out_);
+    bool written = co_await write_rest(out_rest_);
     if (written) {
         clear_deadline();
-        Task<Result<void>> task = response.stream(writer);
+        Task<Result<void>> task = response_.stream(writer);
         const Result<void> ended = co_await std::move(task);
         written = ended.has_value() && !writer.failed() && !stream_.closed();
     }
     if (written && chunked) written = co_await write_rest("0\r\n\r\n");
-    record(response.status, writer.size(), written);
+    body_size_ = writer.size();
     if (!written) stream_.close();  // not in order: the client sees that the body is cut
     co_return written;
 }
@@ -419,20 +453,22 @@ Task<void> Connection::linger() {
     }
 }
 
-void Connection::record(Status status, std::uint64_t body_bytes, bool delivered) {
-    if (core_->closed) return;
+base::SteadyTime Connection::record(Status status, std::uint64_t body_bytes, bool delivered) {
+    const base::SteadyTime now = state_.loop.steady_now();
+    if (core_->closed) return now;
     RequestRecord entry;
     entry.method = request_.method;
     entry.path = request_.path;
     entry.route = request_.route;
     entry.trace_id = request_.trace_id;
     entry.status = status;
-    entry.duration = state_.loop.steady_now() - request_.received_steady;
+    entry.duration = now - request_.received_steady;
     entry.request_body_bytes = request_.body.size();
     entry.response_body_bytes = body_bytes;
     entry.delivered = delivered;
     entry.peer = peer_.get();
     core_->observer.on_request_end(entry);
+    return now;
 }
 
 void Connection::time_out_handler() {
@@ -449,9 +485,10 @@ void Connection::time_out_handler() {
     stream_.close();
 }
 
-bool Connection::is_due(base::SteadyTime now) const {
-    const bool ages = phase_ == Phase::Idle || phase_ == Phase::Streaming;
-    return now >= deadline_ || (ages && now - opened_ >= limits_.connection_age_max);
+bool Connection::is_due(base::SteadyTime now) {
+    old_ = now - opened_ >= limits_.connection_age_max;
+    const bool interruptible = phase_ == Phase::Idle || phase_ == Phase::Streaming;
+    return now >= deadline_ || (old_ && interruptible);
 }
 
 void Connection::check_time(base::SteadyTime now) {

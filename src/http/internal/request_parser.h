@@ -61,19 +61,23 @@ public:
 
 private:
     class Reader;
+    struct Slot;
 
     void feed_header(std::string_view& bytes);
     void feed_body(std::string_view& bytes);
     void finish_header();
-    void check_pending(std::size_t pending);
+    void check_header_size(std::size_t pending);
+    void check_pending(std::string_view pending, std::size_t used);
     void fail(Status status, std::string message);
     void fail_too_large();
 
     ParseLimits limits_;
-    std::unique_ptr<Reader> reader_;
+    std::unique_ptr<Slot> slot_;  // holds the reader, made anew for each message
+    Reader* reader_ = nullptr;
     Request* request_ = nullptr;
     std::optional<ProtocolError> failure_;
     std::size_t header_bytes_ = 0;
+    std::size_t scanned_ = 0;  // of the pending bytes, for bare line feeds
     bool begun_ = false;
     bool header_complete_ = false;
     bool skipped_empty_line_ = false;

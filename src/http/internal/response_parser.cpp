@@ -1,6 +1,8 @@
 #include "http/internal/response_parser.h"
 
 #include <algorithm>
+// See request_parser.cpp.
+#define BOOST_DISABLE_ASSERTS
 #include <boost/beast/http/basic_parser.hpp>
 
 namespace adyton::http::internal {

@@ -25,14 +25,20 @@ struct StreamBio {
         BIO_clear_retry_flags(bio);
         const auto got = ::recv(stream->fd_, to, static_cast<std::size_t>(size), 0);
         if (got == 0) stream->eof_seen_ = true;
-        if (got < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+            stream->blocked_ = Stream::Outcome::WantRead;
+            BIO_set_retry_read(bio);
+        }
         return static_cast<int>(got);
     }
     static int write(BIO* bio, const char* from, int size) {
         auto* const stream = static_cast<Stream*>(BIO_get_data(bio));
         BIO_clear_retry_flags(bio);
         const auto put = ::send(stream->fd_, from, static_cast<std::size_t>(size), MSG_NOSIGNAL);
-        if (put < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
+        if (put < 0 && (errno == EAGAIN || errno == EINTR)) {
+            stream->blocked_ = Stream::Outcome::WantWrite;
+            BIO_set_retry_write(bio);
+        }
         return static_cast<int>(put);
     }
     static long control(BIO* bio, int command, long /*number*/, void* /*pointer*/) {
@@ -40,6 +46,10 @@ struct StreamBio {
         if (command == BIO_CTRL_FLUSH) return 1;
         if (command == BIO_CTRL_EOF) return stream->eof_seen_ ? 1 : 0;
         return 0;
+    }
+    static void on_information(const SSL* ssl, int where, int value) {
+        if ((where & SSL_CB_READ_ALERT) != SSL_CB_READ_ALERT) return;
+        static_cast<Stream*>(SSL_get_app_data(ssl))->alert_ = value & 0xff;
     }
     static BIO_METHOD* method() {
         static BIO_METHOD* const made = [] {
@@ -84,6 +94,8 @@ Result<void> Stream::attach_tls(std::shared_ptr<const TlsContext> context) {
     BIO_set_data(bio, this);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl_.get(), bio, bio);
+    SSL_set_app_data(ssl_.get(), this);
+    SSL_set_info_callback(ssl_.get(), StreamBio::on_information);
     return {};
 }
 
@@ -115,41 +127,37 @@ Result<void> Stream::start_tls_client(
 }
 
 void Stream::note_tls_failure() {
-    const unsigned long code = ERR_peek_error();
+    const unsigned long code = ERR_peek_last_error();
     const char* const text = ERR_reason_error_string(code);
     failure_reason_ = text != nullptr ? std::string_view(text) : "connection lost";
-    if (ERR_GET_LIB(code) != ERR_LIB_SSL) return;
-    switch (ERR_GET_REASON(code)) {
-        case SSL_R_CERTIFICATE_VERIFY_FAILED:
-            peer_not_verified_ = true;
-            break;
-        case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-        case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-        case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
-        case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
-        case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
-        case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
-        case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
-        case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
+        ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        peer_not_verified_ = true;
+    }
+    switch (alert_) {
+        case SSL3_AD_BAD_CERTIFICATE:
+        case SSL3_AD_UNSUPPORTED_CERTIFICATE:
+        case SSL3_AD_CERTIFICATE_REVOKED:
+        case SSL3_AD_CERTIFICATE_EXPIRED:
+        case SSL3_AD_CERTIFICATE_UNKNOWN:
+        case TLS1_AD_UNKNOWN_CA:
+        case TLS1_AD_ACCESS_DENIED:
+        case TLS13_AD_CERTIFICATE_REQUIRED:
             certificate_refused_ = true;
             break;
         default:
             break;
     }
+    ERR_clear_error();
 }
 
 Stream::Io Stream::tls_outcome(int returned, std::size_t bytes) {
     if (returned > 0) return {Outcome::Done, bytes};
-    switch (SSL_get_error(ssl_.get(), returned)) {
-        case SSL_ERROR_WANT_READ:
-            return {Outcome::WantRead};
-        case SSL_ERROR_WANT_WRITE:
-            return {Outcome::WantWrite};
-        case SSL_ERROR_ZERO_RETURN:
-            return {Outcome::End};
-        default:
-            break;
-    }
+    // The socket and the alerts are asked, not SSL_get_error: that needs the thread's error queue
+    // to be empty, and emptying it before each call is not free.
+    if (blocked_ != Outcome::Done) return {blocked_};
+    const bool shut = (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+    if (shut && alert_ == SSL3_AD_CLOSE_NOTIFY) return {Outcome::End};
     tls_broken_ = broken_ = true;
     note_tls_failure();
     return {Outcome::Failed};
@@ -159,6 +167,7 @@ Stream::Io Stream::handshake() {
     if (closed()) return {Outcome::Failed};
     if (!ssl_) return {Outcome::Done};
     ERR_clear_error();
+    blocked_ = Outcome::Done;
     return tls_outcome(SSL_do_handshake(ssl_.get()), 0);
 }
 
@@ -166,7 +175,7 @@ Stream::Io Stream::read(char* to, std::size_t size) {
     if (closed() || tls_broken_) return {Outcome::Failed};
     if (ssl_) {
         std::size_t got = 0;
-        ERR_clear_error();
+        blocked_ = Outcome::Done;
         const int returned = SSL_read_ex(ssl_.get(), to, size, &got);
         return tls_outcome(returned, got);
     }
@@ -187,7 +196,7 @@ Stream::Io Stream::write(std::string_view bytes) {
     if (closed() || tls_broken_) return {Outcome::Failed};
     if (ssl_) {
         std::size_t put = 0;
-        ERR_clear_error();
+        blocked_ = Outcome::Done;
         const int returned = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &put);
         return tls_outcome(returned, put);
     }

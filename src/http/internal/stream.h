@@ -130,6 +130,8 @@ private:
     IdleListener* idle_listener_ = nullptr;
     std::shared_ptr<const TlsContext> context_;  // shared: kept through a reload
     std::unique_ptr<ssl_st, SslDeleter> ssl_;
+    Outcome blocked_ = Outcome::Done;  // what the socket said during a TLS call
+    int alert_ = -1;                   // the peer's last TLS alert
     bool eof_seen_ = false;
     bool tls_broken_ = false;
     bool broken_ = false;

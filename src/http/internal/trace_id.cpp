@@ -44,18 +44,20 @@ void TraceIds::fresh(std::string& out) {
     used_ += kIdBytes;
     id[6] = static_cast<std::uint8_t>((id[6] & 0x0f) | 0x40);  // version 4
     id[8] = static_cast<std::uint8_t>((id[8] & 0x3f) | 0x80);  // variant of RFC 9562
-    out.clear();
+    std::array<char, 36> text;
+    char* at = text.data();
     for (std::size_t i = 0; i < kIdBytes; ++i) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) out.push_back('-');
-        out.push_back(kDigits[id[i] >> 4]);
-        out.push_back(kDigits[id[i] & 15]);
+        if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
+        *at++ = kDigits[id[i] >> 4];
+        *at++ = kDigits[id[i] & 15];
     }
+    out.assign(text.data(), text.size());
 }
 
 void TraceIds::choose(const Headers& headers, std::string& out) {
     const auto given = headers.find("X-Trace-ID");
     if (given && is_sane_trace_id(*given) && headers.count("X-Trace-ID") == 1) {
-        out.assign(*given);
+        out.assign(given->data(), given->size());
     } else {
         fresh(out);
     }
