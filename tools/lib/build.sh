@@ -1,5 +1,8 @@
 # Configure and build one preset; formatting and lint live here too, because they read the build.
 
+# Objects do not depend on where the checkout lies, so that a second clone finds the first one's.
+export CCACHE_BASEDIR=$ADYTON_ROOT CCACHE_NOHASHDIR=true
+
 # build_preset PRESET [TARGET...]
 build_preset() {
     local preset=$1 directory=build/$1
