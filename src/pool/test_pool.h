@@ -95,6 +95,7 @@ public:
     static TestPoolOptions small_pool(std::int64_t accounts_max = 1000);
 
     void open(TestPoolOptions options = small_pool());
+    void close() { pool_.reset(); }
     TestPool& pool() { return *pool_; }
     // Another process on the same data. It must not outlive the test.
     std::unique_ptr<TestPool> open_another(storage::Database& database, TestPoolOptions options);

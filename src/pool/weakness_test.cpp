@@ -722,6 +722,20 @@ TEST(PoolKeyWeaknessTest, A27MasterKeysAndPinsHaveOneTypedForm) {
     EXPECT_FALSE(load_master_key(std::move(short_seed)));
 }
 
+TEST_P(PoolWeaknessTest, A28KeysMadeElsewhereAreNotAccepted) {
+    open();
+    // A row as a generation script outside would insert it: its address is another key's.
+    const std::string id = "550e8400-e29b-41d4-a716-446655440000";
+    execute(
+        "INSERT INTO pool_accounts (id, address, created_at, last_used_at) SELECT '" + id +
+        "', 'NPzYFBbwnxEPhuPjJqaonr2wHiBsRJXjvD', MIN(applied_at), MIN(applied_at) "
+        "FROM schema_migrations");
+    ASSERT_EQ(request(1).accounts[0].id, id);
+    EXPECT_EQ(sign(id).status, 500);
+    ASSERT_EQ(*run(verify_keys(context(), {})), 0);
+    EXPECT_EQ(number("SELECT COUNT(*) FROM pool_accounts WHERE key_fingerprint IS NULL"), 1);
+}
+
 TEST_P(PoolWeaknessTest, A30ManyHealthCallsShareOneProbe) {
     open();
     std::vector<Task<TestAnswer>> calls;
