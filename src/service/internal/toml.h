@@ -14,6 +14,7 @@ namespace adyton::service::internal {
 // A TOML value with its place, free of the library's types. Tables are sorted by name.
 struct TomlNode {
     enum class Type { Text, Integer, Real, Boolean, Array, Table, Other };  // Other: dates, times
+    TomlNode() = default;  // said, because clang 14 asks for it before `members` is complete
     Type type = Type::Table;
     std::string text;
     std::int64_t integer = 0;
