@@ -190,6 +190,19 @@ TEST_P(AuditLogTest, MalformedEventsAreRefused) {
     }
 }
 
+TEST_P(AuditLogTest, ControlCharactersAreFoundAtEveryPlace) {
+    const auto log = open_log("instance-a");
+    for (std::size_t at = 2; at < 20; ++at) {
+        for (const char byte : {'\0', '\n', '\x1f', '\x7f', '\x80', '\xff'}) {
+            std::string body = "{\"aaaaaaaaaaaaaaaaaaaaaaaaaa\":1}";
+            body[at] = byte;
+            EXPECT_FALSE(append(*log, body)) << at << " " << static_cast<int>(byte);
+        }
+    }
+    EXPECT_TRUE(append(*log, "{\"~ \xc3\xa9 ~~~~~~~~\":\"\xe2\x82\xac\"}"));
+    EXPECT_EQ(count("audit_records"), 1);
+}
+
 TEST_P(AuditLogTest, RecordsCannotBeChangedOrDeletedByMistake) {
     const auto log = open_log("instance-a");
     ASSERT_TRUE(append(*log));
