@@ -63,7 +63,10 @@ function(adyton_module name)
         list(APPEND uses base)
     endif()
     list(TRANSFORM uses PREPEND adyton_)
-    target_link_libraries(${target} PUBLIC adyton_options ${uses} PRIVATE ${arg_LINK})
+    # Our warnings are not for those who use an installed module.
+    target_link_libraries(
+        ${target} PUBLIC $<BUILD_INTERFACE:adyton_options> ${uses} PRIVATE ${arg_LINK})
+    target_compile_features(${target} PUBLIC cxx_std_20)
     # Read by tools/dev lint: what this module's includes may name.
     file(WRITE "${CMAKE_BINARY_DIR}/modules/${name}.uses" "base;${arg_USES}\n")
 

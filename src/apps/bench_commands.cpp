@@ -59,7 +59,7 @@ Exit run_bench(Process& process, const BenchOptions& options) {
     if (!rows) {
         process.console.end_progress();
         process.console.fail(rows.error(), false);
-        return rows.error().code() == ErrorCode::InvalidArgument ? Exit::Usage : Exit::Failed;
+        return Exit::Failed;
     }
     process.console.print_json(*rows);
     return Exit::Ok;
@@ -93,7 +93,8 @@ void add_bench_commands(CLI::App& root, Invocation& invocation) {
     command.add_option("--seconds", options->seconds, "Length of each measurement")
         ->check(CLI::Range(1, 3600))
         ->capture_default_str();
-    command.add_option("--only", options->only, "Only this measurement; may be repeated");
+    command.add_option("--only", options->only, "Only this measurement; may be repeated")
+        ->check(CLI::IsMember(bench::pool_bench_names()));
     command.add_option("--dir", options->directory, "Where databases go [current directory]");
     command.add_flag("--keep", options->keep, "Do not delete the databases and logs");
     on_run(

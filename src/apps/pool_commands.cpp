@@ -124,6 +124,7 @@ void add_pool_commands(CLI::App& root, Invocation& invocation) {
              "--ca ca.pem"}});
     add_account_commands(pool, invocation);
     add_operator_commands(pool, invocation);
+    add_import_command(pool, invocation);
 }
 
 }  // namespace adyton::apps

@@ -37,32 +37,6 @@ Result<std::optional<crypto::SecretBuffer>> read_key(
     return std::optional<crypto::SecretBuffer>(std::move(bytes));
 }
 
-Result<pool::PoolKeys> load_keys(const service::Config& config, attest::SecretSource& secrets) {
-    pool::MasterKeySources sources;
-    TRY(sources.master_key, read_key(secrets, config.get(settings::kPoolMasterKey)));
-    TRY(sources.seed, read_key(secrets, config.get(settings::kPoolMasterSeed)));
-    sources.pinned_hash = config.get(settings::kPoolMasterKeyHash);
-    if (!sources.master_key.has_value() && !sources.seed.has_value()) {
-        return missing(
-            "the pool's master key",
-            "set pool.master_key = {file = \"PATH\"} or the variable POOL_MASTER_KEY");
-    }
-    TRY(auto master, pool::load_master_key(std::move(sources)));
-    pool::PoolKeys keys{
-        std::move(master), std::nullopt, config.get(settings::kPoolMasterAttestationHash)};
-    TRY(const auto encryption, read_key(secrets, config.get(settings::kPoolEncryptionKey)));
-    if (encryption.has_value()) {
-        if (encryption->size() != crypto::AesKey::kSize) {
-            return Error::invalid_argument("pool.encryption_key must be 32 bytes");
-        }
-        keys.encryption_key.emplace();
-        std::copy(
-            encryption->expose().begin(), encryption->expose().end(),
-            keys.encryption_key->expose_mutable().begin());
-    }
-    return keys;
-}
-
 pool::PoolOptions pool_options(const service::Config& config) {
     pool::PoolOptions options;
     options.accounts_min = config.get(settings::kPoolMinAccounts);
@@ -126,6 +100,33 @@ Task<Result<void>> prepare_schema(storage::Database& database, OldSchema old) {
 
 }  // namespace
 
+Result<pool::PoolKeys> load_pool_keys(
+    const service::Config& config, attest::SecretSource& secrets) {
+    pool::MasterKeySources sources;
+    TRY(sources.master_key, read_key(secrets, config.get(settings::kPoolMasterKey)));
+    TRY(sources.seed, read_key(secrets, config.get(settings::kPoolMasterSeed)));
+    sources.pinned_hash = config.get(settings::kPoolMasterKeyHash);
+    if (!sources.master_key.has_value() && !sources.seed.has_value()) {
+        return missing(
+            "the pool's master key",
+            "set pool.master_key = {file = \"PATH\"} or the variable POOL_MASTER_KEY");
+    }
+    TRY(auto master, pool::load_master_key(std::move(sources)));
+    pool::PoolKeys keys{
+        std::move(master), std::nullopt, config.get(settings::kPoolMasterAttestationHash)};
+    TRY(const auto encryption, read_key(secrets, config.get(settings::kPoolEncryptionKey)));
+    if (encryption.has_value()) {
+        if (encryption->size() != crypto::AesKey::kSize) {
+            return Error::invalid_argument("pool.encryption_key must be 32 bytes");
+        }
+        keys.encryption_key.emplace();
+        std::copy(
+            encryption->expose().begin(), encryption->expose().end(),
+            keys.encryption_key->expose_mutable().begin());
+    }
+    return keys;
+}
+
 Result<std::unique_ptr<base::Logger>> open_log(const service::Config& config) {
     base::LogOptions options;
     TRY(options.level, base::parse_log_level(config.get(settings::kLogLevel)));
@@ -170,7 +171,7 @@ struct PoolServer::Parts {
 
 Result<void> PoolServer::Parts::open() {
     TRY(logger, open_log(inputs.config));
-    TRY(auto keys, load_keys(inputs.config, inputs.secrets));
+    TRY(auto keys, load_pool_keys(inputs.config, inputs.secrets));
     TRY(auto rules, load_rules(inputs.config, mode));
     policy.emplace(std::move(rules));
     TRY(auto loaded, trust.load());
@@ -212,6 +213,7 @@ Result<void> PoolServer::Parts::build_host(service::TrustLoader::Trust loaded) {
     options.health.timeout = inputs.config.get(settings::kHealthTimeout);
     TRY(options.access_log, service::parse_access_log(inputs.config.get(settings::kLogAccess)));
     options.openapi = pool::openapi_json();
+    options.serve_metrics = inputs.config.get(settings::kMetricsEnabled);
     options.info = [this] { return pool->info(); };
     frame.emplace(std::move(options), *identity, runtime.main_loop(), metrics, *logger);
     pool->register_routes(*frame);

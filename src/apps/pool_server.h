@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "crypto/harden.h"
+#include "pool/pool_service.h"
 #include "service/config.h"
 
 namespace adyton::apps {
@@ -50,6 +51,10 @@ private:
     explicit PoolServer(std::unique_ptr<Parts> parts);
     std::unique_ptr<Parts> parts_;
 };
+
+// The pool's secrets, by reference of the configuration. InvalidArgument: none is configured, or
+// one is malformed; errors of SecretSource.
+Result<pool::PoolKeys> load_pool_keys(const service::Config& config, attest::SecretSource& secrets);
 
 // The log that the configuration asks for.
 Result<std::unique_ptr<base::Logger>> open_log(const service::Config& config);

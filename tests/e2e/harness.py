@@ -6,6 +6,7 @@ passed, 1 failed, 77 not run (ctest counts it as skipped). Python 3.9, standard 
 
 import base64
 import contextlib
+import fcntl
 import hashlib
 import http.client
 import json
@@ -79,17 +80,26 @@ def check(condition, *what):
         raise AssertionError(" ".join(str(one) for one in what) or "check failed")
 
 
+_held_ports = []
+
+
 def free_port_base(count):
-    """A port N such that N .. N+count-1 were free a moment ago, below the ephemeral range."""
-    for _ in range(200):
-        base = random.randrange(20000, 32000 - count)
-        with contextlib.ExitStack() as stack:
-            try:
+    """A port N such that N .. N+count-1 are free, below the ephemeral range. No other test gets
+    them while this process lives."""
+    check(count <= 10, "blocks have ten ports")
+    for _ in range(500):
+        base = random.randrange(2000, 3200) * 10
+        lock = open("%s/adyton-e2e-port.%d" % (tempfile.gettempdir(), base), "w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.ExitStack() as stack:
                 for port in range(base, base + count):
                     held = stack.enter_context(socket.socket())
                     held.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        except OSError:
+            lock.close()
+            continue
+        _held_ports.append(lock)
         return base
     raise AssertionError("no %d free ports in a row" % count)
 
@@ -289,6 +299,9 @@ class World:
     def clean_environment(self, **more):
         keep = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
         environment = {name: os.environ[name] for name in keep if name in os.environ}
+        if os.environ.get("ADYTON_SANITIZE"):
+            # LeakSanitizer needs ptrace, which the program forbids itself.
+            environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         environment.update({name: value for name, value in more.items() if value is not None})
         return environment
 
@@ -393,7 +406,7 @@ class Authority:
         os.chmod(path, 0o600)
 
     def issue(self, name, marble_types=(), san=None, usage="clientAuth", common_name=None):
-        """(certificate, key). Each marble type is one extension 1.3.9903.2.1 with that name."""
+        """(certificate, key). A marble type is the extension 1.3.9903.2.1 with that name."""
         key, request = self.path(name, "key"), self.path(name, "csr")
         certificate, extensions = self.path(name, "pem"), self.path(name, "ext")
         self._new_key(key)
@@ -489,3 +502,100 @@ class Crowd:
             thread.join(60)
         check(not any(thread.is_alive() for thread in self.threads), "a thread does not end")
         check(not self.errors, "in the crowd:", self.errors[:1])
+
+
+class Ledger:
+    """What the callers of a pool know for sure. Thread safe; contradictions raise at once."""
+
+    def __init__(self):
+        self.mutex = threading.Lock()
+        self.owners = {}  # account id: (service, lock id)
+        self.requests = {}  # lock id: account ids, for every request that was answered
+        self.releases = set()  # lock ids whose release was answered
+        self.signatures = {}  # (account id, digest in hex): signature
+
+    def acquired(self, service, held):
+        ids = [account["id"] for account in held["accounts"]]
+        with self.mutex:
+            check(held["lock_id"] not in self.requests, "a lock id came twice", held["lock_id"])
+            self.requests[held["lock_id"]] = ids
+            for one in ids:
+                check(one not in self.owners, "TWO OWNERS of", one, self.owners.get(one), service)
+                self.owners[one] = (service, held["lock_id"])
+
+    def releasing(self, held):
+        """Before the release is sent: from then on another may get the accounts."""
+        with self.mutex:
+            for account in held["accounts"]:
+                del self.owners[account["id"]]
+
+    def released(self, held):
+        with self.mutex:
+            self.releases.add(held["lock_id"])
+
+    def signed(self, account, digest, signature):
+        with self.mutex:
+            before = self.signatures.setdefault((account, digest.hex()), signature)
+            check(before == signature, "the same digest signed differently", account)
+
+    def held_by(self, service):
+        with self.mutex:
+            return {one for one, (owner, _) in self.owners.items() if owner == service}
+
+    def check_audit(self, export):
+        """Every answered effect has exactly one record, and there is no record of another."""
+        requests = [record["body"] for record in audit_records(export, "pool.request")]
+        by_lock = {body["lock_id"]: sorted(body["account_ids"]) for body in requests}
+        check(len(by_lock) == len(requests), "a lock was recorded twice")
+        check(by_lock == {lock: sorted(ids) for lock, ids in self.requests.items()},
+              "requests recorded:", len(by_lock), "answered:", len(self.requests))
+        released = [record["body"]["lock_id"] for record in audit_records(export, "pool.release")]
+        check(len(set(released)) == len(released), "a release was recorded twice")
+        check(set(released) == self.releases, "releases recorded:", len(released), "answered:",
+              len(self.releases))
+        signed = {(record["body"]["account_id"], record["body"]["digest"])
+                  for record in audit_records(export, "pool.sign")}
+        missing = set(self.signatures) - signed
+        check(not missing, "signatures left without a record:", len(missing))
+
+
+def insist(clients, method, path, body, key=None, seconds=40):
+    """Repeats a call, each time at the next of the clients, until it is answered. Only what may
+    pass is repeated: no answer, 503 and 504."""
+    deadline = time.monotonic() + seconds
+    headers = {"Idempotency-Key": key} if key else None
+    turn = random.randrange(len(clients))
+    while True:
+        try:
+            answer = clients[turn % len(clients)].call(method, path, body, headers)
+            if answer.status == 200:
+                return answer.json
+            check(answer.status in (503, 504), method, path, body, "answered", answer)
+        except (OSError, http.client.HTTPException):
+            pass
+        check(time.monotonic() < deadline, method, path, "is not answered")
+        turn += 1
+        time.sleep(0.02)
+
+
+def work_on(ledger, ports, service, stopping, keep_share=0.2, tls=None):
+    """One caller: request, sign, mostly release, and again, until stopped."""
+    clients = [Client(port, service=service, tls=tls, timeout=10) for port in ports]
+    kept = 0
+    while not stopping.is_set():
+        held = insist(clients, "POST", "/request",
+                      {"count": random.randrange(1, 4), "ttl_seconds": 3600}, str(uuid.uuid4()))
+        ledger.acquired(service, held)
+        for account in held["accounts"]:
+            digest = os.urandom(32)
+            signed = insist(clients, "POST", "/sign", {
+                "account_id": account["id"], "tx_hash": base64.b64encode(digest).decode(),
+                "lock_id": held["lock_id"], "fencing": account["fencing"]})
+            ledger.signed(account["id"], digest, signed["signature"])
+        if kept < 10 and random.random() < keep_share:
+            kept += 1
+            continue
+        ledger.releasing(held)
+        done = insist(clients, "POST", "/release", {"lock_id": held["lock_id"]}, str(uuid.uuid4()))
+        check(done["released_count"] == len(held["accounts"]), done, held)
+        ledger.released(held)

@@ -1,3 +1,4 @@
+#include <openssl/crypto.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,10 +19,16 @@ namespace {
 using adyton::apps::Console;
 using adyton::apps::Exit;
 
+// OpenSSL keeps private keys of TLS in its own locked heap, out of core files, if there is one.
+// Handshakes draw from it too: some hundred bytes each while they last.
+constexpr std::size_t kOpenSslSecretBytes = std::size_t{1} << 20U;
+constexpr std::size_t kOpenSslSecretBytesMin = 32;
+
 // Before anything else, and before threads: no core files, no look into this process, and the
 // secrets of the environment moved into locked memory.
 int run(int argc, char** argv) {
     const adyton::crypto::Hardening hardening = adyton::crypto::harden_process();
+    ::CRYPTO_secure_malloc_init(kOpenSslSecretBytes, kOpenSslSecretBytesMin);
     const auto schema = adyton::service::serve_schema();
     adyton::service::ConfigInputs environment;
     adyton::service::read_environment(schema, adyton::service::watched_variables(), environment);

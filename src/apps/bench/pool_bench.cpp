@@ -197,7 +197,7 @@ Result<void> PoolBench::prepare() {
                                  "[pool.signing]\nself_check = false\n"
                                  "[policy.rules]\ndefault = \"deny\"\n"
                                  "[[policy.rules.rules]]\n"
-                                 "name = \"bench\"\neffect = \"allow\"\nservices = [\"{2}\"]\n",
+                                 "name = \"bench\"\neffect = \"allow\"\nservices = [\"{2}\"]\noperations = [\"*\"]\n",
                                  options_.directory, kLargePool, kService));
 }
 
