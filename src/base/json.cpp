@@ -23,17 +23,33 @@ void append_unicode_escape(std::string& out, unsigned value) {
 
 enum class Escape { Html, Minimal };
 
+// Bytes that may need an escape: the others, nearly all, are copied in runs.
+constexpr std::array<bool, 256> make_special(Escape escape) {
+    std::array<bool, 256> special{};
+    for (std::size_t c = 0; c < 0x20; ++c) special[c] = true;
+    special['"'] = special['\\'] = true;
+    if (escape == Escape::Html) special['<'] = special['>'] = special['&'] = special[0xe2] = true;
+    return special;
+}
+constexpr std::array<bool, 256> kHtmlSpecial = make_special(Escape::Html);
+constexpr std::array<bool, 256> kMinimalSpecial = make_special(Escape::Minimal);
+
+// U+2028 or U+2029, in UTF-8, at `at`.
+bool is_line_separator(std::string_view text, std::size_t at) {
+    return at + 2 < text.size() && static_cast<unsigned char>(text[at + 1]) == 0x80 &&
+           (static_cast<unsigned char>(text[at + 2]) & 0xfeU) == 0xa8;
+}
+
 void append_string(std::string& out, std::string_view text, Escape escape) {
+    const auto& special = escape == Escape::Html ? kHtmlSpecial : kMinimalSpecial;
     out += '"';
     std::size_t plain = 0;  // start of the run that needs no escape
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto c = static_cast<unsigned char>(text[i]);
-        const bool html = escape == Escape::Html && (c == '<' || c == '>' || c == '&');
-        const bool line_separator = escape == Escape::Html && c == 0xe2 && i + 2 < text.size() &&
-                                    static_cast<unsigned char>(text[i + 1]) == 0x80 &&
-                                    (static_cast<unsigned char>(text[i + 2]) & 0xfeU) == 0xa8;
-        if (c >= 0x20 && c != '"' && c != '\\' && !html && !line_separator) continue;
-        out.append(text, plain, i - plain);
+        if (!special[c]) [[likely]]
+            continue;
+        if (c == 0xe2 && !is_line_separator(text, i)) continue;
+        out.append(text.substr(plain, i - plain));
         if (c == '"' || c == '\\') {
             out += '\\';
             out += static_cast<char>(c);
@@ -43,7 +59,7 @@ void append_string(std::string& out, std::string_view text, Escape escape) {
             out += "\\r";
         } else if (c == '\t') {
             out += "\\t";
-        } else if (line_separator) {
+        } else if (c == 0xe2) {
             append_unicode_escape(out, 0x2028U + (static_cast<unsigned char>(text[i + 2]) & 1U));
             i += 2;
         } else {
@@ -51,7 +67,7 @@ void append_string(std::string& out, std::string_view text, Escape escape) {
         }
         plain = i + 1;
     }
-    out.append(text, plain, text.size() - plain);
+    out.append(text.substr(plain));
     out += '"';
 }
 

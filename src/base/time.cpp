@@ -13,14 +13,37 @@ using std::chrono::days;
 using std::chrono::floor;
 using std::chrono::microseconds;
 
+void append_digits(std::string& out, std::uint64_t value, std::size_t width) {
+    std::array<char, 20> text{};
+    for (std::size_t i = width; i > 0; --i) {
+        text[i - 1] = static_cast<char>('0' + value % 10);
+        value /= 10;
+    }
+    out.append(text.data(), width);
+}
+
+// Written by hand: every log line and answer has a time, and formatting one costs a microsecond.
 std::string date_and_time(Timestamp time) {
     const auto day = floor<days>(time);
     const std::chrono::year_month_day date{day};
-    const std::chrono::hh_mm_ss clock{floor<std::chrono::seconds>(time) - day};
-    return fmt::format(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-        clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+    const auto second =
+        static_cast<std::uint64_t>((floor<std::chrono::seconds>(time) - day).count());
+    const int year = static_cast<int>(date.year());
+    std::string out;
+    out.reserve(sizeof("2026-01-28T13:31:12.123456Z"));
+    if (year < 0) out += '-';
+    append_digits(out, static_cast<std::uint64_t>(year < 0 ? -year : year), year > 9999 ? 5 : 4);
+    out += '-';
+    append_digits(out, static_cast<unsigned>(date.month()), 2);
+    out += '-';
+    append_digits(out, static_cast<unsigned>(date.day()), 2);
+    out += 'T';
+    append_digits(out, second / 3600, 2);
+    out += ':';
+    append_digits(out, second / 60 % 60, 2);
+    out += ':';
+    append_digits(out, second % 60, 2);
+    return out;
 }
 
 // Reads exactly `width` digits at `at`; negative when there is something else.
@@ -74,7 +97,12 @@ std::string to_rfc3339_seconds(Timestamp time) {
 std::string to_rfc3339(Timestamp time) {
     const auto fraction = (time - floor<std::chrono::seconds>(time)).count();
     if (fraction == 0) return to_rfc3339_seconds(time);
-    return trim_fraction(date_and_time(time) + fmt::format(".{:06}", fraction)) + "Z";
+    std::string out = date_and_time(time);
+    out += '.';
+    append_digits(out, static_cast<std::uint64_t>(fraction), 6);
+    out.erase(out.find_last_not_of('0') + 1);
+    out += 'Z';
+    return out;
 }
 
 Result<Timestamp> parse_rfc3339(std::string_view text) {
