@@ -1,3 +1,6 @@
+// lint-allow-file(thread): the server runs beside the blocking client
+// lint-allow-file(sleep): real sockets are tested in real time
+// lint-allow-file(clock): real sockets are tested in real time
 #include "http/client.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,7 @@
 #pragma once
 
+// lint-allow-file(thread): the server runs beside the blocking client
+
 #include <atomic>
 #include <chrono>
 #include <functional>

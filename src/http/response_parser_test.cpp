@@ -40,7 +40,9 @@ Parsed parse(
         const Parsed pieces = parse_in_steps(text, step, end, method);
         EXPECT_EQ(pieces.complete, whole.complete) << text;
         EXPECT_EQ(pieces.failure, whole.failure) << text;
-        if (whole.complete) EXPECT_EQ(pieces.response.body, whole.response.body) << text;
+        if (whole.complete) {
+            EXPECT_EQ(pieces.response.body, whole.response.body) << text;
+        }
     }
     return whole;
 }

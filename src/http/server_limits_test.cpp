@@ -1,3 +1,5 @@
+// lint-allow-file(sleep): real sockets are tested in real time
+// lint-allow-file(clock): real sockets are tested in real time
 #include <gtest/gtest.h>
 
 #include "http/http_test_support.h"

@@ -130,8 +130,8 @@ Result<ContextPtr> new_context(const SSL_METHOD* method, int minimum_version) {
 
 }  // namespace
 
-void TlsContext::Handle::Deleter::operator()(ssl_ctx_st* context) const {
-    SSL_CTX_free(context);
+void TlsContext::Handle::Deleter::operator()(ssl_ctx_st* doomed) const {
+    SSL_CTX_free(doomed);
 }
 
 TlsContext::TlsContext(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
