@@ -66,8 +66,11 @@ public:
     virtual ~Transaction() = default;
 
     // Errors: Conflict (constraint violated; reason "unique", "foreign_key", "check" or
-    // "constraint"), Unavailable (connection lost, disk full, busy, serialization failure: the
-    // database retries the unit itself where that is safe), CorruptData, Internal (bad SQL).
+    // "constraint"), InvalidArgument (a text that is not UTF-8 or holds a NUL, reason "text"; in
+    // PostgreSQL also a value that its column cannot take, reason "value"), TooLarge, Unavailable
+    // (connection lost, disk full, busy, serialization failure: the database retries the unit
+    // itself where that is safe), CorruptData, Internal (bad SQL, wrong number of values). What
+    // follows a failed statement answers its error again.
     virtual Result<Rows> query(std::string_view sql, std::initializer_list<Value> values) = 0;
     // Number of rows changed.
     virtual Result<std::int64_t> execute(

@@ -74,7 +74,10 @@ Result<void> create_private_file(const std::string& path) {
             return Error::unavailable("cannot create " + made.string() + ": " + why, "disk");
         }
     }
-    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    // Only to create it: closing a descriptor of an existing database would drop the locks that
+    // SQLite holds on it elsewhere in this process.
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0 && errno == EEXIST) return {};
     if (file < 0) {
         const std::string why = std::system_category().message(errno);
         return Error::unavailable("cannot open " + path + ": " + why, "disk");
