@@ -122,11 +122,11 @@ protected:
         options.minimum_version = minimum;
         return TlsContext::create_client(options).value();
     }
-    void start(std::shared_ptr<const TlsContext> context) {
+    void start(std::shared_ptr<const TlsContext> context, base::Duration header_timeout = 10s) {
         ServerOptions options;
         options.tls = std::move(context);
         options.limits.tick = 5ms;
-        options.limits.header_timeout = 500ms;
+        options.limits.header_timeout = header_timeout;
         server_ = std::make_unique<TestServer>(options);
         server_->router().add("GET", "/peer", describe_peer);
         server_->router().add("GET", "/count", count_on_connection);
@@ -287,7 +287,7 @@ TEST_F(TlsTest, PlainHttpToATlsPortIsNotAnswered) {
 }
 
 TEST_F(TlsTest, ASilentHandshakeTimesOut) {
-    start();
+    start(server_context(intermediate_.issue(server_leaf())), 500ms);
     RawClient client(server_->port());
     EXPECT_TRUE(client.is_closed_by_peer());
     EXPECT_EQ(server_->observer().handshakes_failed(), 1U);
