@@ -11,20 +11,28 @@
 #include <memory>
 
 #include "base/check.h"
-#include "crypto/internal/p256_arith.h"
+#include "crypto/internal/p256_scalar.h"
 #include "crypto/internal/rfc6979.h"
 
-// libcrypto multiplies points (assembly, constant time) and verifies; the nonce, its inverse and
-// the rest of a signature are ours. EVP is not used: fetching and key import cost more than
-// signing.
+// All arithmetic of a signature is libcrypto's; ours are the nonce of RFC 6979 and the choice of
+// the lower s. libcrypto 3.0 signs with random nonces only, but finishes one that is prepared:
+//
+// - k*G: EC_POINT_mul, constant-time assembly for this curve ("nistz256");
+// - r, its affine X mod n: EC_POINT_get_affine_coordinates;
+// - 1/k, which is k^(n-2) mod n: BN_mod_exp_mont_consttime. libcrypto's own signing inverts a nonce
+//   by it too where the curve has no routine; this curve has one, out of reach for a given k;
+// - s: ECDSA_do_sign_ex with r and 1/k, constant time.
+//
+// The other ways to 1/k: BN_mod_inverse takes as long (17 us), but branches on its argument, so
+// that it needs a blinding factor: sound, because k*b is uniform and independent of k for a fresh
+// secret b, but slower by the random bytes, and a deterministic signature would depend on the
+// generator. With BN_FLG_CONSTTIME it takes 33 us. BN_mod_exp_mont takes 15 us, but promises
+// nothing about its base.
+//
+// EVP is not used: fetching and key import cost more than signing.
 
 namespace adyton::crypto {
 namespace {
-
-using internal::kFieldPrime;
-using internal::kHalfOrder;
-using internal::kOrder;
-using internal::Limbs;
 
 struct Deleter {
     void operator()(BIGNUM* p) const { BN_clear_free(p); }
@@ -37,111 +45,168 @@ struct Deleter {
 template <typename T>
 using Owned = std::unique_ptr<T, Deleter>;
 
-const EC_GROUP* curve() {
-    static const Owned<EC_GROUP> group(EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1));
-    CHECK(group != nullptr);
-    return group.get();
+// What all threads share and nobody changes.
+struct Curve {
+    Owned<EC_GROUP> group{EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1)};
+    Owned<BIGNUM> order_less_two{BN_new()};
+    Owned<BIGNUM> half_order{BN_new()};  // rounded down
+
+    Curve() {
+        CHECK(group && order_less_two && half_order);
+        CHECK(BN_copy(order_less_two.get(), order()) != nullptr);
+        CHECK(BN_sub_word(order_less_two.get(), 2) == 1);
+        CHECK(BN_rshift1(half_order.get(), order()) == 1);
+    }
+
+    const BIGNUM* order() const { return EC_GROUP_get0_order(group.get()); }
+
+    static const Curve& instance() {
+        static const Curve curve;
+        return curve;
+    }
+};
+
+const EC_GROUP* group() {
+    return Curve::instance().group.get();
 }
 
-// What libcrypto works in, allocated once a thread: the heap stays out of a signature.
+Owned<BIGNUM> new_secret_number() {
+    Owned<BIGNUM> number(BN_secure_new());
+    CHECK(number != nullptr);
+    BN_set_flags(number.get(), BN_FLG_CONSTTIME);
+    return number;
+}
+
+// What libcrypto works in, allocated once a thread. Secrets are in it during a call only.
 struct Context {
-    Owned<EC_POINT> point{EC_POINT_new(curve())};
-    Owned<BN_CTX> bn{BN_CTX_new()};
-    Owned<BIGNUM> scalar{BN_new()};
-    Owned<BIGNUM> x{BN_new()};
-    Owned<BIGNUM> z{BN_new()};
+    Owned<EC_POINT> point{EC_POINT_new(group())};
+    Owned<BN_CTX> bn{BN_CTX_secure_new()};
+    Owned<BIGNUM> scalar = new_secret_number();
+    Owned<BIGNUM> inverse = new_secret_number();
+    Owned<BIGNUM> r{BN_new()};
+    Owned<EC_KEY> signer{EC_KEY_new_by_curve_name(NID_X9_62_prime256v1)};
     Owned<EC_KEY> verifier{EC_KEY_new_by_curve_name(NID_X9_62_prime256v1)};
 
-    Context() {
-        CHECK(point && bn && scalar && x && z && verifier);
-        BN_set_flags(scalar.get(), BN_FLG_CONSTTIME);
-    }
+    Context() { CHECK(point && bn && r && signer && verifier); }
 
     static Context& of_thread() {
         thread_local Context context;
         return context;
     }
-
-    // The projective form of a secret multiple tells a little about it: leave none behind.
-    void clear() {
-        BN_clear(scalar.get());
-        BN_clear(x.get());
-        BN_clear(z.get());
-        EC_POINT_copy(point.get(), EC_GROUP_get0_generator(curve()));
-    }
 };
 
-// Sets the context's point to m*G where m is the larger of k and n - k, and returns all ones when
-// that is n - k, so that the point is -(k*G). m has 32 bytes always: otherwise its conversion
-// would take less time for a nonce with leading zeros, the leak behind "Minerva" and its kind.
-// False: libcrypto has no memory.
-bool multiply_generator(Context& context, const Limbs& k, std::uint64_t& negated) {
-    negated = internal::mask_less(k, kHalfOrder);
-    const Limbs multiple = internal::select(negated, internal::negate_mod(k, kOrder), k);
-    SecretBytes<32> bytes;
-    internal::store_big_endian(multiple, bytes.expose_mutable());
+// Clears the thread's context when a computation with secrets ends, however it ends.
+class Clearing {
+public:
+    explicit Clearing(Context& context) : context_(context) {}
+    Clearing(const Clearing&) = delete;
+    Clearing& operator=(const Clearing&) = delete;
+    ~Clearing() {
+        BN_clear(context_.scalar.get());
+        BN_clear(context_.inverse.get());
+        BN_clear(context_.r.get());
+        EC_KEY_set_private_key(context_.signer.get(), nullptr);  // clears it; answers 0 by design
+        // The projective form of a secret multiple tells a little about it.
+        EC_POINT_copy(context_.point.get(), EC_GROUP_get0_generator(group()));
+        clear_pool();
+    }
+
+private:
+    // The pool of a BN_CTX keeps its numbers as the last calls left them. It hands them out from
+    // the front, and no call with a secret takes more than the first few.
+    void clear_pool() {
+        constexpr int kNumbers = 16;
+        BN_CTX* const bn = context_.bn.get();
+        BN_CTX_start(bn);
+        for (int i = 0; i < kNumbers; ++i) {
+            if (BIGNUM* const number = BN_CTX_get(bn)) BN_clear(number);
+        }
+        BN_CTX_end(bn);
+    }
+
+    Context& context_;
+};
+
+// Sets the context's scalar to the larger of k and n - k, and the point to its multiple of G.
+// `negated` is 1 when that is n - k, so that the point is -(k*G), else 0. The number has 32 bytes
+// always: otherwise its conversion would take less time for a nonce with leading zeros, the leak
+// behind "Minerva" and its kind. False: libcrypto has no memory.
+bool multiply_generator(
+    Context& context, std::span<const std::uint8_t, 32> k, std::uint8_t& negated) {
+    auto bytes = SecretBytes<32>::copy_of(k);
+    negated = internal::take_larger_of_pair(bytes.expose_mutable());
     return BN_bin2bn(bytes.expose().data(), 32, context.scalar.get()) != nullptr &&
            EC_POINT_mul(
-               curve(), context.point.get(), context.scalar.get(), nullptr, nullptr,
+               group(), context.point.get(), context.scalar.get(), nullptr, nullptr,
                context.bn.get()) == 1;
 }
 
-bool load_number(const BIGNUM* number, Limbs& out) {
-    std::array<std::uint8_t, 32> bytes;
-    if (BN_bn2binpad(number, bytes.data(), 32) != 32) return false;
-    out = internal::load_big_endian(bytes);
-    return true;
+// Sets the context's r and inverse for the nonce k or n - k: they have the same r, and s of the
+// other sign, which the lower s does not show. False: libcrypto has no memory.
+bool prepare_nonce(Context& context, std::span<const std::uint8_t, 32> k) {
+    const Curve& curve = Curve::instance();
+    BN_CTX* const bn = context.bn.get();
+    std::uint8_t negated = 0;
+    return multiply_generator(context, k, negated) &&
+           EC_POINT_get_affine_coordinates(
+               group(), context.point.get(), context.r.get(), nullptr, bn) == 1 &&
+           BN_nnmod(context.r.get(), context.r.get(), curve.order(), bn) == 1 &&
+           BN_mod_exp_mont_consttime(
+               context.inverse.get(), context.scalar.get(), curve.order_less_two.get(),
+               curve.order(), bn, EC_GROUP_get_mont_data(group())) == 1;
 }
 
-// The X coordinate of the context's point: X / Z^2 mod p.
-bool affine_x(Context& context, Limbs& out) {
-    Limbs x;
-    Limbs z;
-    if (EC_POINT_get_Jprojective_coordinates_GFp(
-            curve(), context.point.get(), context.x.get(), nullptr, context.z.get(),
-            context.bn.get()) != 1 ||
-        !load_number(context.x.get(), x) || !load_number(context.z.get(), z)) {
-        return false;
+// r || s with s in the lower half. Of public values: it may branch. False: libcrypto has no memory.
+bool store_low_s(const ECDSA_SIG* pair, P256Signature& out) {
+    const Curve& curve = Curve::instance();
+    const BIGNUM* s = ECDSA_SIG_get0_s(pair);
+    Owned<BIGNUM> lower;
+    if (BN_cmp(s, curve.half_order.get()) > 0) {
+        lower.reset(BN_new());
+        if (lower == nullptr || BN_sub(lower.get(), curve.order(), s) != 1) return false;
+        s = lower.get();
     }
-    const Limbs inverse = internal::invert_mod(z, kFieldPrime);
-    const Limbs square = internal::multiply_mod(inverse, inverse, kFieldPrime);
-    out = internal::multiply_mod(x, square, kFieldPrime);
-    return true;
+    return BN_bn2binpad(ECDSA_SIG_get0_r(pair), out.bytes.data(), 32) == 32 &&
+           BN_bn2binpad(s, out.bytes.data() + 32, 32) == 32;
 }
 
-// (r, s) for one nonce. s is in the lower half, so the sign of k*G does not matter. False:
-// libcrypto has no memory. r or s may come out zero.
-bool sign_with_nonce(
-    Context& context, const Limbs& d, const Limbs& e, const Limbs& k, Limbs& r, Limbs& s) {
-    std::uint64_t negated = 0;
-    Limbs x;
-    if (!multiply_generator(context, k, negated) || !affine_x(context, x)) return false;
-    r = internal::reduce_once(x, kOrder);
-    const Limbs sum = internal::add_mod(e, internal::multiply_mod(r, d, kOrder), kOrder);
-    s = internal::multiply_mod(internal::invert_mod(k, kOrder), sum, kOrder);
-    const std::uint64_t high = internal::mask_less(kHalfOrder, s);
-    s = internal::select(high, internal::negate_mod(s, kOrder), s);
-    return true;
+enum class Attempt { Signed, Zero, Failed };
+
+// Zero: r or s came out as zero, and the next nonce is due. Failed: libcrypto has no memory.
+Attempt sign_with_nonce(
+    Context& context, std::span<const std::uint8_t, 32> k, const Sha256Digest& digest,
+    P256Signature& out) {
+    if (!prepare_nonce(context, k)) return Attempt::Failed;
+    if (BN_is_zero(context.r.get())) return Attempt::Zero;
+    const Owned<ECDSA_SIG> pair(ECDSA_do_sign_ex(
+        digest.bytes.data(), static_cast<int>(digest.bytes.size()), context.inverse.get(),
+        context.r.get(), context.signer.get()));
+    if (pair == nullptr) {
+        const bool zero = ERR_GET_REASON(ERR_peek_last_error()) == EC_R_NEED_NEW_SETUP_VALUES;
+        return zero ? Attempt::Zero : Attempt::Failed;
+    }
+    return store_low_s(pair.get(), out) ? Attempt::Signed : Attempt::Failed;
 }
 
 __attribute__((noinline)) Result<P256Signature> compute_signature(
     const P256PrivateKey& key, const Sha256Digest& digest) {
     Context& context = Context::of_thread();
-    const Limbs d = internal::load_big_endian(key.expose_scalar());
-    const Limbs e = internal::reduce_once(internal::load_big_endian(digest.bytes), kOrder);
-    internal::Rfc6979Nonces nonces(d, e);
-    constexpr int kAttempts = 4;  // each fails with probability 2^-256
+    const Clearing clearing(context);
+    if (BN_bin2bn(key.expose_scalar().data(), 32, context.scalar.get()) == nullptr ||
+        EC_KEY_set_private_key(context.signer.get(), context.scalar.get()) != 1) {
+        ERR_clear_error();
+        return Error::internal("elliptic curve library failed");
+    }
+    Sha256Digest reduced = digest;
+    internal::reduce(reduced.bytes);
+    internal::Rfc6979Nonces nonces(key.expose_scalar(), reduced.bytes);
+    constexpr int kAttempts = 4;  // each comes out as zero with probability 2^-255
     for (int i = 0; i < kAttempts; ++i) {
-        Limbs r;
-        Limbs s;
-        const bool done = sign_with_nonce(context, d, e, nonces.next(), r, s);
-        context.clear();
-        if (!done) return Error::internal("elliptic curve library failed");
-        if ((internal::mask_zero(r) | internal::mask_zero(s)) != 0) continue;
         P256Signature out;
-        internal::store_big_endian(r, std::span(out.bytes).first<32>());
-        internal::store_big_endian(s, std::span(out.bytes).last<32>());
-        return out;
+        const Attempt attempt = sign_with_nonce(context, nonces.next(), reduced, out);
+        if (attempt == Attempt::Signed) return out;
+        ERR_clear_error();
+        if (attempt == Attempt::Failed) return Error::internal("elliptic curve library failed");
     }
     return Error::internal("no usable nonce");
 }
@@ -149,16 +214,16 @@ __attribute__((noinline)) Result<P256Signature> compute_signature(
 __attribute__((noinline)) std::array<std::uint8_t, P256PublicKey::kSize> compute_public_key(
     std::span<const std::uint8_t, 32> scalar) {
     Context& context = Context::of_thread();
-    std::uint64_t negated = 0;
+    const Clearing clearing(context);
+    std::uint8_t negated = 0;
     std::array<std::uint8_t, P256PublicKey::kSize> out;
-    CHECK(multiply_generator(context, internal::load_big_endian(scalar), negated));
+    CHECK(multiply_generator(context, scalar, negated));
     CHECK(
         EC_POINT_point2oct(
-            curve(), context.point.get(), POINT_CONVERSION_COMPRESSED, out.data(), out.size(),
+            group(), context.point.get(), POINT_CONVERSION_COMPRESSED, out.data(), out.size(),
             context.bn.get()) == out.size());
-    context.clear();
     // -(X, Y) = (X, p - Y), and p is odd: the parity of Y flips. Y = 0 is not on this curve.
-    out[0] ^= static_cast<std::uint8_t>(negated & 1U);
+    out[0] ^= negated;
     return out;
 }
 
@@ -167,7 +232,7 @@ __attribute__((noinline)) std::array<std::uint8_t, P256PublicKey::kSize> compute
 bool decode_point(Context& context, base::ByteView bytes) {
     const bool decoded =
         EC_POINT_oct2point(
-            curve(), context.point.get(), bytes.data(), bytes.size(), context.bn.get()) == 1;
+            group(), context.point.get(), bytes.data(), bytes.size(), context.bn.get()) == 1;
     if (!decoded) ERR_clear_error();
     return decoded;
 }
@@ -205,31 +270,28 @@ std::array<std::uint8_t, P256PublicKey::kUncompressedSize> P256PublicKey::uncomp
     CHECK(decode_point(context, bytes_));  // parse and public_key make valid points only
     CHECK(
         EC_POINT_point2oct(
-            curve(), context.point.get(), POINT_CONVERSION_UNCOMPRESSED, out.data(), out.size(),
+            group(), context.point.get(), POINT_CONVERSION_UNCOMPRESSED, out.data(), out.size(),
             context.bn.get()) == out.size());
     return out;
 }
 
 Result<P256PrivateKey> P256PrivateKey::from_scalar(SecretBytes<kSize> scalar) {
-    const Limbs value = internal::load_big_endian(scalar.expose());
-    if ((internal::mask_zero(value) | ~internal::mask_less(value, kOrder.m)) != 0) {
+    if (!internal::is_scalar(scalar.expose())) {
         return Error::invalid_argument("private key is outside [1, n-1]");
     }
     return P256PrivateKey(std::move(scalar));
 }
 
 Result<P256PrivateKey> P256PrivateKey::reduce_scalar(SecretBytes<kSize> number) {
-    const Limbs value = internal::reduce_once(internal::load_big_endian(number.expose()), kOrder);
-    if (internal::mask_zero(value) != 0) {
+    internal::reduce(number.expose_mutable());
+    if (!internal::is_scalar(number.expose())) {
         return Error::invalid_argument("private key is zero modulo the group order");
     }
-    internal::store_big_endian(value, number.expose_mutable());
     return P256PrivateKey(std::move(number));
 }
 
 P256PrivateKey P256PrivateKey::reduce_scalar_shifted(SecretBytes<kSize> number) {
-    const Limbs value = internal::reduce_shifted(internal::load_big_endian(number.expose()));
-    internal::store_big_endian(value, number.expose_mutable());
+    internal::reduce_shifted(number.expose_mutable());
     return P256PrivateKey(std::move(number));
 }
 

@@ -70,12 +70,13 @@ struct P256Signature {
 };
 
 // Whether signing verifies its own result before it lets it out: a fault (bad memory, an induced
-// glitch) in a deterministic signature can give the key away. Costs about four signatures. A caller
-// that holds the public key can verify() against it for less.
+// glitch) in a deterministic signature can give the key away. Costs about three signatures. A
+// caller that holds the public key can verify() against it for less.
 enum class SelfCheck { Off, On };
 
 // Signs the 32 bytes as they are, no further hashing, with the nonce of RFC 6979 (HMAC-SHA256; the
-// digest is reduced mod n first) and s in the lower half: same key and digest, same bytes.
+// digest is reduced mod n first) and s in the lower half: same key and digest, same bytes. All that
+// touches the key or the nonce takes constant time, in libcrypto's constant-time functions.
 // Internal: the self-check failed, or libcrypto has no memory; nothing of the signature leaves.
 Result<P256Signature> sign_rfc6979_low_s(
     const P256PrivateKey& key, const Sha256Digest& digest, SelfCheck check = SelfCheck::Off);

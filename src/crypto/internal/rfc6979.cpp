@@ -1,10 +1,15 @@
 #include "crypto/internal/rfc6979.h"
 
+#include <algorithm>
+
+#include "crypto/internal/p256_scalar.h"
+
 namespace adyton::crypto::internal {
 
-Rfc6979Nonces::Rfc6979Nonces(const Limbs& private_scalar, const Limbs& digest) {
-    store_big_endian(private_scalar, std::span(state_->seed).first<32>());
-    store_big_endian(digest, std::span(state_->seed).last<32>());
+Rfc6979Nonces::Rfc6979Nonces(
+    std::span<const std::uint8_t, 32> private_scalar, std::span<const std::uint8_t, 32> digest) {
+    std::copy(private_scalar.begin(), private_scalar.end(), state_->seed.begin());
+    std::copy(digest.begin(), digest.end(), state_->seed.begin() + 32);
     state_->v.fill(0x01);
     state_->k.fill(0x00);
     state_->hmac.set_key(state_->k);
@@ -29,14 +34,13 @@ void Rfc6979Nonces::next_v() {
     state_->hmac.finish(state_->v);
 }
 
-Limbs Rfc6979Nonces::next() {
+std::span<const std::uint8_t, 32> Rfc6979Nonces::next() {
     while (true) {
         if (started_) rekey(0x00, {});
         started_ = true;
         next_v();
-        const Limbs k = load_big_endian(state_->v);
         // A rejected candidate is never used, so that branching on it tells nothing.
-        if ((mask_less(k, kOrder.m) & ~mask_zero(k)) != 0) return k;
+        if (is_scalar(state_->v)) return state_->v;
     }
 }
 

@@ -5,7 +5,6 @@
 #include <span>
 
 #include "crypto/internal/hmac_sha256.h"
-#include "crypto/internal/p256_arith.h"
 #include "crypto/internal/secret_box.h"
 
 namespace adyton::crypto::internal {
@@ -14,11 +13,12 @@ namespace adyton::crypto::internal {
 // come out as zero, the next one. All state is in the secret arena.
 class Rfc6979Nonces {
 public:
-    // private_scalar in [1, n-1]; digest already reduced mod n (bits2octets).
-    Rfc6979Nonces(const Limbs& private_scalar, const Limbs& digest);
+    // Both big endian. private_scalar in [1, n-1]; digest already reduced mod n (bits2octets).
+    Rfc6979Nonces(
+        std::span<const std::uint8_t, 32> private_scalar, std::span<const std::uint8_t, 32> digest);
 
-    // In [1, n-1].
-    Limbs next();
+    // In [1, n-1], big endian. A view of this object, until the next call.
+    std::span<const std::uint8_t, 32> next();
 
 private:
     struct State {

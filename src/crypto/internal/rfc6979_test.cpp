@@ -2,38 +2,42 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "crypto/digest.h"
 #include "crypto/test_bytes.h"
 
 namespace adyton::crypto::internal {
 namespace {
 
-Limbs from_hex32(std::string_view hex) {
+using Number = std::array<std::uint8_t, 32>;
+
+Number from_hex32(std::string_view hex) {
     const auto bytes = from_hex(hex);
-    return load_big_endian(std::span<const std::uint8_t, 32>(bytes.data(), 32));
+    Number out;
+    CHECK(bytes.size() == out.size());
+    std::copy(bytes.begin(), bytes.end(), out.begin());
+    return out;
 }
 
-std::string hex(const Limbs& limbs) {
-    std::array<std::uint8_t, 32> bytes;
-    store_big_endian(limbs, bytes);
-    return base::hex_encode(bytes);
+std::string next_hex(Rfc6979Nonces& nonces) {
+    return base::hex_encode(nonces.next());
 }
 
 // RFC 6979, A.2.5.
 constexpr std::string_view kPrivate =
     "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721";
 
-Limbs nonce_for(std::string_view message) {
-    const auto digest = sha256(base::as_bytes(message));
-    return Rfc6979Nonces(from_hex32(kPrivate), load_big_endian(digest.bytes)).next();
+std::string nonce_for(std::string_view message) {
+    Rfc6979Nonces nonces(from_hex32(kPrivate), sha256(base::as_bytes(message)).bytes);
+    return next_hex(nonces);
 }
 
 TEST(Rfc6979NoncesTest, AreThoseOfTheStandard) {
     EXPECT_EQ(
-        hex(nonce_for("sample")),
-        "a6e3c57dd01abe90086538398355dd4c3b17aa873382b0f24d6129493d8aad60");
+        nonce_for("sample"), "a6e3c57dd01abe90086538398355dd4c3b17aa873382b0f24d6129493d8aad60");
     EXPECT_EQ(
-        hex(nonce_for("test")), "d16b6ae827f17175e040871a1c7ec3500192c4c92677336ec2537acaee0008e0");
+        nonce_for("test"), "d16b6ae827f17175e040871a1c7ec3500192c4c92677336ec2537acaee0008e0");
 }
 
 // What next() does after a signature came out as zero, written out with plain HMACs.
@@ -60,12 +64,12 @@ TEST(Rfc6979NoncesTest, TheSecondOneFollowsTheStandardToo) {
         v = mac(k, v);
     }
     v = mac(k, v);  // the first nonce
-    Rfc6979Nonces nonces(from_hex32(kPrivate), load_big_endian(digest.bytes));
-    EXPECT_EQ(hex(nonces.next()), base::hex_encode(v));
+    Rfc6979Nonces nonces(from_hex32(kPrivate), digest.bytes);
+    EXPECT_EQ(next_hex(nonces), base::hex_encode(v));
     k = mac(k, joined(v, 0, false));
     v = mac(k, v);
     v = mac(k, v);
-    EXPECT_EQ(hex(nonces.next()), base::hex_encode(v));
+    EXPECT_EQ(next_hex(nonces), base::hex_encode(v));
 }
 
 }  // namespace
