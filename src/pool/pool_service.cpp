@@ -115,6 +115,13 @@ void PoolService::start() {
 Task<void> PoolService::stop() {
     auto stopping = parts_->runner.stop();
     co_await std::move(stopping);
+    // What was recorded since the last checkpoint is signed before the process ends.
+    auto signing = checkpoint(parts_->checkpoints);
+    const auto last = co_await std::move(signing);
+    if (!last) {
+        parts_->given.logger.warning(
+            "no last checkpoint of the audit log", {{"cause", last.error().message()}});
+    }
 }
 
 Result<void> PoolService::check_keys() const {
