@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Killed under load: one process on SQLite, three processes on one PostgreSQL database.
+"""Retries through kills: one process on SQLite, three processes on one PostgreSQL database.
 
 Clients work as careful users do: each effect has an idempotency key, and whatever gets no answer is
 sent again with the same key, to any process, until it gets one. A model keeps what was acknowledged;
@@ -158,7 +158,7 @@ SETTINGS = ("pool.min_accounts=%d" % ACCOUNTS, "pool.max_accounts=%d" % ACCOUNTS
 
 
 @scenario
-def KilledUnderLoadNothingIsLost(world):
+def EveryKeyTakesEffectOnceThroughKills(world):
     seed = int(os.environ.get("ADYTON_SEED", str(random.randrange(1 << 30))))
     print("ADYTON_SEED=%d" % seed)
     server = world.pool(settings=SETTINGS)
@@ -179,7 +179,7 @@ def KilledUnderLoadNothingIsLost(world):
 
 
 @scenario
-def ThreeProcessesOnOnePostgresWithRandomKills(world):
+def EveryKeyTakesEffectOnceOnThreeProcesses(world):
     seed = int(os.environ.get("ADYTON_SEED", str(random.randrange(1 << 30))))
     print("ADYTON_SEED=%d" % seed)
     database = PostgresDatabase(world)
