@@ -8,9 +8,10 @@
 namespace adyton::pool {
 namespace {
 
+// Not Frozen: that is lifted, and the caller shall come again.
 constexpr std::array kStoredCodes = {
-    ErrorCode::NotFound, ErrorCode::PermissionDenied, ErrorCode::Conflict, ErrorCode::Unprocessable,
-    ErrorCode::Frozen};
+    ErrorCode::NotFound, ErrorCode::PermissionDenied, ErrorCode::Conflict,
+    ErrorCode::Unprocessable};
 
 }  // namespace
 

@@ -361,6 +361,8 @@ public:
         if (in_a_write) test().disk()->power_off_after(1 + world.random().below(300));
         const std::uint64_t steps = 200 + world.random().below(2000);
         for (std::uint64_t i = 0; i < steps && test().disk()->powered(); ++i) sim.step();
+        // Answers that were given before the end still reach their callers.
+        for (int i = 0; i < 30; ++i) sim.step();
         const bool power = in_a_write || world.random().below(2) == 0;
         sim.drop_all();
         close();

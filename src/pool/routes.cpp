@@ -34,9 +34,12 @@ CallContext context_of(const Call& call) {
 Result<base::Json> parse_claimed_body(const Call& call) {
     TRY(auto body, api::parse_request_body(call.request.body));
     const base::Json* const claimed = body.find("service_id");
-    if (claimed != nullptr && claimed->is_string()) {
-        TRY_VOID(attest::check_claimed(call.caller(), claimed->string_value()));
+    if (claimed == nullptr || claimed->is_null()) return body;
+    if (!claimed->is_string()) {
+        return Error::invalid_argument(
+            "invalid request body: service_id must be a string", "wrong_type");
     }
+    TRY_VOID(attest::check_claimed(call.caller(), claimed->string_value()));
     return body;
 }
 

@@ -110,6 +110,20 @@ TEST_P(RoutesTest, BadRequestsAreRefusedBeforeAnythingHappens) {
     EXPECT_TRUE(audit_kinds().empty());
 }
 
+TEST_P(RoutesTest, AServiceIdOfAnotherTypeIsRefusedOnEveryRouteThatReadsABody) {
+    open();
+    for (const char* const path :
+         {"/request", "/release", "/renew", "/sign", "/batch-sign", "/balance", "/freeze",
+          "/unfreeze", "/grow"}) {
+        for (const char* const claimed : {"{}", "7", "[\"svc\"]", "true"}) {
+            const std::string body =
+                std::string("{\"scope\":\"pool\",\"to\":1,\"service_id\":") + claimed + "}";
+            EXPECT_EQ(post(path, body).status, 400) << path << ' ' << body;
+        }
+    }
+    EXPECT_TRUE(audit_kinds().empty());
+}
+
 TEST_P(RoutesTest, CountsOfNothingMeanOne) {
     open();
     EXPECT_EQ(post("/request", "{\"count\":0}").at("accounts").size(), 1U);
@@ -405,6 +419,8 @@ TEST_P(RoutesTest, FreezesStopWhatTheyNameAndSurviveARestart) {
     ASSERT_EQ(set("/freeze", "{\"scope\":\"service\",\"subject\":\"svc\"}").status, 200);
     EXPECT_EQ(sign(next.accounts[0].id).reason(), "service_frozen");
     EXPECT_EQ(post("/request", "{}").status, 423);
+    const std::string pay = "{\"account_id\":\"" + next.accounts[1].id + "\",\"delta\":1}";
+    EXPECT_EQ(post("/balance", pay, "svc", {{"Idempotency-Key", "thaw"}}).status, 423);
     EXPECT_EQ(post("/request", "{}", "other").status, 200);
     EXPECT_EQ(post("/renew", "{\"lock_id\":\"" + next.lock_id + "\"}").status, 423);
     EXPECT_EQ(post("/balance", "{\"account_id\":\"" + next.accounts[0].id + "\"}").status, 423);
@@ -414,6 +430,7 @@ TEST_P(RoutesTest, FreezesStopWhatTheyNameAndSurviveARestart) {
     EXPECT_EQ(post("/request", "{}", "other").status, 423);
     EXPECT_EQ(get("/freezes", "operator").at("freezes").size(), 2U);
     ASSERT_EQ(set("/unfreeze", "{\"scope\":\"pool\"}").status, 200);
+    EXPECT_EQ(post("/balance", pay, "svc", {{"Idempotency-Key", "thaw"}}).status, 200);
     EXPECT_EQ(sign(next.accounts[0].id).status, 200);
 }
 
