@@ -8,6 +8,8 @@
 namespace adyton::http::internal {
 namespace {
 
+using namespace std::string_literals;
+
 ParseLimits small_limits() {
     ParseLimits limits;
     limits.header_bytes_max = 512;
@@ -166,8 +168,8 @@ TEST(RequestParserTest, MalformedRequestsAreRefused) {
     for (const Refusal& refusal : corpus) {
         EXPECT_EQ(parse(refusal.text).status, refusal.status) << refusal.text;
     }
-    EXPECT_EQ(parse(std::string("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 41)).status, 400);
-    EXPECT_EQ(parse(std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 28)).status, 400);
+    EXPECT_EQ(parse("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n"s).status, 400);
+    EXPECT_EQ(parse("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n"s).status, 400);
 }
 
 TEST(RequestParserTest, WhatSmugglesRequestsIsRefused) {

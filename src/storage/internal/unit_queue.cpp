@@ -84,8 +84,13 @@ void UnitQueue::start_lanes(std::unique_lock<std::mutex> lock) {
     if (idle == lane_busy_.end()) return;
     *idle = true;
     const auto lane = static_cast<std::size_t>(idle - lane_busy_.begin());
+    base::Executor* const home = alone_.empty() ? pending_.front()->home : &executor_;
     lock.unlock();
-    executor_.post_blocking([self = shared_from_this(), lane] { self->work(lane); });
+    // Not at once: the loop that brought this unit brings its neighbours in the same round, and a
+    // commit costs the same for all of them.
+    home->post([self = shared_from_this(), lane] {
+        self->executor_.post_blocking([self, lane] { self->work(lane); });
+    });
 }
 
 void UnitQueue::work(std::size_t lane) {
