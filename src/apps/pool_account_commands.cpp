@@ -132,7 +132,7 @@ void add_info(CLI::App& pool, Invocation& invocation) {
          .summary = "Show how many accounts are free, locked and retiring, and what they hold",
          .details = "Token amounts are in the token's smallest unit.",
          .examples = {"adyton pool info", "adyton pool info --json | jq .active_accounts"}});
-    on_pool_run(*command, shared, [shared](Process& process, Connection& connection) {
+    on_pool_run(*command, shared, [shared = shared](Process& process, Connection& connection) {
         return run_info(process, connection, shared->json());
     });
 }
@@ -195,9 +195,10 @@ void add_request(CLI::App& pool, Invocation& invocation) {
     command->add_option(
         "--idempotency-key", options->idempotency_key,
         "Ask for the outcome of an earlier request with this key");
-    on_pool_run(*command, shared, [shared, options](Process& process, Connection& connection) {
-        return run_request(process, connection, *options, shared->json());
-    });
+    on_pool_run(
+        *command, shared, [shared = shared, options](Process& process, Connection& connection) {
+            return run_request(process, connection, *options, shared->json());
+        });
 }
 
 // ----- release, renew ---------------------------------------------------------------------------
@@ -246,9 +247,10 @@ void add_release(CLI::App& pool, Invocation& invocation) {
     command->add_option("accounts", options->accounts, "Account ids");
     command->add_option("--lock", options->lock, "Everything of this allocation");
     command->add_flag("--all", options->all, "Everything that you hold");
-    on_pool_run(*command, shared, [shared, options](Process& process, Connection& connection) {
-        return run_release(process, connection, *options, shared->json());
-    });
+    on_pool_run(
+        *command, shared, [shared = shared, options](Process& process, Connection& connection) {
+            return run_release(process, connection, *options, shared->json());
+        });
 }
 
 Exit run_renew(
@@ -289,9 +291,10 @@ void add_renew(CLI::App& pool, Invocation& invocation) {
     command->add_option("lock", *lock, "The lock id that `adyton pool request` printed")
         ->required();
     command->add_option("--ttl", *ttl, "From now, as in 15m; default: as when it was requested");
-    on_pool_run(*command, shared, [shared, lock, ttl](Process& process, Connection& connection) {
-        return run_renew(process, connection, *lock, *ttl, shared->json());
-    });
+    on_pool_run(
+        *command, shared, [shared = shared, lock, ttl](Process& process, Connection& connection) {
+            return run_renew(process, connection, *lock, *ttl, shared->json());
+        });
 }
 
 // ----- accounts ---------------------------------------------------------------------------------
@@ -352,9 +355,10 @@ void add_accounts(CLI::App& pool, Invocation& invocation) {
         ->needs(low)
         ->check(CLI::Range(1, 100))
         ->capture_default_str();
-    on_pool_run(*command, shared, [shared, options](Process& process, Connection& connection) {
-        return run_accounts(process, connection, *options, shared->json());
-    });
+    on_pool_run(
+        *command, shared, [shared = shared, options](Process& process, Connection& connection) {
+            return run_accounts(process, connection, *options, shared->json());
+        });
 }
 
 // ----- sign -------------------------------------------------------------------------------------
@@ -469,9 +473,10 @@ void add_sign(CLI::App& pool, Invocation& invocation) {
     command->add_option("--network", options->network, "main, test or a magic number");
     command->add_option("--lock", options->lock, "Only while this allocation holds it");
     command->add_option("--fencing", options->fencing, "Only if nobody held it since");
-    on_pool_run(*command, shared, [shared, options](Process& process, Connection& connection) {
-        return run_sign(process, connection, *options, shared->json());
-    });
+    on_pool_run(
+        *command, shared, [shared = shared, options](Process& process, Connection& connection) {
+            return run_sign(process, connection, *options, shared->json());
+        });
 }
 
 }  // namespace

@@ -133,9 +133,10 @@ void add_freeze(CLI::App& pool, Invocation& invocation) {
     add_freeze_targets(*command, *options);
     command->add_option("--reason", options->reason, "Why; shown to those who are refused");
     command->add_flag("--list", options->list, "Show what is frozen, change nothing");
-    on_pool_run(*command, shared, [shared, options](Process& process, Connection& connection) {
-        return run_freeze(process, connection, *options, FreezeAction::Set, shared->json());
-    });
+    on_pool_run(
+        *command, shared, [shared = shared, options](Process& process, Connection& connection) {
+            return run_freeze(process, connection, *options, FreezeAction::Set, shared->json());
+        });
 }
 
 void add_unfreeze(CLI::App& pool, Invocation& invocation) {
@@ -146,9 +147,10 @@ void add_unfreeze(CLI::App& pool, Invocation& invocation) {
          .examples = {"adyton pool unfreeze --pool", "adyton pool unfreeze --account ACCOUNT_ID"}});
     const auto options = std::make_shared<FreezeOptions>();  // shared: the callback is copied
     add_freeze_targets(*command, *options);
-    on_pool_run(*command, shared, [shared, options](Process& process, Connection& connection) {
-        return run_freeze(process, connection, *options, FreezeAction::Lift, shared->json());
-    });
+    on_pool_run(
+        *command, shared, [shared = shared, options](Process& process, Connection& connection) {
+            return run_freeze(process, connection, *options, FreezeAction::Lift, shared->json());
+        });
 }
 
 // ----- grow -------------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ void add_grow(CLI::App& pool, Invocation& invocation) {
     command->add_option("--to", *to, "How many accounts the pool shall have")
         ->required()
         ->check(CLI::Range(1, 100'000'000));
-    on_pool_run(*command, shared, [shared, to](Process& process, Connection& connection) {
+    on_pool_run(*command, shared, [shared = shared, to](Process& process, Connection& connection) {
         return run_grow(process, connection, *to, shared->json());
     });
 }
@@ -239,7 +241,7 @@ void add_allocations(CLI::App& pool, Invocation& invocation) {
         {.name = "allocations",
          .summary = "List the locks that stand: whose, for what, how long",
          .examples = {"adyton pool allocations"}});
-    on_pool_run(*command, shared, [shared](Process& process, Connection& connection) {
+    on_pool_run(*command, shared, [shared = shared](Process& process, Connection& connection) {
         return run_allocations(process, connection, shared->json());
     });
 }
@@ -321,7 +323,7 @@ void add_audit(CLI::App& pool, Invocation& invocation) {
         ->capture_default_str();
     on_pool_run(
         *export_command, export_shared,
-        [export_shared, out](Process& process, Connection& connection) {
+        [export_shared = export_shared, out](Process& process, Connection& connection) {
             return run_audit_export(process, connection, *out, export_shared->json());
         });
     auto [checkpoint_command, checkpoint_shared] = add_pool_command(
@@ -332,7 +334,7 @@ void add_audit(CLI::App& pool, Invocation& invocation) {
          .examples = {"adyton pool audit checkpoint"}});
     on_pool_run(
         *checkpoint_command, checkpoint_shared,
-        [checkpoint_shared](Process& process, Connection& connection) {
+        [checkpoint_shared = checkpoint_shared](Process& process, Connection& connection) {
             return run_checkpoint(process, connection, checkpoint_shared->json());
         });
 }

@@ -116,7 +116,7 @@ protected:
             ended_ = true;
         });
         // the signal handlers are in place once the loop answers
-        wait_until([this] { return signals_installed(); });
+        wait_until([] { return signals_installed(); });
     }
     static bool signals_installed() {
         struct sigaction action {};
