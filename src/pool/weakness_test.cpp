@@ -681,9 +681,6 @@ TEST_P(PoolMemoryWeaknessTest, A24NoAccountKeyStaysInMemoryAfterASignature) {
     GTEST_SKIP()
         << "NOT RUN: a sanitizer's shadow memory cannot be read, and it keeps freed memory";
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    GTEST_SKIP() << "NOT RUN: sanitizers map terabytes of shadow memory";
-#endif
     open();
     const std::string id = request(1).accounts[0].id;
     constexpr std::uint8_t kMask = 0xa5;
