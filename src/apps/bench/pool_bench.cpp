@@ -185,20 +185,21 @@ Result<void> PoolBench::prepare() {
     TRY_VOID(write_file(path("server.key"), server_identity.private_key_pem));
     TRY_VOID(write_file(path("master.key"), "hex:" + base::hex_encode(master)));
     return write_file(
-        path("adyton.toml"), fmt::format(
-                                 "[tls]\n"
-                                 "certificate = {{file = \"{0}/server.pem\"}}\n"
-                                 "key = {{file = \"{0}/server.key\"}}\n"
-                                 "client_ca = {{file = \"{0}/ca.pem\"}}\n"
-                                 "[log]\naccess = \"errors\"\n"
-                                 "[pool]\n"
-                                 "master_key = {{file = \"{0}/master.key\"}}\n"
-                                 "max_accounts = {1}\n"
-                                 "[pool.signing]\nself_check = false\n"
-                                 "[policy.rules]\ndefault = \"deny\"\n"
-                                 "[[policy.rules.rules]]\n"
-                                 "name = \"bench\"\neffect = \"allow\"\nservices = [\"{2}\"]\noperations = [\"*\"]\n",
-                                 options_.directory, kLargePool, kService));
+        path("adyton.toml"),
+        fmt::format(
+            "[tls]\n"
+            "certificate = {{file = \"{0}/server.pem\"}}\n"
+            "key = {{file = \"{0}/server.key\"}}\n"
+            "client_ca = {{file = \"{0}/ca.pem\"}}\n"
+            "[log]\naccess = \"errors\"\n"
+            "[pool]\n"
+            "master_key = {{file = \"{0}/master.key\"}}\n"
+            "max_accounts = {1}\n"
+            "[pool.signing]\nself_check = false\n"
+            "[policy.rules]\ndefault = \"deny\"\n"
+            "[[policy.rules.rules]]\n"
+            "name = \"bench\"\neffect = \"allow\"\nservices = [\"{2}\"]\noperations = [\"*\"]\n",
+            options_.directory, kLargePool, kService));
 }
 
 Result<void> PoolBench::migrate(const std::string& data) {
