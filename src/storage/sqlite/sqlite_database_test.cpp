@@ -311,9 +311,12 @@ TEST_F(SqliteFileTest, ALockOfAnotherProcessMakesItBusyForAWhile) {
     });
     const auto try_other = [](Database& database, std::promise<void>& started,
                               std::promise<void>& end) -> Task<Result<void>> {
-        auto wait = base::run_blocking(*base::Executor::current(), [] { return true; });
+        // Waits on a thread of its own: the loop still has to start the first write.
+        auto wait = base::run_blocking(*base::Executor::current(), [&started] {
+            started.get_future().wait();
+            return true;
+        });
         co_await std::move(wait);
-        started.get_future().wait();
         auto write =
             database.write([](Transaction& tx) { return tx.execute_script("CREATE TABLE u (i)"); });
         Result<void> result = co_await std::move(write);
