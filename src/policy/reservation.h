@@ -8,14 +8,16 @@
 #include <string_view>
 #include <vector>
 
+#include "base/amount.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "policy/amount.h"
 #include "storage/database.h"
 
 // Limits that hold exactly, however many callers and instances there are: usage is counted in the
 // database, inside the unit of work that has the effect, under the database's clock.
 namespace adyton::policy {
+
+using base::Amount;
 
 // How much of what, by whom, in which time. Fixed windows that begin at multiples of their length
 // since 1970 (UTC): up to twice the maximum can fall around a border. Zero: no window, a total.

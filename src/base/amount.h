@@ -8,7 +8,7 @@
 
 #include "base/result.h"
 
-namespace adyton::policy {
+namespace adyton::base {
 
 // A quantity from 0 to 2^128 - 1, exact: token amounts in their smallest unit, counts.
 class Amount {
@@ -39,4 +39,4 @@ private:
     Number number_ = 0;
 };
 
-}  // namespace adyton::policy
+}  // namespace adyton::base

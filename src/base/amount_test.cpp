@@ -1,10 +1,10 @@
-#include "policy/amount.h"
+#include "base/amount.h"
 
 #include <gtest/gtest.h>
 
 #include "base/random.h"
 
-namespace adyton::policy {
+namespace adyton::base {
 namespace {
 
 constexpr const char* kMax = "340282366920938463463374607431768211455";
@@ -57,4 +57,4 @@ TEST(AmountTest, PaddedTextSortsLikeTheNumbers) {
 }
 
 }  // namespace
-}  // namespace adyton::policy
+}  // namespace adyton::base

@@ -1,11 +1,11 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/amount.h"
 #include "base/check.h"
-#include "policy/amount.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using adyton::policy::Amount;
+    using adyton::base::Amount;
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     const auto amount = Amount::parse(text);
     if (!amount) return 0;

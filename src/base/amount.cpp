@@ -1,8 +1,8 @@
-#include "policy/amount.h"
+#include "base/amount.h"
 
 #include <algorithm>
 
-namespace adyton::policy {
+namespace adyton::base {
 namespace {
 
 __extension__ using Number = unsigned __int128;
@@ -60,4 +60,4 @@ std::string Amount::to_padded() const {
     return std::string(kDigitsMax - digits.size(), '0') + digits;
 }
 
-}  // namespace adyton::policy
+}  // namespace adyton::base
