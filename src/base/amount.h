@@ -29,8 +29,15 @@ public:
     std::string to_string() const;
     std::string to_padded() const;  // 39 digits: sorts as text
 
-    // The value mod 2^64.
+    // high * 2^64 + low.
+    static Amount from_halves(std::uint64_t high, std::uint64_t low) {
+        Amount out;
+        out.number_ = static_cast<Number>(high) << 64U | low;
+        return out;
+    }
+    // The value mod 2^64, and divided by it.
     std::uint64_t low_64() const { return static_cast<std::uint64_t>(number_); }
+    std::uint64_t high_64() const { return static_cast<std::uint64_t>(number_ >> 64U); }
 
     auto operator<=>(const Amount&) const = default;
 
