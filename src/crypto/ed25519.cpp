@@ -1,7 +1,9 @@
 #include "crypto/ed25519.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 
 #include <algorithm>
 #include <memory>
@@ -13,6 +15,7 @@ namespace {
 
 struct Deleter {
     void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
+    void operator()(EVP_PKEY_CTX* p) const { EVP_PKEY_CTX_free(p); }
     void operator()(EVP_MD_CTX* p) const { EVP_MD_CTX_free(p); }
 };
 template <typename T>
@@ -23,6 +26,25 @@ Owned<EVP_PKEY> private_key(const SecretBytes<Ed25519KeyPair::kSeedSize>& seed) 
         EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed.expose().data(), seed.kSize));
     CHECK(key != nullptr);
     return key;
+}
+
+// The same without computing the public key anew: given both halves, libcrypto takes them.
+Owned<EVP_PKEY> private_key(
+    const SecretBytes<Ed25519KeyPair::kSeedSize>& seed, Ed25519PublicKey public_key) {
+    // The parameters' type is not const, but nothing writes to them.
+    auto* const seed_bytes = const_cast<std::uint8_t*>(seed.expose().data());
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, seed_bytes, seed.kSize),
+        OSSL_PARAM_construct_octet_string(
+            OSSL_PKEY_PARAM_PUB_KEY, public_key.bytes.data(), public_key.bytes.size()),
+        OSSL_PARAM_construct_end()};
+    const Owned<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_name(nullptr, "ED25519", nullptr));
+    CHECK(context != nullptr && EVP_PKEY_fromdata_init(context.get()) == 1);
+    EVP_PKEY* key = nullptr;
+    CHECK(
+        EVP_PKEY_fromdata(
+            context.get(), &key, EVP_PKEY_KEYPAIR, const_cast<OSSL_PARAM*>(parameters)) == 1);
+    return Owned<EVP_PKEY>(key);
 }
 
 }  // namespace
@@ -48,8 +70,11 @@ Ed25519KeyPair::Ed25519KeyPair(SecretBytes<kSeedSize> seed) : seed_(std::move(se
     CHECK(size == Ed25519PublicKey::kSize);
 }
 
+Ed25519KeyPair::Ed25519KeyPair(SecretBytes<kSeedSize> seed, const Ed25519PublicKey& known)
+    : seed_(std::move(seed)), public_key_(known) {}
+
 Ed25519Signature Ed25519KeyPair::sign(base::ByteView message) const {
-    const auto key = private_key(seed_);
+    const auto key = private_key(seed_, public_key_);
     const Owned<EVP_MD_CTX> context(EVP_MD_CTX_new());
     CHECK(context != nullptr);
     CHECK(EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1);

@@ -51,6 +51,17 @@ TEST(Ed25519Test, AnotherMessageKeyOrSignatureIsRefused) {
     }
 }
 
+TEST(Ed25519Test, AKnownPublicKeyGivesTheSameSignatures) {
+    for (std::uint8_t i = 0; i < 20; ++i) {
+        const Ed25519KeyPair whole(secret32(base::Bytes(32, i)));
+        const Ed25519KeyPair known(secret32(base::Bytes(32, i)), whole.public_key());
+        const base::Bytes message(i, i);
+        EXPECT_EQ(known.public_key(), whole.public_key());
+        EXPECT_EQ(known.sign(message), whole.sign(message));
+        EXPECT_TRUE(verify(whole.public_key(), message, known.sign(message)));
+    }
+}
+
 // s + L verifies under a sloppy implementation: the signature would not be unique.
 TEST(Ed25519Test, AScalarNotBelowTheOrderIsRefused) {
     const Ed25519KeyPair pair(secret32(base::Bytes(32, 1)));
