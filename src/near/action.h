@@ -213,10 +213,16 @@ void write_borsh(BorshWriter& out, const PlainAction& action);
 void write_borsh(BorshWriter& out, const Action& action);
 void write_borsh(BorshWriter& out, const PublicKey& key);
 void write_borsh(BorshWriter& out, const Signature& signature);
+void write_borsh(BorshWriter& out, const DelegateAction& action);
+void write_borsh(BorshWriter& out, const SignedDelegate& signed_delegate);
 Result<PlainAction> read_plain_action(BorshReader& in);
 Result<Action> read_action(BorshReader& in);
 Result<PublicKey> read_public_key(BorshReader& in);
 Result<Signature> read_signature(BorshReader& in);
+// At most 100 actions, as the chain takes.
+Result<std::vector<Action>> read_actions(BorshReader& in);
+Result<DelegateAction> read_delegate_action(BorshReader& in);
+Result<SignedDelegate> read_signed_delegate(BorshReader& in);
 Result<AccountId> read_account_id(BorshReader& in, std::string_view field);
 
 // JSON for people and tests: {"type":"FunctionCall","method_name":..,"args_utf8":..,"gas":"..",

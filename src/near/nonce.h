@@ -45,6 +45,7 @@ struct VersionedNonce {
     std::int64_t deadline_ns = 0;
     std::array<std::uint8_t, kRandomBytes> random{};
 
+    // A deadline outside the years 1677 to 2262 becomes the nearest of them.
     static VersionedNonce create(
         IntentsSalt salt, base::Timestamp deadline, base::RandomSource& random);
     // Null when the nonce is of the older form without structure, or of a version not known here.

@@ -1,0 +1,89 @@
+#include "near/compact_json.h"
+
+#include <array>
+
+namespace adyton::near {
+namespace {
+
+using base::Json;
+
+void append_string(std::string& out, const std::string& text) {
+    constexpr std::string_view kHex = "0123456789abcdef";
+    out += '"';
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (byte >= 0x20) {
+            out += c;
+        } else if (c == '\b') {
+            out += "\\b";
+        } else if (c == '\t') {
+            out += "\\t";
+        } else if (c == '\n') {
+            out += "\\n";
+        } else if (c == '\f') {
+            out += "\\f";
+        } else if (c == '\r') {
+            out += "\\r";
+        } else {
+            out += "\\u00";
+            out += kHex[byte >> 4U];
+            out += kHex[byte & 0xfU];
+        }
+    }
+    out += '"';
+}
+
+// As deep as the document: the parser's limit bounds what came from outside.
+void append(std::string& out, const Json& json) {
+    switch (json.type()) {
+        case Json::Type::Null:
+            out += "null";
+            break;
+        case Json::Type::Boolean:
+            out += json.boolean_value() ? "true" : "false";
+            break;
+        case Json::Type::Number:
+            out += json.number_text();
+            break;
+        case Json::Type::String:
+            append_string(out, json.string_value());
+            break;
+        case Json::Type::Array: {
+            out += '[';
+            bool first = true;
+            for (const Json& item : json.items()) {
+                if (!first) out += ',';
+                first = false;
+                append(out, item);
+            }
+            out += ']';
+            break;
+        }
+        case Json::Type::Object: {
+            out += '{';
+            bool first = true;
+            for (const auto& [name, member] : json.members()) {
+                if (!first) out += ',';
+                first = false;
+                append_string(out, name);
+                out += ':';
+                append(out, member);
+            }
+            out += '}';
+            break;
+        }
+    }
+}
+
+}  // namespace
+
+std::string compact_json(const Json& json) {
+    std::string out;
+    append(out, json);
+    return out;
+}
+
+}  // namespace adyton::near
