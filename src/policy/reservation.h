@@ -19,14 +19,26 @@ namespace adyton::policy {
 
 using base::Amount;
 
-// How much of what, by whom, in which time. Fixed windows that begin at multiples of their length
-// since 1970 (UTC): up to twice the maximum can fall around a border. Zero: no window, a total.
+enum class WindowKind : std::uint8_t {
+    // Begins at multiples of its length since 1970 (UTC), so hours and days are those of the clock:
+    // up to twice the maximum can fall around a border. Length zero: no window, a total.
+    Fixed,
+    // A calendar month in UTC; the length is not looked at.
+    Month,
+    // The current slice of time and those that began within the window before it, for reservations
+    // only: no stretch of the window's length holds more than the maximum. Slices of a minute for
+    // windows up to an hour, else of 15 minutes; windows are multiples of them, up to 31 days.
+    Rolling,
+};
+
+// How much of what, by whom, in which time.
 struct Limit {
     std::string subject;      // "service:neocompute"; 1 to 256 characters
     std::string metric;       // "signatures", "gas"; 1 to 128 characters
     base::Duration window{};  // whole microseconds
     Amount max;
     std::string rule;  // named in the refusal
+    WindowKind kind = WindowKind::Fixed;
 };
 
 struct Refusal {
@@ -36,7 +48,8 @@ struct Refusal {
     Amount max;
     Amount used;  // before this attempt
     base::Duration window{};
-    base::Duration retry_after{};  // until the window ends; zero for totals
+    base::Duration retry_after{};  // until the window (or slice) ends; zero for totals
+    WindowKind kind = WindowKind::Fixed;
 
     // ResourceExhausted, reason "policy_rate" (windows) or "policy_total".
     Error to_error() const;
@@ -85,6 +98,8 @@ struct Reservation {
 // Unprocessable: a sum passes 2^128 - 1.
 Result<std::optional<Refusal>> reserve(
     storage::Transaction& tx, const std::string& id, std::span<const Charge> charges);
+// What reserve() would say to a new id, changing nothing: for questions. Also in a read unit.
+Result<std::optional<Refusal>> probe(storage::Transaction& tx, std::span<const Charge> charges);
 // The effect happened: the usage stays. Doing it twice is fine. NotFound. Conflict, reason
 // "reservation_given_back".
 Result<void> commit_reservation(storage::Transaction& tx, const std::string& id);
