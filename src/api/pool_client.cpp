@@ -263,6 +263,34 @@ Task<Reply<BalanceResponse>> PoolClient::balance(BalanceRequest request, CallOpt
         parse_json_body<BalanceResponse, parse_balance_response>);
 }
 
+Task<Reply<TransferInfo>> PoolClient::transfer(TransferRequest request, CallOptions options) {
+    return exchange<TransferInfo>(
+        {"POST", "/transfer", to_json_text(request), Key::Idempotency, std::move(options)},
+        parse_json_body<TransferInfo, parse_transfer_info>);
+}
+
+Task<Reply<TransferInfo>> PoolClient::transfer_status(
+    std::string transfer_id, CallOptions options) {
+    return exchange<TransferInfo>(
+        {"GET",
+         "/transfers/" + http::percent_encode(transfer_id),
+         {},
+         Key::None,
+         std::move(options)},
+        parse_json_body<TransferInfo, parse_transfer_info>);
+}
+
+Task<Reply<TransfersResponse>> PoolClient::transfers(TransfersQuery query, CallOptions options) {
+    std::string path = "/transfers";
+    add_parameter(path, "account_id", query.account_id);
+    if (query.status) add_parameter(path, "status", std::string(to_string(*query.status)));
+    add_parameter(path, "cursor", query.cursor);
+    add_parameter(path, "limit", std::to_string(query.limit));
+    return exchange<TransfersResponse>(
+        {"GET", std::move(path), {}, Key::None, std::move(options)},
+        parse_json_body<TransfersResponse, parse_transfers_response>);
+}
+
 Task<Reply<FreezeResponse>> PoolClient::freeze(FreezeRequest request, CallOptions options) {
     return exchange<FreezeResponse>(
         {"POST", "/freeze", to_json_text(request), Key::None, std::move(options)},

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/pool_types.h"
+#include "api/transfer_types.h"
 #include "base/executor.h"
 #include "base/json.h"
 #include "base/random.h"
@@ -66,8 +67,8 @@ struct Reply {
 //
 // Retries by itself whatever cannot do harm twice: a request that was never sent; 408, 429, 502 and
 // 503; and an attempt of unknown outcome, because reads have no effect, signatures are
-// deterministic (a repeat counts against rate limits and is audited again), /request, /release and
-// /balance carry an idempotency key, and the operators' calls set a state.
+// deterministic (a repeat counts against rate limits and is audited again), /request, /release,
+// /balance and /transfer carry an idempotency key, and the operators' calls set a state.
 //
 // Errors: the server's refusals by http::error_code_of with the server's message and details.reason
 // as reason, and those of http::Transport. OutcomeUnknown: the call may or may not have taken
@@ -94,6 +95,11 @@ public:
     Task<Reply<SignResponse>> sign(SignRequest request, CallOptions options = {});
     Task<Reply<BatchSignResponse>> batch_sign(BatchSignRequest request, CallOptions options = {});
     Task<Reply<BalanceResponse>> balance(BalanceRequest request, CallOptions options = {});
+
+    // A repeat under the same idempotency key answers where the first transfer stands now.
+    Task<Reply<TransferInfo>> transfer(TransferRequest request, CallOptions options = {});
+    Task<Reply<TransferInfo>> transfer_status(std::string transfer_id, CallOptions options = {});
+    Task<Reply<TransfersResponse>> transfers(TransfersQuery query, CallOptions options = {});
 
     Task<Reply<FreezeResponse>> freeze(FreezeRequest request, CallOptions options = {});
     Task<Reply<FreezeResponse>> unfreeze(FreezeRequest request, CallOptions options = {});
