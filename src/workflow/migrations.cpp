@@ -79,10 +79,114 @@ CREATE TABLE periodic_jobs (
 );
 )sql";
 
-constexpr std::array<storage::Migration, 3> kMigrations = {{
+constexpr std::string_view kDriversSqlite = R"sql(
+CREATE TABLE workflow_drivers (
+    id TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::string_view kDriversPostgres = R"sql(
+CREATE TABLE workflow_drivers (
+    id TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL
+);
+)sql";
+
+// A run whose driver's row goes away would be nobody's for ever: the foreign key forbids it.
+constexpr std::string_view kRunsSqlite = R"sql(
+CREATE TABLE workflow_runs (
+    id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('running', 'paused', 'succeeded', 'failed', 'cancelled')),
+    step TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    attempts_max INTEGER,
+    deadline INTEGER,
+    next_attempt_at INTEGER NOT NULL,
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    driver TEXT REFERENCES workflow_drivers (id),
+    fencing INTEGER NOT NULL DEFAULT 0,
+    events INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    CHECK (driver IS NULL OR state = 'running')
+) WITHOUT ROWID;
+CREATE INDEX workflow_runs_due ON workflow_runs (kind, next_attempt_at, id)
+    WHERE state = 'running' AND driver IS NULL;
+CREATE INDEX workflow_runs_driver ON workflow_runs (driver, id) WHERE driver IS NOT NULL;
+CREATE INDEX workflow_runs_final ON workflow_runs (updated_at)
+    WHERE state IN ('succeeded', 'failed', 'cancelled');
+
+CREATE TABLE workflow_events (
+    run_id TEXT NOT NULL REFERENCES workflow_runs (id) ON DELETE CASCADE,
+    sequence INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (run_id, sequence)
+) WITHOUT ROWID;
+CREATE TRIGGER workflow_events_append_only BEFORE UPDATE ON workflow_events BEGIN
+    SELECT RAISE(ABORT, 'events of a run are append-only');
+END;
+)sql";
+
+constexpr std::string_view kRunsPostgres = R"sql(
+CREATE TABLE workflow_runs (
+    id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('running', 'paused', 'succeeded', 'failed', 'cancelled')),
+    step TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '',
+    attempts BIGINT NOT NULL DEFAULT 0,
+    attempts_max BIGINT,
+    deadline TIMESTAMPTZ,
+    next_attempt_at TIMESTAMPTZ NOT NULL,
+    cancel_requested BOOLEAN NOT NULL DEFAULT false,
+    driver TEXT REFERENCES workflow_drivers (id),
+    fencing BIGINT NOT NULL DEFAULT 0,
+    events BIGINT NOT NULL DEFAULT 0,
+    created_at TIMESTAMPTZ NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    CHECK (driver IS NULL OR state = 'running')
+);
+CREATE INDEX workflow_runs_due ON workflow_runs (kind, next_attempt_at, id)
+    WHERE state = 'running' AND driver IS NULL;
+CREATE INDEX workflow_runs_driver ON workflow_runs (driver, id) WHERE driver IS NOT NULL;
+CREATE INDEX workflow_runs_final ON workflow_runs (updated_at)
+    WHERE state IN ('succeeded', 'failed', 'cancelled');
+
+CREATE TABLE workflow_events (
+    run_id TEXT NOT NULL REFERENCES workflow_runs (id) ON DELETE CASCADE,
+    sequence BIGINT NOT NULL,
+    recorded_at TIMESTAMPTZ NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (run_id, sequence)
+);
+CREATE FUNCTION workflow_events_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'events of a run are append-only';
+END $$;
+CREATE TRIGGER workflow_events_append_only BEFORE UPDATE ON workflow_events
+    FOR EACH ROW EXECUTE FUNCTION workflow_events_refuse();
+)sql";
+
+constexpr std::array<storage::Migration, 5> kMigrations = {{
     {1, "idempotency_keys", kIdempotencySqlite, kIdempotencyPostgres},
     {2, "leases", kLeasesSqlite, kLeasesPostgres},
     {3, "periodic_jobs", kPeriodicSqlite, kPeriodicPostgres},
+    {4, "workflow_drivers", kDriversSqlite, kDriversPostgres},
+    {5, "workflow_runs", kRunsSqlite, kRunsPostgres},
 }};
 
 }  // namespace

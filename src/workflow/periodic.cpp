@@ -5,6 +5,8 @@
 #include <mutex>
 #include <utility>
 
+#include "workflow/internal/alarm.h"
+
 namespace adyton::workflow {
 namespace {
 
@@ -16,46 +18,6 @@ constexpr int kRetryDoublingsMax = 16;
 std::chrono::microseconds to_micros(base::Duration duration) {
     return std::chrono::duration_cast<std::chrono::microseconds>(duration);
 }
-
-base::Duration draw_below(base::RandomSource& random, base::Duration bound) {
-    if (bound <= base::Duration::zero()) return base::Duration::zero();
-    std::uint8_t bytes[8];
-    random.fill(bytes);
-    std::uint64_t number = 0;
-    for (const std::uint8_t byte : bytes) number = number << 8 | byte;
-    return base::Duration(
-        static_cast<std::int64_t>(number % static_cast<std::uint64_t>(bound.count())));
-}
-
-// Waits that can be cut short. One waiter at a time; on one executor's thread.
-class Alarm {
-public:
-    explicit Alarm(base::Executor& executor) : executor_(executor) {}
-
-    Task<void> wait(base::Duration delay) {
-        if (rung_) {
-            rung_ = false;
-            co_return;
-        }
-        base::Completion<bool> fired;
-        completer_ = fired.completer();
-        timer_ = executor_.post_after(delay, [state = completer_] { state->set(true); });
-        co_await fired;
-        completer_.reset();
-        rung_ = false;
-    }
-    // Ends the wait at hand, or the next one.
-    void ring() {
-        rung_ = true;
-        if (completer_ && executor_.cancel(timer_)) completer_->set(true);
-    }
-
-private:
-    base::Executor& executor_;
-    std::shared_ptr<base::Completion<bool>::State> completer_;
-    base::Executor::TimerId timer_ = 0;
-    bool rung_ = false;
-};
 
 // What an attempt to begin a run gave: the lease, or how long to wait for another attempt.
 struct Beginning {
