@@ -31,10 +31,12 @@ struct EndpointsOptions {
     base::Duration suspend_max = std::chrono::seconds(60);
     // Blocks. An endpoint further behind the credible height is asked only when no better is there.
     std::uint64_t lag_max = 3;
-    // An endpoint whose height goes back by more than this, or that claims to be further ahead of
-    // `quorum` others, lies: it is set aside.
+    // An endpoint whose height goes back by more than this lies, and so does one that claims to be
+    // further ahead than this of all others, when two or more of them answer.
     std::uint64_t regression_max = 2;
     std::uint64_t lead_max = 30;
+    // So many good probes in a row bring an endpoint back that was set aside for a lie.
+    unsigned trust_probes = 3;
 };
 inline constexpr std::size_t kEndpointsMax = 16;
 
@@ -46,7 +48,8 @@ struct Probe {
 };
 
 // How one chain looks at one endpoint: its height, proven as well as the chain allows, and network.
-// Errors are the probe's failure; PermissionDenied sets the endpoint aside at once, with the text.
+// Errors are the probe's failure; PermissionDenied (another network) and CorruptData (a lie) set
+// the endpoint aside at once, with the text.
 using ProbeFunction = std::function<Task<Result<Probe>>(JsonRpc&, base::Duration timeout)>;
 
 // For /info, /ready and metrics.
@@ -63,11 +66,10 @@ struct EndpointStatus {
 };
 
 // Several endpoints of one chain, watched: which are up, on the right network, at which height, and
-// which one to ask next. A height counts once `quorum` endpoints have reached it; it never goes
-// down. An endpoint on another network, one whose height runs back, or one that claims blocks that
-// nobody else has, is set aside with a reason until it behaves again.
+// which one to ask next. An endpoint on another network, one whose height runs back, and one that
+// claims blocks that no other has, are set aside with a reason until they behave again.
 //
-// Thread safe. Probes run on `executor`.
+// Thread safe. The probes of start() run on `executor`, all others on the caller's.
 class Endpoints {
 public:
     // InvalidArgument: no URL, too many, a malformed or repeated one, a quorum above their number.
@@ -79,10 +81,12 @@ public:
     Endpoints(const Endpoints&) = delete;
     Endpoints& operator=(const Endpoints&) = delete;
 
-    // Probes every endpoint that is due, all at once; `force`: also those that wait after a
-    // failure. Returns when each has answered or timed out.
-    enum class Due { WhenDue, Now };
-    Task<void> refresh(Due due = Due::Now);
+    // Probes every endpoint, all at once, also those that wait after a failure. Returns when each
+    // has answered or timed out.
+    Task<void> refresh();
+    // The same for those that are due, while start() is not at work or has reached none yet.
+    // Concurrent callers share one round.
+    Task<void> ensure_fresh();
     // Probes again and again until stop(). At most once. stop() may come from any thread; the probe
     // in flight ends by itself.
     void start();
@@ -90,22 +94,22 @@ public:
 
     std::size_t size() const;
     std::size_t quorum() const;
-    // The greatest height that `quorum` endpoints have reached; never goes down; zero: unknown.
+    // The greatest height of the endpoints that are trusted; never goes down; zero: unknown.
     std::uint64_t height() const;
-    // When height() was last confirmed by a quorum; nothing: never.
-    std::optional<base::SteadyTime> height_seen() const;
+    // The last height seen at one endpoint.
+    std::uint64_t height_of(std::size_t index) const;
+    // When a trusted endpoint was last probed; nothing: never.
+    std::optional<base::SteadyTime> last_seen() const;
 
-    // Indices of endpoints in the order to ask them: usable ones first, the configured order among
-    // equals. Those known to be on another network or lying are left out.
+    // Indices of endpoints in the order to ask them: usable ones in the configured order, then
+    // those that lag, then those that fail. Those set aside, and those never reached, are left out.
     std::vector<std::size_t> ranked() const;
-    // At least `quorum` of them, else Unavailable with each endpoint's reason.
-    Result<std::vector<std::size_t>> enough() const;
+    // The same, if they are `count` or more, else Unavailable with each endpoint's reason, or
+    // PermissionDenied "wrong_network" when all that answer are on another network.
+    Result<std::vector<std::size_t>> ranked(std::size_t count) const;
 
     // Calls one endpoint and keeps its health by the outcome. Errors of JsonRpc::call().
     Task<Result<RpcAnswer>> call(std::size_t index, std::string method, base::Json params);
-    // For reads: asks ranked() endpoints one after the other until one answers. An RpcError is an
-    // answer. Unavailable: none answered; the text names each.
-    Task<Result<RpcAnswer>> call_any(std::string method, base::Json params);
     const std::string& name(std::size_t index) const;
 
     // The endpoint answered what cannot be: set aside for a while, with this reason.

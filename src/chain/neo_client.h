@@ -21,6 +21,7 @@
 #include "neo/sign_data.h"
 
 namespace adyton::neo {
+struct FeePolicy;
 struct Signer;
 struct Transaction;
 }  // namespace adyton::neo
@@ -180,7 +181,11 @@ public:
     struct Core;
 
 private:
+    // Datoshi a witness, on top of a fee computed by hand.
+    static constexpr std::int64_t kFeeMargin = 100'000;
+
     explicit NeoRpcClient(std::unique_ptr<Core> core);
+    Task<Result<neo::FeePolicy>> fee_policy();
     std::unique_ptr<Core> core_;
 };
 

@@ -12,6 +12,8 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "chain/json_rpc.h"
+#include "neo/integer.h"
 #include "neo/script_hash.h"
 #include "neo/sign_data.h"
 
@@ -20,6 +22,10 @@
 // malformed value is never read as zero or as absence.
 
 namespace adyton::chain {
+
+// Whether an error of getapplicationlog, getrawtransaction or gettransactionheight says that the
+// endpoint knows no such transaction (neo.md 5.8), and not that it has trouble of its own.
+bool is_unknown_transaction(const RpcError& error);
 
 // getversion. Governed on chain: read again every few minutes.
 struct NeoNetwork {
@@ -49,7 +55,7 @@ struct StackItem {
     };
     Type type = Type::Null;
     bool boolean = false;
-    std::string integer;           // base 10, "-" in front of negative ones; up to 256 bits
+    neo::Integer integer;          // of Integer
     base::Bytes bytes;             // of ByteString and Buffer
     std::vector<StackItem> items;  // of Array, Struct and Map
 

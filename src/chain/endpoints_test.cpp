@@ -1,0 +1,233 @@
+#include "chain/endpoints.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/sim_executor.h"
+#include "chain/chain_test_support.h"
+#include "chain/internal/neo_client_core.h"
+
+namespace adyton::chain {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::FakeNode;
+using testing::FakeTransport;
+using testing::kMagic;
+using testing::rpc_error;
+
+class EndpointsTest : public ::testing::Test {
+protected:
+    void open(std::vector<std::string> urls, std::size_t quorum = 0) {
+        EndpointsOptions options;
+        options.urls = std::move(urls);
+        options.quorum = quorum;
+        options.probe_period = 1s;
+        auto created = Endpoints::create(
+            options,
+            [](JsonRpc& rpc, base::Duration timeout) {
+                return internal::probe_neo(rpc, timeout, neo::NetworkMagic{kMagic});
+            },
+            transport, executor, base::null_logger());
+        ASSERT_TRUE(created) << created.error().message();
+        endpoints = *std::move(created);
+    }
+    void refresh() { executor.run_until_done(endpoints->refresh()); }
+    std::string reason(std::size_t index) { return endpoints->status()[index].reason; }
+    using Indices = std::vector<std::size_t>;
+
+    base::SimExecutor executor{7};
+    FakeTransport transport{executor};
+    FakeNode& a = transport.add("a:80");
+    FakeNode& b = transport.add("b:80");
+    FakeNode& c = transport.add("c:80");
+    std::unique_ptr<Endpoints> endpoints;
+};
+
+TEST_F(EndpointsTest, TheQuorumIsTwoUnlessThereIsOnlyOne) {
+    open({"http://a"});
+    EXPECT_EQ(endpoints->quorum(), 1U);
+    open({"http://a", "http://b", "http://c"});
+    EXPECT_EQ(endpoints->quorum(), 2U);
+    open({"http://a", "http://b", "http://c"}, 3);
+    EXPECT_EQ(endpoints->quorum(), 3U);
+}
+
+TEST_F(EndpointsTest, ConfigurationsThatMeanNothingAreRefused) {
+    const auto code = [this](std::vector<std::string> urls, std::size_t quorum) {
+        EndpointsOptions options;
+        options.urls = std::move(urls);
+        options.quorum = quorum;
+        const auto created =
+            Endpoints::create(options, {}, transport, executor, base::null_logger());
+        return created ? ErrorCode::Internal : created.error().code();
+    };
+    EXPECT_EQ(code({}, 0), ErrorCode::InvalidArgument);
+    EXPECT_EQ(code({"http://a", "http://a"}, 0), ErrorCode::InvalidArgument);
+    EXPECT_EQ(code({"http://a"}, 2), ErrorCode::InvalidArgument);
+    EXPECT_EQ(code({"a:80"}, 0), ErrorCode::InvalidArgument);
+    EXPECT_EQ(
+        code(std::vector<std::string>(kEndpointsMax + 1, "http://a"), 0),
+        ErrorCode::InvalidArgument);
+}
+
+TEST_F(EndpointsTest, NobodyIsAskedBeforeHeHasShownHisNetwork) {
+    open({"http://a", "http://b"});
+    EXPECT_TRUE(endpoints->ranked().empty());
+    EXPECT_EQ(endpoints->ranked(1).error().code(), ErrorCode::Unavailable);
+    EXPECT_FALSE(endpoints->last_seen());
+    refresh();
+    EXPECT_EQ(endpoints->ranked(), (Indices{0, 1}));
+    EXPECT_EQ(endpoints->height(), 100U);
+    EXPECT_TRUE(endpoints->last_seen());
+}
+
+TEST_F(EndpointsTest, ANodeOnAnotherNetworkIsNeverAsked) {
+    open({"http://a", "http://b"});
+    a.magic = 860833102;
+    refresh();
+    EXPECT_EQ(endpoints->ranked(), (Indices{1}));
+    EXPECT_EQ(reason(0), "the node is on network 860833102, configured is 56753");
+    const auto both = endpoints->ranked(2);
+    ASSERT_FALSE(both);
+    EXPECT_EQ(both.error().code(), ErrorCode::Unavailable);
+    EXPECT_NE(both.error().message().find("860833102"), std::string::npos);
+
+    b.magic = 1;
+    refresh();
+    EXPECT_EQ(endpoints->ranked(1).error().code(), ErrorCode::PermissionDenied);
+    EXPECT_EQ(endpoints->ranked(1).error().reason(), "wrong_network");
+
+    a.magic = kMagic;
+    refresh();
+    EXPECT_EQ(endpoints->ranked(), (Indices{0})) << "the right network again: nothing to wait for";
+}
+
+TEST_F(EndpointsTest, ANodeThatClaimsABlockItDoesNotHaveLies) {
+    open({"http://a"});
+    a.height_lie = 50;
+    refresh();
+    EXPECT_TRUE(endpoints->ranked().empty());
+    EXPECT_EQ(reason(0), "it claims block 150 but does not have it");
+    EXPECT_EQ(endpoints->height(), 0U) << "a lie counts for nothing";
+    a.height_lie = 0;
+    refresh();
+    refresh();
+    EXPECT_TRUE(endpoints->ranked().empty()) << "good again, but not yet for long enough";
+    refresh();
+    EXPECT_EQ(endpoints->ranked(), (Indices{0}));
+    EXPECT_EQ(endpoints->height(), 100U);
+}
+
+TEST_F(EndpointsTest, AHeightThatGoesBackSetsTheNodeAsideAndNeverTheHeightBack) {
+    open({"http://a", "http://b"});
+    refresh();
+    a.height = 98;
+    refresh();
+    EXPECT_EQ(endpoints->ranked(), (Indices{0, 1})) << "a load balancer's difference";
+    a.height = 90;
+    refresh();
+    EXPECT_EQ(endpoints->ranked(), (Indices{1}));
+    EXPECT_EQ(reason(0), "its height went back from 100 to 90");
+    EXPECT_EQ(endpoints->height(), 100U);
+}
+
+TEST_F(EndpointsTest, ANodeFarAheadOfTwoOthersIsNotBelieved) {
+    open({"http://a", "http://b", "http://c"});
+    refresh();
+    b.height = 5000;  // with headers to show for it
+    refresh();
+    EXPECT_EQ(endpoints->ranked(), (Indices{0, 2}));
+    EXPECT_EQ(endpoints->height(), 100U);
+    EXPECT_EQ(reason(1), "it claims block 5000, the others have 100");
+}
+
+TEST_F(EndpointsTest, ANodeThatLagsIsAskedLast) {
+    open({"http://a", "http://b", "http://c"});
+    a.height = 80;
+    b.height = 90;
+    refresh();
+    EXPECT_EQ(endpoints->ranked(), (Indices{2, 1, 0}));
+    EXPECT_EQ(reason(0), "20 blocks behind");
+    EXPECT_FALSE(endpoints->status()[0].usable);
+    EXPECT_TRUE(endpoints->status()[2].usable);
+}
+
+TEST_F(EndpointsTest, ANodeThatFailsTwiceIsAskedLastAndComesBackByItself) {
+    open({"http://a", "http://b"});
+    refresh();
+    a.before = Error::unavailable("connection refused");
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_FALSE(
+            executor.run_until_done(endpoints->call(0, "getversion", base::Json::array())));
+    }
+    EXPECT_EQ(endpoints->ranked(), (Indices{1, 0}));
+    EXPECT_EQ(reason(0), "getversion at a:80: connection refused");
+    a.before.reset();
+    refresh();
+    EXPECT_EQ(endpoints->ranked(), (Indices{0, 1}));
+    EXPECT_EQ(endpoints->status()[0].failures, 2U);
+}
+
+TEST_F(EndpointsTest, TheWatchFollowsTheChainAndWaitsLongerForTheDead) {
+    open({"http://a", "http://b"});
+    b.before = Error::unavailable("connection refused");
+    endpoints->start();
+    executor.run_for(30s);
+    a.height = 130;
+    executor.run_for(2s);
+    EXPECT_EQ(endpoints->height(), 130U);
+    const std::size_t probes_of_a = a.count("getversion");
+    EXPECT_GE(probes_of_a, 30U);
+    // 1, 2, 4, 8 and 16 seconds between probes, not one a second.
+    EXPECT_LE(endpoints->status()[1].failures, 7U);
+    b.before.reset();
+    executor.run_for(60s);
+    EXPECT_EQ(endpoints->ranked(), (Indices{0, 1}));
+    endpoints->stop();
+    executor.run();  // ends, because nothing is left
+}
+
+TEST_F(EndpointsTest, ADeadNodeDoesNotKeepTheOthersFromBeingWatched) {
+    open({"http://a", "http://b"});
+    b.delay = 1h;
+    endpoints->start();
+    executor.run_for(5s);
+    EXPECT_EQ(endpoints->ranked(), (Indices{0}));
+    EXPECT_GE(a.count("getblockcount"), 4U);
+}
+
+TEST_F(EndpointsTest, ConcurrentCallersShareTheFirstRound) {
+    open({"http://a", "http://b"});
+    constexpr auto kAsk = [](Endpoints* one) -> Task<bool> {
+        Task<void> fresh = one->ensure_fresh();
+        co_await std::move(fresh);
+        co_return one->ranked().size() == 2;
+    };
+    std::vector<Task<bool>> tasks;
+    for (int i = 0; i < 10; ++i) tasks.push_back(kAsk(endpoints.get()));
+    const std::vector<bool> ready = executor.run_until_done(base::when_all(std::move(tasks)));
+    EXPECT_EQ(ready, std::vector<bool>(10, true));
+    EXPECT_EQ(a.count("getversion"), 1U);
+}
+
+TEST_F(EndpointsTest, AProbeThatMeetsTroubleProvesNoLie) {
+    open({"http://a"});
+    a.methods["getblockheader"] = [](const base::Json&) {
+        return rpc_error(-32603, "Internal error");
+    };
+    refresh();
+    EXPECT_TRUE(endpoints->ranked().empty());
+    a.methods["getblockheader"] = [](const base::Json&) {
+        return rpc_error(-32601, "Method not found");
+    };
+    refresh();
+    EXPECT_EQ(endpoints->ranked(), (Indices{0})) << "a gateway without the method can be used";
+}
+
+}  // namespace
+}  // namespace adyton::chain
