@@ -32,13 +32,18 @@ constexpr auto kBase64Values = invert(kBase64Alphabet);
 
 }  // namespace
 
+void append_hex(std::string& out, ByteView bytes) {
+    std::size_t at = out.size();
+    out.resize(at + bytes.size() * 2);
+    for (const std::uint8_t byte : bytes) {
+        out[at++] = kHexDigits[byte >> 4U];
+        out[at++] = kHexDigits[byte & 0x0fU];
+    }
+}
+
 std::string hex_encode(ByteView bytes) {
     std::string text;
-    text.reserve(bytes.size() * 2);
-    for (const std::uint8_t byte : bytes) {
-        text.push_back(kHexDigits[byte >> 4U]);
-        text.push_back(kHexDigits[byte & 0x0fU]);
-    }
+    append_hex(text, bytes);
     return text;
 }
 
@@ -57,27 +62,32 @@ Result<Bytes> hex_decode(std::string_view text) {
     return bytes;
 }
 
-std::string base64_encode(ByteView bytes) {
-    std::string text;
-    text.reserve((bytes.size() + 2) / 3 * 4);
+void append_base64(std::string& out, ByteView bytes) {
+    std::size_t at = out.size();
+    out.resize(at + (bytes.size() + 2) / 3 * 4);
     std::size_t i = 0;
     for (; i + 3 <= bytes.size(); i += 3) {
         const std::uint32_t group = (static_cast<std::uint32_t>(bytes[i]) << 16U) |
                                     (static_cast<std::uint32_t>(bytes[i + 1]) << 8U) | bytes[i + 2];
-        text.push_back(kBase64Alphabet[group >> 18U]);
-        text.push_back(kBase64Alphabet[(group >> 12U) & 63U]);
-        text.push_back(kBase64Alphabet[(group >> 6U) & 63U]);
-        text.push_back(kBase64Alphabet[group & 63U]);
+        out[at++] = kBase64Alphabet[group >> 18U];
+        out[at++] = kBase64Alphabet[(group >> 12U) & 63U];
+        out[at++] = kBase64Alphabet[(group >> 6U) & 63U];
+        out[at++] = kBase64Alphabet[group & 63U];
     }
     const std::size_t rest = bytes.size() - i;
     if (rest > 0) {
         std::uint32_t group = static_cast<std::uint32_t>(bytes[i]) << 16U;
         if (rest == 2) group |= static_cast<std::uint32_t>(bytes[i + 1]) << 8U;
-        text.push_back(kBase64Alphabet[group >> 18U]);
-        text.push_back(kBase64Alphabet[(group >> 12U) & 63U]);
-        text.push_back(rest == 2 ? kBase64Alphabet[(group >> 6U) & 63U] : '=');
-        text.push_back('=');
+        out[at++] = kBase64Alphabet[group >> 18U];
+        out[at++] = kBase64Alphabet[(group >> 12U) & 63U];
+        out[at++] = rest == 2 ? kBase64Alphabet[(group >> 6U) & 63U] : '=';
+        out[at++] = '=';
     }
+}
+
+std::string base64_encode(ByteView bytes) {
+    std::string text;
+    append_base64(text, bytes);
     return text;
 }
 

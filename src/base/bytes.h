@@ -23,11 +23,13 @@ inline std::string_view as_text(ByteView bytes) {
 
 // Lower case, two digits a byte, no prefix. Not for secrets: it branches on values (RFC 4648, 8).
 std::string hex_encode(ByteView bytes);
+void append_hex(std::string& out, ByteView bytes);
 // Either case, no prefix, no spaces. InvalidArgument: odd length or another character.
 Result<Bytes> hex_decode(std::string_view text);
 
 // Standard alphabet with padding (RFC 4648, 4).
 std::string base64_encode(ByteView bytes);
+void append_base64(std::string& out, ByteView bytes);
 // Strict and canonical: standard alphabet, padding present, unused bits zero; CR and LF inside are
 // skipped, as Go's decoder does. InvalidArgument otherwise.
 Result<Bytes> base64_decode(std::string_view text);

@@ -411,6 +411,54 @@ std::string Json::dump_pretty() const {
     return out;
 }
 
+void JsonScanner::skip_space() {
+    while (!rest_.empty() && (rest_.front() == ' ' || rest_.front() == '\t' ||
+                              rest_.front() == '\n' || rest_.front() == '\r')) {
+        rest_.remove_prefix(1);
+    }
+}
+
+bool JsonScanner::take(char token) {
+    skip_space();
+    if (rest_.empty() || rest_.front() != token) return false;
+    rest_.remove_prefix(1);
+    return true;
+}
+
+std::optional<std::string_view> JsonScanner::string() {
+    if (!take('"')) return std::nullopt;
+    std::size_t size = 0;
+    while (size < rest_.size() && rest_[size] != '"') {
+        const auto c = static_cast<unsigned char>(rest_[size]);
+        if (c < 0x20 || c >= 0x7f || c == '\\') return std::nullopt;
+        ++size;
+    }
+    if (size == rest_.size()) return std::nullopt;
+    const std::string_view text = rest_.substr(0, size);
+    rest_.remove_prefix(size + 1);
+    return text;
+}
+
+std::optional<std::int64_t> JsonScanner::integer() {
+    skip_space();
+    std::int64_t value = 0;
+    const auto end = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
+    if (end.ec != std::errc()) return std::nullopt;
+    const auto size = static_cast<std::size_t>(end.ptr - rest_.data());
+    std::string_view digits = rest_.substr(0, size);
+    if (digits.front() == '-') digits.remove_prefix(1);
+    const bool leading_zero = digits.size() > 1 && digits.front() == '0';
+    const char after = size < rest_.size() ? rest_[size] : ' ';
+    if (leading_zero || after == '.' || after == 'e' || after == 'E') return std::nullopt;
+    rest_.remove_prefix(size);
+    return value;
+}
+
+bool JsonScanner::at_end() {
+    skip_space();
+    return rest_.empty();
+}
+
 void JsonWriter::separate() {
     if (need_comma_) out_ += ',';
     need_comma_ = true;
@@ -475,6 +523,20 @@ JsonWriter& JsonWriter::value(bool flag) {
 JsonWriter& JsonWriter::null() {
     separate();
     out_ += "null";
+    return *this;
+}
+JsonWriter& JsonWriter::hex(ByteView bytes) {
+    separate();
+    out_ += '"';
+    append_hex(out_, bytes);
+    out_ += '"';
+    return *this;
+}
+JsonWriter& JsonWriter::base64(ByteView bytes) {
+    separate();
+    out_ += '"';
+    append_base64(out_, bytes);
+    out_ += '"';
     return *this;
 }
 JsonWriter& JsonWriter::raw(std::string_view json) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 namespace adyton::base {
@@ -88,6 +89,28 @@ private:
     std::vector<Member> members_;
 };
 
+// Reads JSON text in place, one token after the other, as long as it is plain: strings of printable
+// ASCII without escapes, integers of 64 bits. For requests on hot paths: text that a reader of this
+// kind turns down is given to Json::parse(), which knows the rest and says what is wrong. Whatever
+// it takes, Json::parse() takes too, if the caller sees to the grammar between tokens and to
+// duplicate names. Views are of the text.
+class JsonScanner {
+public:
+    explicit JsonScanner(std::string_view text) : rest_(text) {}
+
+    // Takes this byte ('{', ',', ...) behind white space; false, and nothing taken, if it is
+    // another.
+    bool take(char token);
+    std::optional<std::string_view> string();
+    std::optional<std::int64_t> integer();
+    // Only white space is left.
+    bool at_end();
+
+private:
+    void skip_space();
+    std::string_view rest_;
+};
+
 // Writes JSON text straight into a string, for answers built on hot paths. The caller keeps the
 // order valid: key before each value in objects. Strings are escaped like Json::dump().
 class JsonWriter {
@@ -107,6 +130,9 @@ public:
     JsonWriter& value(bool flag);
     JsonWriter& null();
     JsonWriter& raw(std::string_view json);  // well-formed JSON, not checked
+    // Bytes as a string of lower-case hex or of base64.
+    JsonWriter& hex(ByteView bytes);
+    JsonWriter& base64(ByteView bytes);
 
     template <typename T>
     JsonWriter& member(std::string_view name, const T& item) {

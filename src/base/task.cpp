@@ -1,11 +1,115 @@
 #include "base/task.h"
 
+#include <array>
+#include <new>
+
+// A sanitizer sees a frame that is used after its end only if it gets it back.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ADYTON_POOL_FRAMES 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define ADYTON_POOL_FRAMES 0
+#endif
+#endif
+#ifndef ADYTON_POOL_FRAMES
+#define ADYTON_POOL_FRAMES 1
+#endif
+
 namespace adyton::base {
+namespace internal {
+namespace {
+
+// Free frames of one thread: a stack for each step of sizes.
+class FramePool {
+public:
+    ~FramePool() {
+        for (Stack& stack : stacks_) {
+            while (stack.top != nullptr) ::operator delete(pop(stack));
+        }
+    }
+    void* take(std::size_t index) {
+        Stack& stack = stacks_[index];
+        return stack.top != nullptr ? pop(stack) : ::operator new((index + 1) * kStep);
+    }
+    bool give(void* frame, std::size_t index) {
+        Stack& stack = stacks_[index];
+        if (stack.count >= kKept) return false;
+        stack.top = ::new (frame) Link{stack.top};
+        ++stack.count;
+        return true;
+    }
+
+    static constexpr std::size_t kStep = 64;
+    static constexpr std::size_t kStacks = 64;  // frames up to 4 KiB
+
+private:
+    static constexpr std::size_t kKept = 256;
+    struct Link {
+        Link* next;
+    };
+    struct Stack {
+        Link* top = nullptr;
+        std::size_t count = 0;
+    };
+    static void* pop(Stack& stack) {
+        Link* const link = stack.top;
+        stack.top = link->next;
+        --stack.count;
+        return link;
+    }
+    std::array<Stack, kStacks> stacks_{};
+};
+
+// Plain data, usable while the thread's other variables go.
+thread_local FramePool* pool = nullptr;
+thread_local bool pool_closed = false;
+
+struct PoolOwner {
+    FramePool owned;
+    PoolOwner() { pool = &owned; }
+    ~PoolOwner() {
+        pool = nullptr;
+        pool_closed = true;
+    }
+};
+
+FramePool* pool_of_thread() {
+    if (pool != nullptr || pool_closed) return pool;
+    thread_local PoolOwner owner;
+    return &owner.owned;
+}
+
+}  // namespace
+
+void* allocate_frame(std::size_t size) {
+    const std::size_t index = (size - 1) / FramePool::kStep;
+    if (ADYTON_POOL_FRAMES == 0 || index >= FramePool::kStacks) return ::operator new(size);
+    FramePool* const frames = pool_of_thread();
+    // Also without a pool of the whole step: another thread's may take the frame in.
+    return frames != nullptr ? frames->take(index) : ::operator new((index + 1) * FramePool::kStep);
+}
+
+void free_frame(void* frame, std::size_t size) noexcept {
+    const std::size_t index = (size - 1) / FramePool::kStep;
+    if (ADYTON_POOL_FRAMES != 0 && index < FramePool::kStacks) {
+        FramePool* const frames = pool_of_thread();
+        if (frames != nullptr && frames->give(frame, index)) return;
+    }
+    ::operator delete(frame);
+}
+
+}  // namespace internal
+
 namespace {
 
 // The root frame of a spawned task: registers itself, runs the task, removes and destroys itself.
 struct Detached {
     struct promise_type {
+        static void* operator new(std::size_t size) { return internal::allocate_frame(size); }
+        static void operator delete(void* frame, std::size_t size) noexcept {
+            internal::free_frame(frame, size);
+        }
         Detached get_return_object() noexcept {
             return {std::coroutine_handle<promise_type>::from_promise(*this)};
         }

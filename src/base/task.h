@@ -30,8 +30,17 @@ class Task;
 
 namespace internal {
 
+// Memory for coroutine frames: each thread keeps the free ones by size, because a request makes a
+// handful and frees them in another order than malloc's own caches like. Thread safe; a frame may
+// end on another thread.
+void* allocate_frame(std::size_t size);
+void free_frame(void* frame, std::size_t size) noexcept;
+
 class PromiseBase {
 public:
+    static void* operator new(std::size_t size) { return allocate_frame(size); }
+    static void operator delete(void* frame, std::size_t size) noexcept { free_frame(frame, size); }
+
     std::suspend_always initial_suspend() noexcept { return {}; }
     [[noreturn]] void unhandled_exception() noexcept { std::terminate(); }
 

@@ -9,6 +9,21 @@ Error wrong_type(std::string_view wanted) {
 
 }  // namespace
 
+Parameter::Parameter(const Value& value) {
+    std::visit(
+        [this](const auto& item) {
+            using T = std::decay_t<decltype(item)>;
+            if constexpr (std::is_same_v<T, std::string>) {
+                content_ = std::string_view(item);
+            } else if constexpr (std::is_same_v<T, base::Bytes>) {
+                content_ = base::ByteView(item);
+            } else {
+                content_ = item;
+            }
+        },
+        value);
+}
+
 const Value& Rows::at(std::size_t row, std::size_t column) const {
     CHECK(column < columns_ && row < size());
     return values_[row * columns_ + column];
@@ -25,6 +40,14 @@ Result<std::int64_t> Rows::integer(std::size_t row, std::size_t column) const {
 
 Result<std::string> Rows::text(std::size_t row, std::size_t column) const {
     if (const auto* value = std::get_if<std::string>(&at(row, column))) return *value;
+    return wrong_type("a text");
+}
+
+Result<std::string> Rows::take_text(std::size_t row, std::size_t column) {
+    CHECK(column < columns_ && row < size());
+    if (auto* value = std::get_if<std::string>(&values_[row * columns_ + column])) {
+        return std::move(*value);
+    }
     return wrong_type("a text");
 }
 

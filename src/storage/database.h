@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -7,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -25,6 +27,39 @@ enum class Dialect { Sqlite, Postgres };
 using Value =
     std::variant<std::monostate, bool, std::int64_t, std::string, base::Bytes, base::Timestamp>;
 
+// What is bound to a statement: a view of the caller's text or bytes, which must live until the
+// call returns. Converts from everything that a Value converts from, and from views.
+class Parameter {
+public:
+    using Content = std::variant<
+        std::monostate, bool, std::int64_t, std::string_view, base::ByteView, base::Timestamp>;
+
+    Parameter() = default;  // NULL
+    Parameter(std::monostate) {}
+    template <typename T>
+    requires std::is_same_v<T, bool> Parameter(T flag) : content_(flag) {}
+    // Integers that an int64 holds whole.
+    template <typename T>
+    requires(
+        std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char> &&
+        (std::is_signed_v<T> || sizeof(T) < sizeof(std::int64_t))) Parameter(T number)
+        : content_(static_cast<std::int64_t>(number)) {}
+    Parameter(std::string_view text) : content_(text) {}
+    Parameter(const std::string& text) : content_(std::string_view(text)) {}
+    Parameter(const char* text) : content_(std::string_view(text)) {}
+    Parameter(base::ByteView bytes) : content_(bytes) {}
+    Parameter(const base::Bytes& bytes) : content_(base::ByteView(bytes)) {}
+    template <std::size_t N>
+    Parameter(const std::array<std::uint8_t, N>& bytes) : content_(base::ByteView(bytes)) {}
+    Parameter(base::Timestamp time) : content_(time) {}
+    Parameter(const Value& value);
+
+    const Content& content() const { return content_; }
+
+private:
+    Content content_;
+};
+
 // The answer of one query, held whole in memory.
 class Rows {
 public:
@@ -40,6 +75,8 @@ public:
     // CorruptData when the column holds another type or NULL.
     Result<std::int64_t> integer(std::size_t row, std::size_t column) const;
     Result<std::string> text(std::size_t row, std::size_t column) const;
+    // The same, moved out: the cell is empty then.
+    Result<std::string> take_text(std::size_t row, std::size_t column);
     Result<base::Bytes> bytes(std::size_t row, std::size_t column) const;
     Result<bool> boolean(std::size_t row, std::size_t column) const;               // 0/1 also
     Result<base::Timestamp> timestamp(std::size_t row, std::size_t column) const;  // integer also
@@ -71,10 +108,10 @@ public:
     // (connection lost, disk full, busy, serialization failure: the database retries the unit
     // itself where that is safe), CorruptData, Internal (bad SQL, wrong number of values). What
     // follows a failed statement answers its error again.
-    virtual Result<Rows> query(std::string_view sql, std::initializer_list<Value> values) = 0;
+    virtual Result<Rows> query(std::string_view sql, std::initializer_list<Parameter> values) = 0;
     // Number of rows changed.
     virtual Result<std::int64_t> execute(
-        std::string_view sql, std::initializer_list<Value> values) = 0;
+        std::string_view sql, std::initializer_list<Parameter> values) = 0;
     // Several statements separated by semicolons, without parameters: migrations and test set-up.
     virtual Result<void> execute_script(std::string_view script) = 0;
 

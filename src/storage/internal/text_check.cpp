@@ -30,9 +30,9 @@ bool is_storable_text(std::string_view text) {
     return text.find('\0') == std::string_view::npos && base::is_valid_utf8(text);
 }
 
-Result<void> check_texts(std::span<const Value> values) {
-    for (const Value& value : values) {
-        const auto* text = std::get_if<std::string>(&value);
+Result<void> check_texts(std::span<const Parameter> values) {
+    for (const Parameter& value : values) {
+        const auto* text = std::get_if<std::string_view>(&value.content());
         if (text != nullptr && !is_storable_text(*text)) {
             return Error::invalid_argument("a text is not UTF-8 or holds a NUL", "text");
         }

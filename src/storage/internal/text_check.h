@@ -12,6 +12,6 @@ namespace adyton::storage::internal {
 bool is_storable_text(std::string_view text);
 
 // InvalidArgument (reason "text") when a text among the values is not storable.
-Result<void> check_texts(std::span<const Value> values);
+Result<void> check_texts(std::span<const Parameter> values);
 
 }  // namespace adyton::storage::internal

@@ -57,6 +57,12 @@ Task<Result<void>> UnitQueue::submit(UnitOfWork unit, Durability durability) {
     co_return std::move(wait.request->result);
 }
 
+void UnitQueue::submit_detached(UnitOfWork unit) {
+    auto request = std::make_shared<UnitRequest>();
+    request->unit = std::move(unit);
+    static_cast<void>(enqueue(std::move(request)));
+}
+
 // False when the queue is full: the request then holds the refusal.
 bool UnitQueue::enqueue(RequestPtr request) {
     std::unique_lock lock(mutex_);
@@ -84,7 +90,8 @@ void UnitQueue::start_lanes(std::unique_lock<std::mutex> lock) {
     if (idle == lane_busy_.end()) return;
     *idle = true;
     const auto lane = static_cast<std::size_t>(idle - lane_busy_.begin());
-    base::Executor* const home = alone_.empty() ? pending_.front()->home : &executor_;
+    base::Executor* home = alone_.empty() ? pending_.front()->home : nullptr;
+    if (home == nullptr) home = &executor_;
     lock.unlock();
     // Not at once: the loop that brought this unit brings its neighbours in the same round, and a
     // commit costs the same for all of them.
@@ -126,8 +133,8 @@ void UnitQueue::answer(std::span<const RequestPtr> requests) {
     // One post for all waiters of an executor: waking a sleeping loop costs a system call.
     std::vector<bool> done(requests.size(), false);
     for (std::size_t first = 0; first < requests.size(); ++first) {
-        if (done[first]) continue;
         base::Executor* const home = requests[first]->home;
+        if (done[first] || home == nullptr) continue;
         Batch group;
         group.reserve(requests.size() - first);
         for (std::size_t i = first; i < requests.size(); ++i) {

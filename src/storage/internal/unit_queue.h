@@ -42,7 +42,7 @@ struct UnitRequest {
     unsigned attempts = 0;  // how often it was retried
 
     std::coroutine_handle<> waiter;
-    base::Executor* home = nullptr;       // where the waiter continues
+    base::Executor* home = nullptr;       // where the waiter continues; null: nobody waits
     std::atomic<bool> abandoned = false;  // the waiter was destroyed
 };
 
@@ -68,6 +68,9 @@ public:
 
     // Ends when the unit was answered. Unavailable (reason "queue_full") at the limit.
     Task<Result<void>> submit(UnitOfWork unit, Durability durability);
+
+    // Queues a unit whose result nobody waits for. Dropped when the queue is full.
+    void submit_detached(UnitOfWork unit);
 
     // Lets the waiters of these requests continue with their results, each on its own executor.
     void answer(std::span<const RequestPtr> requests);

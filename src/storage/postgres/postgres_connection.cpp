@@ -192,7 +192,7 @@ bool Connection::send_statement(const Statement& statement, std::string& name, b
     std::vector<std::optional<std::string>> texts;
     std::vector<const char*> pointers;
     texts.reserve(statement.values.size());
-    for (const Value& value : statement.values) texts.push_back(format_value(value));
+    for (const Parameter& value : statement.values) texts.push_back(format_value(value));
     for (const auto& text : texts) pointers.push_back(text ? text->c_str() : nullptr);
     return PQsendQueryPrepared(
                handle_, name.c_str(), static_cast<int>(pointers.size()), pointers.data(), nullptr,
@@ -269,7 +269,7 @@ Result<Connection::ResultHandle> Connection::exchange(const Statement* statement
     return last;
 }
 
-Result<Rows> Connection::query(std::string_view sql, std::span<const Value> values) {
+Result<Rows> Connection::query(std::string_view sql, std::span<const Parameter> values) {
     TRY_VOID(internal::check_texts(values));
     const Statement statement{sql, values};
     TRY(const ResultHandle result, exchange(&statement));
@@ -292,7 +292,7 @@ Result<Rows> Connection::query(std::string_view sql, std::span<const Value> valu
     return Rows(static_cast<std::size_t>(columns), std::move(cells));
 }
 
-Result<std::int64_t> Connection::execute(std::string_view sql, std::span<const Value> values) {
+Result<std::int64_t> Connection::execute(std::string_view sql, std::span<const Parameter> values) {
     TRY_VOID(internal::check_texts(values));
     const Statement statement{sql, values};
     TRY(const ResultHandle result, exchange(&statement));

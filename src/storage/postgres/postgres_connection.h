@@ -58,8 +58,8 @@ public:
     Result<void> commit();
 
     // Errors: see Transaction.
-    Result<Rows> query(std::string_view sql, std::span<const Value> values);
-    Result<std::int64_t> execute(std::string_view sql, std::span<const Value> values);
+    Result<Rows> query(std::string_view sql, std::span<const Parameter> values);
+    Result<std::int64_t> execute(std::string_view sql, std::span<const Parameter> values);
     Result<void> execute_script(std::string_view script);
     // The server's clock, read with BEGIN and carried on by ours: right within a round trip.
     Result<base::Timestamp> server_now();
@@ -81,7 +81,7 @@ private:
     };
     struct Statement {
         std::string_view sql;
-        std::span<const Value> values;
+        std::span<const Parameter> values;
     };
 
     explicit Connection(const base::Clock& clock) : clock_(clock) {}

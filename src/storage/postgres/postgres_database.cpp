@@ -38,12 +38,12 @@ class PostgresTransaction final : public Transaction {
 public:
     explicit PostgresTransaction(Connection& connection) : connection_(connection) {}
 
-    Result<Rows> query(std::string_view sql, std::initializer_list<Value> values) override {
+    Result<Rows> query(std::string_view sql, std::initializer_list<Parameter> values) override {
         if (first_error_.get()) return *first_error_.get();
         return first_error_.note(connection_.query(sql, values));
     }
     Result<std::int64_t> execute(
-        std::string_view sql, std::initializer_list<Value> values) override {
+        std::string_view sql, std::initializer_list<Parameter> values) override {
         if (first_error_.get()) return *first_error_.get();
         return first_error_.note(connection_.execute(sql, values));
     }

@@ -200,20 +200,21 @@ Result<base::Bytes> parse_bytes(std::string_view text) {
     return std::move(*bytes);
 }
 
-std::optional<std::string> format_value(const Value& value) {
-    switch (value.index()) {
+std::optional<std::string> format_value(const Parameter& value) {
+    const Parameter::Content& content = value.content();
+    switch (content.index()) {
         case 0:
             return std::nullopt;
         case 1:
-            return std::get<bool>(value) ? "t" : "f";
+            return std::get<bool>(content) ? "t" : "f";
         case 2:
-            return fmt::format_int(std::get<std::int64_t>(value)).str();
+            return fmt::format_int(std::get<std::int64_t>(content)).str();
         case 3:
-            return std::get<std::string>(value);
+            return std::string(std::get<std::string_view>(content));
         case 4:
-            return format_bytes(std::get<base::Bytes>(value));
+            return format_bytes(std::get<base::ByteView>(content));
         default:
-            return format_timestamp(std::get<base::Timestamp>(value));
+            return format_timestamp(std::get<base::Timestamp>(content));
     }
 }
 

@@ -23,7 +23,7 @@ std::string format_bytes(base::ByteView bytes);
 Result<base::Bytes> parse_bytes(std::string_view text);
 
 // A parameter; none for NULL. Texts must be free of NUL.
-std::optional<std::string> format_value(const Value& value);
+std::optional<std::string> format_value(const Parameter& value);
 // A column of the type with this OID (pg_type). numeric becomes an integer when it is one that
 // fits, else a text; types without a form of their own become texts. CorruptData: malformed, or
 // floating point.

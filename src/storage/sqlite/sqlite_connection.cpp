@@ -17,29 +17,31 @@ constexpr std::array<std::string_view, Connection::kCommands> kCommandTexts = {
 
 constexpr std::int64_t kWalBytesKept = 64 * 1024 * 1024;
 
-int bind_value(sqlite3_stmt* statement, int at, const Value& value) {
+int bind_value(sqlite3_stmt* statement, int at, const Parameter& value) {
     // Static: the values outlive the run of the statement, and each run binds all anew.
-    switch (value.index()) {
+    const Parameter::Content& content = value.content();
+    switch (content.index()) {
         case 0:
             return sqlite3_bind_null(statement, at);
         case 1:
-            return sqlite3_bind_int64(statement, at, std::get<bool>(value) ? 1 : 0);
+            return sqlite3_bind_int64(statement, at, std::get<bool>(content) ? 1 : 0);
         case 2:
-            return sqlite3_bind_int64(statement, at, std::get<std::int64_t>(value));
+            return sqlite3_bind_int64(statement, at, std::get<std::int64_t>(content));
         case 3: {
-            const auto& text = std::get<std::string>(value);
+            const auto text = std::get<std::string_view>(content);
+            // A null pointer would bind NULL.
+            const char* const data = text.empty() ? "" : text.data();
             return sqlite3_bind_text64(
-                statement, at, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+                statement, at, data, text.size(), SQLITE_STATIC, SQLITE_UTF8);
         }
         case 4: {
-            const auto& bytes = std::get<base::Bytes>(value);
-            // A null pointer would bind NULL.
+            const auto bytes = std::get<base::ByteView>(content);
             if (bytes.empty()) return sqlite3_bind_zeroblob(statement, at, 0);
             return sqlite3_bind_blob64(statement, at, bytes.data(), bytes.size(), SQLITE_STATIC);
         }
         default:
             return sqlite3_bind_int64(
-                statement, at, std::get<base::Timestamp>(value).time_since_epoch().count());
+                statement, at, std::get<base::Timestamp>(content).time_since_epoch().count());
     }
 }
 
@@ -218,17 +220,32 @@ Result<Connection::Statement> Connection::prepare(std::string_view sql) {
         if (!one) return Error::internal("an SQL parameter number is missing");
     }
     statement.values_needed = used.size();
+    statement.writes = sqlite3_stmt_readonly(handle) == 0;
     return statement;
 }
 
-Result<sqlite3_stmt*> Connection::bind(std::string_view sql, std::span<const Value> values) {
+Result<const Connection::Statement*> Connection::find_statement(std::string_view sql) {
+    // Statements are literals: the same text nearly always stands at the same address, and
+    // comparing is quicker than hashing it.
+    Recent& recent = recent_[(reinterpret_cast<std::uintptr_t>(sql.data()) >> 4U) % recent_.size()];
+    if (recent.cached != nullptr && recent.cached->first == sql) return &recent.cached->second;
     auto found = cache_.find(sql);
     if (found == cache_.end()) {
         TRY(Statement prepared, prepare(sql));
-        if (cache_.size() >= kCachedStatementsMax) cache_.clear();
+        if (cache_.size() >= kCachedStatementsMax) {
+            recent_.fill({});
+            cache_.clear();
+        }
         found = cache_.emplace(std::string(sql), std::move(prepared)).first;
     }
-    const Statement& statement = found->second;
+    recent.cached = &*found;
+    return &found->second;
+}
+
+Result<sqlite3_stmt*> Connection::bind(std::string_view sql, std::span<const Parameter> values) {
+    TRY(const Statement* const found, find_statement(sql));
+    const Statement& statement = *found;
+    wrote_ |= statement.writes;
     if (values.size() != statement.values_needed) {
         return Error::internal("wrong number of values for an SQL statement");
     }
@@ -241,7 +258,7 @@ Result<sqlite3_stmt*> Connection::bind(std::string_view sql, std::span<const Val
     return statement.handle.get();
 }
 
-Result<Rows> Connection::query(std::string_view sql, std::span<const Value> values) {
+Result<Rows> Connection::query(std::string_view sql, std::span<const Parameter> values) {
     TRY(sqlite3_stmt* const statement, bind(sql, values));
     const Reset reset(statement);
     const int columns = sqlite3_column_count(statement);
@@ -257,7 +274,7 @@ Result<Rows> Connection::query(std::string_view sql, std::span<const Value> valu
     return Rows(static_cast<std::size_t>(columns), std::move(cells));
 }
 
-Result<std::int64_t> Connection::execute(std::string_view sql, std::span<const Value> values) {
+Result<std::int64_t> Connection::execute(std::string_view sql, std::span<const Parameter> values) {
     TRY(sqlite3_stmt* const statement, bind(sql, values));
     const Reset reset(statement);
     const std::int64_t before = sqlite3_total_changes64(handle_);
@@ -272,6 +289,7 @@ Result<std::int64_t> Connection::execute(std::string_view sql, std::span<const V
 }
 
 Result<void> Connection::execute_script(std::string_view script) {
+    wrote_ = true;
     while (!script.empty()) {
         sqlite3_stmt* handle = nullptr;
         const char* tail = nullptr;
@@ -298,6 +316,32 @@ Result<Connection::Checkpoint> Connection::checkpoint() {
         handle_, "main", SQLITE_CHECKPOINT_PASSIVE, &result.pages, &result.moved);
     if (code != SQLITE_OK) return failure(code);
     return result;
+}
+
+Result<void> Connection::set_synchronous(Synchronous synchronous) {
+    if (synchronous == synchronous_) return {};
+    TRY_VOID(execute_script(
+        synchronous == Synchronous::Full ? "PRAGMA synchronous = FULL"
+                                         : "PRAGMA synchronous = NORMAL"));
+    synchronous_ = synchronous;
+    return {};
+}
+
+Result<void> Connection::restart_log() {
+    const int code =
+        sqlite3_wal_checkpoint_v2(handle_, "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
+    if (code != SQLITE_OK) return failure(code);
+    return {};
+}
+
+Result<void> Connection::sync_log() {
+    sqlite3_file* log = nullptr;
+    int code = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (code != SQLITE_OK) return failure(code);
+    if (log == nullptr || log->pMethods == nullptr) return {};  // nothing was written yet
+    code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    if (code != SQLITE_OK) return failure(code);
+    return {};
 }
 
 Error Connection::failure(int code) {

@@ -21,6 +21,11 @@ enum class Access {
     Read,  // refuses to change anything
 };
 
+enum class Synchronous {
+    Full,    // a commit is on disk when it returns
+    Normal,  // it is in the log file, and on disk by the next one that is Full, or sync_log()
+};
+
 struct ConnectionOptions {
     std::string path;
     std::string vfs;  // empty: the system's
@@ -51,14 +56,20 @@ public:
 
     Result<void> run(Command command);
     // Errors: see Transaction.
-    Result<Rows> query(std::string_view sql, std::span<const Value> values);
-    Result<std::int64_t> execute(std::string_view sql, std::span<const Value> values);
+    Result<Rows> query(std::string_view sql, std::span<const Parameter> values);
+    Result<std::int64_t> execute(std::string_view sql, std::span<const Parameter> values);
     Result<void> execute_script(std::string_view script);
 
     // The worst since the last clear_damage().
     Damage damage() const { return damage_; }
     void clear_damage() { damage_ = Damage::None; }
     bool in_transaction() const;
+    // Whether a statement that may write ran since clear_writes(), failed ones too.
+    bool wrote() const { return wrote_; }
+    void clear_writes() { wrote_ = false; }
+
+    // Whether a commit waits for the disk. Only between transactions.
+    Result<void> set_synchronous(Synchronous synchronous);
 
     // Pages in the write-ahead log after the last commit of this connection.
     int wal_pages() const { return wal_pages_; }
@@ -70,6 +81,11 @@ public:
     };
     // Moves what it can from the log into the database file without waiting for anyone.
     Result<Checkpoint> checkpoint();
+    // Moves all of the log and lets the next commit write it from its start; waits for readers.
+    // Unavailable: a reader stays, or the disk fails.
+    Result<void> restart_log();
+    // Puts the log on disk as it stands.
+    Result<void> sync_log();
     std::size_t cached_statements() const { return cache_.size(); }
 
 private:
@@ -80,6 +96,7 @@ private:
         std::unique_ptr<sqlite3_stmt, StatementCloser> handle;
         std::vector<std::uint32_t> values;  // parameter i takes values[i]
         std::size_t values_needed = 0;
+        bool writes = false;
     };
     struct TextHash {
         using is_transparent = void;
@@ -91,7 +108,8 @@ private:
     Connection() = default;
     Result<void> configure(const ConnectionOptions& options, Access access);
     Result<Statement> prepare(std::string_view sql);
-    Result<sqlite3_stmt*> bind(std::string_view sql, std::span<const Value> values);
+    Result<const Statement*> find_statement(std::string_view sql);
+    Result<sqlite3_stmt*> bind(std::string_view sql, std::span<const Parameter> values);
     Error failure(int code);
 
     static constexpr std::size_t kCachedStatementsMax = 512;
@@ -99,10 +117,17 @@ private:
     sqlite3* handle_ = nullptr;
     std::array<Statement, kCommands> commands_;
     std::unordered_map<std::string, Statement, TextHash, std::equal_to<>> cache_;
+    // Entries of the cache by the address of the text that asked for them.
+    struct Recent {
+        const std::pair<const std::string, Statement>* cached = nullptr;
+    };
+    std::array<Recent, 64> recent_{};
     Damage damage_ = Damage::None;
     int wal_pages_ = 0;
     std::uint64_t log_writes_ = 0;
     bool read_only_ = false;
+    bool wrote_ = false;
+    Synchronous synchronous_ = Synchronous::Full;
 };
 
 }  // namespace adyton::storage::sqlite

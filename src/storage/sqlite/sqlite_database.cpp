@@ -23,22 +23,25 @@ using internal::UnitQueue;
 using internal::UnitRequest;
 using sqlite::Access;
 using sqlite::Connection;
+using sqlite::Synchronous;
 using Command = Connection::Command;
 using Damage = Connection::Damage;
 
 constexpr std::size_t kReadBatch = 16;
+constexpr unsigned kCarefulBatches = 16;
+constexpr auto kSyncDelay = std::chrono::milliseconds(50);
 
 class SqliteTransaction final : public Transaction {
 public:
     SqliteTransaction(Connection& connection, const base::Clock& clock)
         : connection_(connection), clock_(clock) {}
 
-    Result<Rows> query(std::string_view sql, std::initializer_list<Value> values) override {
+    Result<Rows> query(std::string_view sql, std::initializer_list<Parameter> values) override {
         if (first_error_.get()) return *first_error_.get();
         return first_error_.note(connection_.query(sql, values));
     }
     Result<std::int64_t> execute(
-        std::string_view sql, std::initializer_list<Value> values) override {
+        std::string_view sql, std::initializer_list<Parameter> values) override {
         if (first_error_.get()) return *first_error_.get();
         return first_error_.note(connection_.execute(sql, values));
     }
@@ -129,10 +132,16 @@ private:
     }
 
     void write(Batch batch) {
+        const bool sync_due = drop_sync_requests(batch);
+        if (!batch.empty()) write_units(std::move(batch));
+        if (sync_due) sync_relaxed();
+    }
+
+    void write_units(Batch batch) {
         Result<void> committed = commit_batch(batch);
         if (!committed && committed.error().code() == ErrorCode::Conflict && batch.size() > 1) {
             // A deferred constraint speaks at the commit and does not say whose row it was.
-            for (RequestPtr& request : batch) write(Batch{std::move(request)});
+            for (RequestPtr& request : batch) write_units(Batch{std::move(request)});
             return;
         }
         if (!committed) {
@@ -151,46 +160,129 @@ private:
             TRY(writer_, connect(Access::Write));
         }
         Connection& connection = *writer_;
-        if (finish_checkpoint_.exchange(false)) {
-            // Nobody writes now, so this moves all that readers allow and the log starts anew.
-            static_cast<void>(connection.checkpoint());
-        }
         connection.clear_damage();
-        TRY_VOID(guard(connection.run(Command::BeginImmediate)));
-        for (const RequestPtr& request : batch) {
-            request->result = run_unit(connection, request->unit);
-            if (connection.damage() != Damage::None || !connection.in_transaction()) {
-                Error error = request->result
-                                  ? Error::internal("a unit of work ended the transaction")
-                                  : std::move(request->result).error();
-                return guard(std::move(error));
-            }
-        }
+        TRY_VOID(guard(prepare_log(connection)));
+        const bool durable = std::any_of(batch.begin(), batch.end(), [](const RequestPtr& request) {
+            return request->durability == Durability::Durable;
+        });
+        TRY_VOID(
+            guard(connection.set_synchronous(durable ? Synchronous::Full : Synchronous::Normal)));
+        TRY_VOID(guard(run_units(connection, batch)));
         answer_relaxed(batch);
         const std::uint64_t log_writes = connection.log_writes();
-        Result<void> committed = connection.run(Command::Commit);
-        if (connection.log_writes() > log_writes) stray_commit_ = false;
+        Result<void> committed;
+        if (connection.in_transaction()) committed = connection.run(Command::Commit);
+        if (connection.log_writes() > log_writes) {
+            stray_commit_ = false;
+            note_unsynced(!durable);
+        }
         if (!committed && connection.damage() == Damage::Suspect) {
             stray_commit_ = true;
+            log_suspect_ |= unsynced_;
             committed = Error::outcome_unknown("the disk failed during a commit", "disk");
         }
         return guard(std::move(committed));
     }
 
-    Result<void> run_unit(Connection& connection, const UnitOfWork& unit) const {
-        TRY_VOID(connection.run(Command::Savepoint));
+    Result<void> prepare_log(Connection& connection) {
+        if (log_suspect_) {
+            // A sync failed behind relaxed commits that count: Linux does not write their pages
+            // again, and nothing durable may follow them in the log. So they go into the database
+            // file, and the log starts anew.
+            TRY_VOID(connection.restart_log());
+            log_suspect_ = unsynced_ = false;
+        }
+        if (finish_checkpoint_.exchange(false)) {
+            // Nobody writes now, so this moves all that readers allow and the log starts anew.
+            static_cast<void>(connection.checkpoint());
+            connection.clear_damage();
+        }
+        return {};
+    }
+
+    // Runs all units inside one transaction. A savepoint around each unit lets one be undone alone,
+    // at a price for all; units that fail after they wrote are rare. So the first try goes without,
+    // and only a batch in which that happened runs again in savepoints, and a few after it.
+    Result<void> run_units(Connection& connection, const Batch& batch) {
+        TRY_VOID(connection.run(Command::BeginImmediate));
+        if (careful_batches_ == 0) {
+            TRY(const bool clean, run_bare(connection, batch));
+            if (clean) return {};
+            TRY_VOID(connection.run(Command::Rollback));
+            if (batch.size() == 1) return {};  // nothing is left to commit
+            careful_batches_ = kCarefulBatches;
+            TRY_VOID(connection.run(Command::BeginImmediate));
+        }
+        --careful_batches_;
+        for (const RequestPtr& request : batch) {
+            TRY_VOID(connection.run(Command::Savepoint));
+            TRY_VOID(run_unit(connection, *request));
+            if (!request->result) {
+                TRY_VOID(connection.run(Command::RollbackTo));
+            }
+            TRY_VOID(connection.run(Command::Release));
+        }
+        return {};
+    }
+
+    // False: a unit failed after it wrote, and the rest did not run.
+    Result<bool> run_bare(Connection& connection, const Batch& batch) {
+        for (const RequestPtr& request : batch) {
+            connection.clear_writes();
+            TRY_VOID(run_unit(connection, *request));
+            if (!request->result && connection.wrote()) return false;
+        }
+        return true;
+    }
+
+    // A failure is the whole batch's.
+    Result<void> run_unit(Connection& connection, UnitRequest& request) const {
         SqliteTransaction transaction(connection, executor_);
-        Result<void> result = transaction.conclude(unit(transaction));
+        request.result = transaction.conclude(request.unit(transaction));
         if (connection.damage() != Damage::None) {
-            // The whole batch goes, whatever the unit made of it.
-            if (!result && result.error().code() == ErrorCode::Unavailable) return result;
+            // Whatever the unit made of it.
+            if (!request.result && request.result.error().code() == ErrorCode::Unavailable) {
+                return request.result;
+            }
             return Error::unavailable("the database failed", "disk");
         }
-        if (!result) {
-            TRY_VOID(connection.run(Command::RollbackTo));
+        if (!connection.in_transaction()) {
+            return Error::internal("a unit of work ended the transaction");
         }
-        TRY_VOID(connection.run(Command::Release));
-        return result;
+        return {};
+    }
+
+    // Relaxed commits are in the log file, where a killed process does not take them along, and on
+    // disk a little later, when the machine fails.
+    void note_unsynced(bool unsynced) {
+        unsynced_ = unsynced;
+        if (!unsynced || sync_asked_) return;
+        sync_asked_ = true;
+        executor_.post_after(kSyncDelay, [queue = std::weak_ptr<UnitQueue>(writes_)] {
+            if (const auto writes = queue.lock()) writes->submit_detached({});
+        });
+    }
+
+    // Whether there was one: a request without a unit asks for relaxed commits to be synced.
+    bool drop_sync_requests(Batch& batch) {
+        const auto begin = std::remove_if(
+            batch.begin(), batch.end(), [](const RequestPtr& request) { return !request->unit; });
+        const bool any = begin != batch.end();
+        batch.erase(begin, batch.end());
+        return any;
+    }
+
+    void sync_relaxed() {
+        sync_asked_ = false;
+        if (!unsynced_ || log_suspect_ || !writer_) return;
+        writer_->clear_damage();
+        const Result<void> synced = writer_->sync_log();
+        if (synced) {
+            unsynced_ = false;
+        } else {
+            log_suspect_ = true;
+        }
+        note_health(synced);
     }
 
     void answer_relaxed(Batch& batch) {
@@ -292,6 +384,10 @@ private:
     // not count and writes over it. A new one could find it and build on pages that Linux, after a
     // failed sync, never writes again.
     bool stray_commit_ = false;
+    bool unsynced_ = false;     // relaxed commits stand in the log and may not be on disk
+    bool sync_asked_ = false;   // a request to sync them is on its way
+    bool log_suspect_ = false;  // a sync that covers them failed
+    unsigned careful_batches_ = 0;
     int checkpointed_pages_ = 0;
     bool healthy_ = true;
 
