@@ -195,12 +195,12 @@ Task<Result<Response>> ServiceFrame::Parts::answer_health(bool as_readiness) {
     note_health(report);
     using base::Json;
     Json body = Json::object();
-    body.set("status", text(to_string(report.status)));
+    const bool healthy = report.status == HealthStatus::Healthy;
+    body.set("status", text(healthy ? options.healthy_text : to_string(report.status)));
     body.set("service", text(options.service_name));
     body.set("version", text(options.version));
     body.set("enclave", Json::boolean(options.enclave));
     body.set("timestamp", text(base::to_rfc3339_seconds(clock.now())));
-    const bool healthy = report.status == HealthStatus::Healthy;
     if (!healthy) {
         Json details = Json::object();
         details.set("db_connected", Json::boolean(report.database_connected));

@@ -59,6 +59,8 @@ struct FrameOptions {
     std::string version;       // "2.0.0"
     bool enclave = false;
     HealthOptions health;
+    // How /health words that all is well; the keystore's contract says "ok".
+    std::string healthy_text = "healthy";
     AccessLog access_log = AccessLog::All;
     http::ErrorRenderer renderer = http::render_error_envelope;
     // Served at /openapi.json; empty: no such route.
