@@ -51,8 +51,9 @@ struct ContractCall {
 struct Explanation {
     TransactionHash hash;
     bool decoded = false;
-    bool understood = false;
-    std::string reason;  // empty when understood; for people
+    bool recognised = false;  // decoded, and every call is a transfer or read only
+    bool understood = false;  // recognised, and the scopes reach no deeper
+    std::string reason;       // empty when understood; for people
 
     std::vector<ContractCall> calls;
     std::vector<Nep17Transfer> transfers;      // in the order of the script
@@ -67,7 +68,8 @@ struct Explanation {
     std::vector<Attribute> attributes;
     std::vector<std::string> warnings;  // what a person should look at twice
     std::size_t script_bytes = 0;
-    std::vector<std::string> listing;  // the script's instructions; cut off after kListingLinesMax
+    // The script's instructions when it is not decoded; cut off after kListingLinesMax.
+    std::vector<std::string> listing;
 
     // Both fees, datoshi.
     std::int64_t fees() const { return system_fee + network_fee; }
@@ -81,9 +83,10 @@ Explanation explain(const Transaction& transaction);
 
 // What one signer's witness puts at stake. Fees are its own only if it is the sender.
 struct AccountEffect {
-    bool signer = false;    // false: the account is not asked to sign
-    bool bounded = false;   // what leaves it is exactly the rest; a scope of None is bounded always
-    std::int64_t fees = 0;  // datoshi
+    bool signer = false;  // false: the account is not asked to sign
+    // What leaves it is at most the rest: scope None, or a recognised script and CalledByEntry.
+    bool bounded = false;
+    std::int64_t fees = 0;                     // datoshi
     std::vector<Nep17Transfer> transfers;      // that leave it
     std::vector<Nep11Transfer> nft_transfers;  // that leave it, or may (no `from`)
 };

@@ -19,8 +19,6 @@ namespace adyton::neo {
 
 // Longest script of a transaction, bytes.
 inline constexpr std::size_t kScriptBytesMax = 65535;
-// Longest byte string or operand of the VM, bytes.
-inline constexpr std::size_t kItemBytesMax = 131070;
 
 // Every opcode of Neo VM 3 (N3 up to Faun). Operands follow the opcode, integers little endian.
 enum class OpCode : std::uint8_t {
@@ -263,8 +261,7 @@ struct Instruction {
 };
 
 // Splits a script into instructions; the views point into `script`. It is no check of jump targets.
-// InvalidArgument: an opcode that the VM does not know, an operand that ends beyond the script, or
-// PUSHDATA longer than kItemBytesMax.
+// InvalidArgument: an opcode that the VM does not know, or an operand that ends beyond the script.
 Result<std::vector<Instruction>> disassemble(base::ByteView script);
 
 // One line an instruction, for people: "0003  PUSHDATA1 \"transfer\"".

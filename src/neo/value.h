@@ -37,7 +37,7 @@ struct Value {
     bool operator==(const Value&) const = default;
 };
 
-// Arrays inside arrays that explain() follows and to_json() is safe for.
+// Most arrays inside arrays: explain() makes no deeper ones, to_json() CHECKs it, push_value() too.
 inline constexpr std::size_t kValueDepthMax = 16;
 
 // For people: {"type":"Integer","value":"5"}; bytes as {"type":"ByteString","value":"<base64>"}

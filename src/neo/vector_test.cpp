@@ -1,8 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <string>
 #include <string_view>
@@ -13,6 +10,7 @@
 #include "neo/account_key.h"
 #include "neo/address.h"
 #include "neo/sign_data.h"
+#include "neo/test_vectors.h"
 #include "neo/verification_script.h"
 #include "neo/wif.h"
 
@@ -25,52 +23,6 @@ using base::Json;
 using crypto::from_hex;
 using crypto::secret32;
 using crypto::secret_bytes;
-
-Json read_vectors(const std::string& name) {
-    const char* const configured = std::getenv("ADYTON_VECTORS");
-    const std::string directory = configured != nullptr ? configured : "tests/vectors";
-    const std::string path = directory + "/neo/" + name;
-    std::ifstream file(path, std::ios::binary);
-    EXPECT_TRUE(file) << "cannot read " << path;
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    auto json = Json::parse(text);
-    EXPECT_TRUE(json) << path << " is not JSON";
-    return json ? std::move(*json) : Json::object();
-}
-
-std::string text_of(const Json& object, std::string_view name) {
-    const Json* const member = object.find(name);
-    if (member == nullptr || !member->is_string()) {
-        ADD_FAILURE() << "no text member " << name << " in " << object.dump();
-        return {};
-    }
-    return member->string_value();
-}
-
-bool flag_of(const Json& object, std::string_view name) {
-    const Json* const member = object.find(name);
-    if (member == nullptr || !member->is_boolean()) {
-        ADD_FAILURE() << "no boolean member " << name << " in " << object.dump();
-        return false;
-    }
-    return member->boolean_value();
-}
-
-// Runs `check` on each item of a list; fails when there is none. Returns how many there were.
-template <typename Check>
-std::size_t for_each_case(const Json& document, std::string_view list, const Check& check) {
-    const Json* const cases = document.find(list);
-    if (cases == nullptr || !cases->is_array() || cases->size() == 0) {
-        ADD_FAILURE() << "no cases in " << list;
-        return 0;
-    }
-    for (const Json& each : cases->items()) {
-        const Json* const name = each.find("name");
-        SCOPED_TRACE(name != nullptr ? name->dump() : each.dump());
-        check(each);
-    }
-    return cases->size();
-}
 
 crypto::P256PrivateKey key_of(const std::string& hex) {
     auto key = crypto::P256PrivateKey::from_scalar(secret32(from_hex(hex)));
