@@ -157,6 +157,9 @@ public:
     // Forgets a pooled transaction, as a node that restarts does. False: not pooled.
     bool drop_from_pool(const neo::TransactionHash& hash);
 
+    // The Policy contract's list: transactions with such a signer are refused with -505.
+    void set_blocked(const neo::ScriptHash& account, bool blocked);
+
     std::size_t pool_size() const;
     std::vector<neo::TransactionHash> pool_hashes() const;  // in the order of the next block
     // Signed bytes; null: not pooled. Valid until the pool changes.
@@ -169,6 +172,9 @@ public:
     // Zero for unknown accounts and tokens. Heights older than history_blocks read as the oldest.
     base::Amount balance(const neo::ScriptHash& token, const neo::ScriptHash& account) const;
     base::Amount balance_at(
+        const neo::ScriptHash& token, const neo::ScriptHash& account, std::uint32_t height) const;
+    // The block that last wrote the balance, at or before a height; 0: none did.
+    std::uint32_t changed_at(
         const neo::ScriptHash& token, const neo::ScriptHash& account, std::uint32_t height) const;
     base::Amount total_supply(const neo::ScriptHash& token) const;
     // GAS, NEO and the test tokens.
@@ -184,10 +190,18 @@ public:
     Result<neo::TransactionHash> pay(
         const neo::ScriptHash& token, const neo::ScriptHash& to, base::Amount amount);
 
-    // Takes blocks that an earlier run exported (Block serialised by serialize_block), in order,
-    // without checking signatures again. CorruptData: it does not follow, or does not read.
-    Result<void> replay_block(base::ByteView bytes);
+    // The witness of a block: the committee's script, and the validator's signature (genesis:
+    // none).
+    const base::Bytes& committee_script() const;
+    base::Bytes block_invocation(const Block& block) const;
+    // As nodes serialise a block, with its witness and transactions.
     base::Bytes serialize_block(const Block& block) const;
+    // A block for the ledger file, and back: executes the transactions again, in order, without
+    // checking signatures. Little endian: index (4), time in ms (8), nonce (8), previous hash (32),
+    // hash (32), signature (64), count (4), and for each transaction its size (4) and bytes.
+    // CorruptData: it does not read, or is not the next block of this chain; nothing has changed.
+    base::Bytes block_record(const Block& block) const;
+    Result<void> replay_record(base::ByteView record);
 
     struct Core;
 

@@ -37,7 +37,7 @@ inline constexpr std::size_t kNodeFaultCount = 9;
 // then each of the next `count` is struck with a chance of per_mille / 1000 from the node's seed.
 struct FaultRule {
     NodeFault fault = NodeFault::LoseAnswer;
-    std::string method;
+    std::string method = {};
     std::uint64_t skip = 0;
     std::uint64_t count = 1;
     unsigned per_mille = 1000;
@@ -118,10 +118,16 @@ public:
     // timeout ends earlier is OutcomeUnknown, though the node carries it out.
     void set_latency_max(base::Duration latency);
 
+    // A crash of the caller (SimExecutor::drop_all) does not stop what is on the wire: each request
+    // under way arrives at its node now, with a chance of per_mille / 1000. Call before drop_all().
+    // Gives how many arrived.
+    std::size_t deliver_in_flight(unsigned per_mille);
+
     Task<Result<http::Response>> send(http::ClientRequest request) override;
 
-private:
     struct Core;
+
+private:
     std::shared_ptr<Core> core_;  // shared with requests whose caller no longer waits
 };
 

@@ -6,23 +6,10 @@
 #include <vector>
 
 #include "base/amount.h"
-#include "base/bytes.h"
 #include "neo/script_hash.h"
+#include "neo/value.h"
 
 namespace adyton::localchain {
-
-// What a script leaves on its stack, as far as the simulator runs scripts.
-struct StackItem {
-    enum class Type { Null, Boolean, Integer, ByteString, Array };
-    Type type = Type::Null;
-    bool boolean = false;
-    bool negative = false;  // of `number`
-    base::Amount number;    // an Integer's magnitude; beyond 2^128 - 1 a script FAULTs
-    base::Bytes bytes;
-    std::vector<StackItem> items;
-
-    bool operator==(const StackItem&) const = default;
-};
 
 enum class VmState { Halt, Fault };
 
@@ -40,9 +27,9 @@ struct TransferEvent {
 struct Execution {
     VmState state = VmState::Halt;
     std::string exception;          // empty: none
-    std::int64_t gas_consumed = 0;  // datoshi; of a FAULT for lack of GAS, with what was missing
+    std::int64_t gas_consumed = 0;  // datoshi; when GAS ran out, with the instruction it failed at
     std::vector<TransferEvent> events;  // a FAULT's are void: neo-go v0.105 shows them all the same
-    std::vector<StackItem> stack;       // top first, as nodes show it
+    std::vector<neo::Value> stack;      // bottom first: results in call order, as nodes show it
 };
 
 }  // namespace adyton::localchain
