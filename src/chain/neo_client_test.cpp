@@ -308,13 +308,19 @@ TEST_F(NeoClientTest, OnlyWhatReachedNobodyIsOfferedToTheNextNode) {
     EXPECT_EQ(a.count("sendrawtransaction"), 1U) << "no retry";
     EXPECT_EQ(b.count("sendrawtransaction"), 1U) << "and nobody else";
 
-    a.after_method.clear();
-    a.http_status = 502;
-    a.body = "bad gateway";
+    const auto answers = [this](std::optional<int> status, const char* body) {
+        a.after_method.clear();
+        a.http_status.reset();
+        a.body.reset();
+        executor.run_until_done(client->refresh());  // or it would be asked last
+        a.http_status = status;
+        a.body = body;
+    };
+    answers(502, "bad gateway");
     EXPECT_EQ(send().kind, SendOutcome::Kind::Unknown);
-    a.http_status.reset();
-    a.body = R"({"jsonrpc":"2.0","id":999,"result":{}})";
+    answers({}, R"({"jsonrpc":"2.0","id":999,"result":{}})");
     EXPECT_EQ(send().kind, SendOutcome::Kind::Unknown);
+    EXPECT_EQ(b.count("sendrawtransaction"), 1U);
 
     a.body.reset();
     a.before = b.before = Error::unavailable("connection refused");

@@ -232,6 +232,15 @@ constexpr std::array kPool = {
     row(kPoolDeleteRetiring, "false",
         "Whether retired accounts without any balance are deleted (their ids are archived).",
         {.environment = "NEOACCOUNTS_DELETE_RETIRING_ACCOUNTS"}),
+    row(kPoolRetireSweepTo, "",
+        "Address that gets what a retiring account still holds on chain, before it is deleted. "
+        "Empty: accounts that hold anything are kept."),
+    choice(
+        kPoolReconcileMode, "flag adopt", "flag",
+        "What happens when a tracked balance is not the chain's: flag it, or take the chain's "
+        "over."),
+    row(kPoolReconcileRows, "2000", "Most balances compared with the chain in one run.",
+        {.min = 1, .max = 1'000'000}),
     row(kPoolRotatePeriod, "1h", "How often accounts are chosen for retirement.",
         {.min = 1000, .max = 30 * kDayMs}),
     row(kPoolRetirePeriod, "1h", "How often retired accounts are deleted, if at all.",
@@ -242,6 +251,29 @@ constexpr std::array kPool = {
         {.min = 1000, .max = 30 * kDayMs}),
     row(kPoolTopUpPeriod, "1h", "How often the pool is filled up to its minimum.",
         {.min = 1000, .max = 30 * kDayMs}),
+    row(kPoolReconcilePeriod, "5m", "How often tracked balances are compared with the chain.",
+        {.min = 1000, .max = 30 * kDayMs}),
+};
+
+constexpr std::array kNeo = {
+    row(kNeoRpcUrls, "",
+        "JSON-RPC URLs of Neo N3 nodes, in order of preference. Without one the pool only signs.",
+        {.environment = "NEO_RPC_URLS NEO_RPC_URL"}),
+    row(kNeoNetwork, "0",
+        "The network's magic: 860833102 main, 894710606 test. Needed with nodes; a node on another "
+        "network is not used, and nothing is signed for it.",
+        {.environment = "NEO_NETWORK_MAGIC CHAIN_ID", .min = 0, .max = 4'294'967'295}),
+    row(kNeoRpcQuorum, "0",
+        "How many nodes must say the same about a transaction's fate. 0: two, or one when there is "
+        "only one.",
+        {.min = 0, .max = 16}),
+    row(kNeoRpcTimeout, "10s", "Longest wait for a node's answer.",
+        {.min = 100, .max = 10 * kMinuteMs}),
+    row(kNeoProbePeriod, "1s", "How often each node is asked for its height.",
+        {.min = 100, .max = kHourMs}),
+    row(kNeoNetworkFeeMax, "100000000",
+        "A transfer whose network fee would be higher (smallest unit of GAS) is refused.",
+        {.min = 1'000'000, .max = 100'000'000'000}),
 };
 
 template <std::size_t... Sizes>
@@ -255,7 +287,7 @@ constexpr auto join(const std::array<Setting, Sizes>&... groups) {
     return out;
 }
 
-constexpr std::array kServe = join(kProcess, kHttp, kIdentity, kStorage, kPool);
+constexpr std::array kServe = join(kProcess, kHttp, kIdentity, kStorage, kPool, kNeo);
 
 }  // namespace
 

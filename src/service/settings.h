@@ -69,10 +69,22 @@ inline constexpr Key<double> kPoolRotationRate{"pool.rotation.rate_per_day"};
 inline constexpr Key<base::Duration> kPoolRotationMinAge{"pool.rotation.min_age"};
 inline constexpr Key<std::int64_t> kPoolRotationGasMax{"pool.rotation.gas_max"};
 inline constexpr Key<bool> kPoolDeleteRetiring{"pool.retire.delete"};
+inline constexpr Key<std::string> kPoolRetireSweepTo{"pool.retire.sweep_to"};
+inline constexpr Key<std::string> kPoolReconcileMode{"pool.reconcile.mode"};
+inline constexpr Key<std::int64_t> kPoolReconcileRows{"pool.reconcile.rows"};
 inline constexpr Key<base::Duration> kPoolRotatePeriod{"pool.workers.rotate_period"};
 inline constexpr Key<base::Duration> kPoolRetirePeriod{"pool.workers.retire_period"};
 inline constexpr Key<base::Duration> kPoolStaleLockPeriod{"pool.workers.stale_lock_period"};
 inline constexpr Key<base::Duration> kPoolTopUpPeriod{"pool.workers.top_up_period"};
+inline constexpr Key<base::Duration> kPoolReconcilePeriod{"pool.workers.reconcile_period"};
+
+// Neo N3 nodes
+inline constexpr Key<TextList> kNeoRpcUrls{"neo.rpc_urls"};
+inline constexpr Key<std::int64_t> kNeoNetwork{"neo.network"};
+inline constexpr Key<std::int64_t> kNeoRpcQuorum{"neo.rpc_quorum"};
+inline constexpr Key<base::Duration> kNeoRpcTimeout{"neo.rpc_timeout"};
+inline constexpr Key<base::Duration> kNeoProbePeriod{"neo.probe_period"};
+inline constexpr Key<std::int64_t> kNeoNetworkFeeMax{"neo.network_fee_max"};
 
 }  // namespace adyton::service::settings
 

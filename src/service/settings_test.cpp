@@ -57,6 +57,16 @@ TEST(SettingsTest, EveryKeyHasTheTypeOfItsRowAndTheSeedsDefaults) {
          {kPoolRotatePeriod, kPoolRetirePeriod, kPoolStaleLockPeriod, kPoolTopUpPeriod}) {
         EXPECT_EQ(config.get(key), std::chrono::hours(1)) << key.name;
     }
+    EXPECT_EQ(config.get(kPoolReconcilePeriod), std::chrono::minutes(5));
+    EXPECT_EQ(config.get(kPoolReconcileMode), "flag");
+    EXPECT_EQ(config.get(kPoolReconcileRows), 2000);
+    EXPECT_EQ(config.get(kPoolRetireSweepTo), "");
+    EXPECT_TRUE(config.get(kNeoRpcUrls).empty());
+    EXPECT_EQ(config.get(kNeoNetwork), 0);
+    EXPECT_EQ(config.get(kNeoRpcQuorum), 0);
+    EXPECT_EQ(config.get(kNeoNetworkFeeMax), 100'000'000);
+    EXPECT_EQ(config.get(kNeoRpcTimeout), std::chrono::seconds(10));
+    EXPECT_EQ(config.get(kNeoProbePeriod), std::chrono::seconds(1));
     EXPECT_EQ(config.get(kAuditDurability), "durable");
     EXPECT_TRUE(config.get(kSigningSelfCheck));
     EXPECT_TRUE(config.get(kMetricsEnabled));
@@ -97,6 +107,9 @@ TEST(SettingsTest, TheContractsVariablesAreMapped) {
         {"POOL_MASTER_KEY_HASH", std::string(64, 'a')},
         {"POOL_MASTER_ATTESTATION_HASH", "hash"},
         {"NEOACCOUNTS_DELETE_RETIRING_ACCOUNTS", "yes"},
+        {"NEO_RPC_URL", "http://ignored:10332"},
+        {"NEO_RPC_URLS", "http://a:10332,http://b:10332"},
+        {"NEO_NETWORK_MAGIC", "894710606"},
         {"MARBLE_CERT", "PEM"},
         {"MARBLE_ROOT_CA", "PEM"},
         {"MARBLE_EXTRA_CLIENT_CA", "PEM"}};
@@ -107,6 +120,8 @@ TEST(SettingsTest, TheContractsVariablesAreMapped) {
     using namespace settings;
     EXPECT_EQ(config->get(kListen), "0.0.0.0:8086");
     EXPECT_EQ(config->get(kDatabaseUrl), "postgres://u:p@h/d");
+    EXPECT_EQ(config->get(kNeoRpcUrls), (TextList{"http://a:10332", "http://b:10332"}));
+    EXPECT_EQ(config->get(kNeoNetwork), 894'710'606);
     EXPECT_EQ(config->get(kLogLevel), "warn");
     EXPECT_FALSE(config->get(kMetricsEnabled));
     EXPECT_EQ(config->get(kPoolMasterKeyHash), std::string(64, 'a'));
