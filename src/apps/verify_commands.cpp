@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "apps/command.h"
+#include "apps/verify_attestation_command.h"
 #include "audit/verify.h"
 #include "base/bytes.h"
 
@@ -174,6 +175,7 @@ void add_verify_commands(CLI::App& root, Invocation& invocation) {
     on_run(command, invocation, [options, &invocation](Process& process) {
         return run_verify_audit(process, *options, invocation.json);
     });
+    add_verify_attestation(group, invocation);
 }
 
 }  // namespace adyton::apps

@@ -13,7 +13,6 @@ namespace {
 
 using internal::ByteCursor;
 
-constexpr std::size_t kHeaderBytes = 48;
 constexpr std::uint16_t kKeyTypeP256 = 2;
 constexpr std::uint32_t kTeeSgx = 0;
 constexpr std::uint32_t kTeeTdx = 0x81;
