@@ -78,6 +78,7 @@ class JsonBuilder {
 public:
     explicit JsonBuilder(Json::Limits limits) : limits_(limits) {}
 
+    // NOLINTBEGIN(readability-identifier-naming): RapidJSON calls its handler by these names.
     bool Null() { return add(Json()); }
     bool Bool(bool flag) { return add(Json::boolean(flag)); }
     bool RawNumber(const char* text, rapidjson::SizeType length, bool) {
@@ -111,6 +112,7 @@ public:
     bool Int64(std::int64_t) { return false; }
     bool Uint64(std::uint64_t) { return false; }
     bool Double(double) { return false; }
+    // NOLINTEND(readability-identifier-naming)
 
     Json take() { return std::move(root_); }
     const char* failure() const { return failure_; }

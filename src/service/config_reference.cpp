@@ -41,7 +41,7 @@ std::pair<std::string_view, std::string_view> split_key(std::string_view key) {
 
 // The default as TOML, or an example when there is none.
 std::string toml_value(const Setting& setting) {
-    const std::string text(setting.default_text);
+    std::string text(setting.default_text);
     switch (setting.kind) {
         case SettingKind::Integer:
         case SettingKind::Real:
