@@ -1,0 +1,150 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/executor.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "base/time.h"
+#include "chain/endpoints.h"
+#include "chain/near_types.h"
+#include "http/client.h"
+#include "near/account_id.h"
+#include "near/hash.h"
+#include "near/keys.h"
+
+namespace adyton::chain {
+
+// What became of one attempt to broadcast. It speaks of this attempt alone.
+struct NearSendOutcome {
+    enum class Kind {
+        Accepted,  // a node took the bytes and named our hash; they may still turn out invalid
+        Refused,   // INVALID_TRANSACTION, or the node could not read it
+        NotSent,   // no endpoint could be reached: nobody has seen the bytes in this attempt
+        Unknown,   // sent, and what came of it is unclear
+    };
+    Kind kind = Kind::Unknown;
+    std::string cause;  // of a refusal: "INVALID_TRANSACTION", "PARSE_ERROR"
+    std::string text;   // for people; of a refusal with the node's `data`
+    std::string endpoint;
+};
+
+// Whether something signed can still take effect, as a quorum of endpoints says.
+enum class SignedFate {
+    Open,      // it may still land
+    Consumed,  // it landed, or something else used its nonce or a higher one
+    Dead,      // it did not land and never can
+};
+
+// A payload for the intents contract (near.md 4): dead once its deadline has passed in a final
+// block without its nonce being used.
+struct NearPayloadRef {
+    near::AccountId contract;  // "intents.near"
+    near::AccountId signer;
+    std::string nonce;  // base64 of 32 bytes, as signed
+    base::Timestamp deadline;
+};
+
+// A NEP-366 delegate action: dead once a final block is beyond its height without its access key
+// having reached its nonce.
+struct NearDelegateRef {
+    near::AccountId signer;
+    near::PublicKey key;
+    std::uint64_t nonce = 0;
+    std::uint64_t max_block_height = 0;
+};
+
+// A NEAR chain as services see it, read at finality `final`. Thread safe; answers arrive on the
+// caller's executor.
+//
+// Errors of every call: Unavailable (no endpoint answered, or too few agree; retry later),
+// CorruptData (an endpoint answered what cannot be), PermissionDenied "wrong_network". None of them
+// is ever a zero or an absence.
+class NearClient {
+public:
+    virtual ~NearClient() = default;
+
+    virtual Task<Result<NearBlock>> final_block() = 0;
+
+    // Nothing: a quorum of endpoints says that there is no such key, or no such account.
+    virtual Task<Result<std::optional<NearAccessKey>>> find_access_key(
+        near::AccountId account, near::PublicKey key) = 0;
+    virtual Task<Result<std::optional<NearAccount>>> find_account(near::AccountId account) = 0;
+
+    // A view call. `arguments` is usually JSON. Unprocessable: the contract panicked or has no such
+    // method, with its words. NotFound: no such account or contract, as a quorum says.
+    virtual Task<Result<NearView>> call_function(
+        near::AccountId contract, std::string method, base::Bytes arguments) = 0;
+
+    // broadcast_tx_async to one endpoint; to the next one only when nothing was sent. Never fails:
+    // what is not known is Unknown. Resend only the same bytes.
+    virtual Task<NearSendOutcome> broadcast(
+        base::Bytes signed_transaction, near::TransactionHash hash) = 0;
+
+    // Nothing: a quorum of endpoints does not know the transaction. That is no proof that it cannot
+    // land: its nonce and block hash decide.
+    virtual Task<Result<std::optional<NearTransaction>>> find_transaction(
+        near::TransactionHash hash, near::AccountId sender) = 0;
+
+    // Can it still land? Dead needs a quorum that has seen the end first and the nonce unused after
+    // that; Consumed is believed from one endpoint, because it gives nothing back.
+    virtual Task<Result<SignedFate>> payload_fate(NearPayloadRef payload) = 0;
+    virtual Task<Result<SignedFate>> delegate_fate(NearDelegateRef delegate) = 0;
+
+    virtual std::vector<EndpointStatus> endpoints() const = 0;
+};
+
+struct NearClientOptions {
+    EndpointsOptions endpoints;
+    std::string chain_id = "mainnet";
+    // Final blocks beyond a delegate's height before it counts as dead: nodes behind one address
+    // lag.
+    std::uint64_t expiry_margin = 3;
+    // The same for a payload's deadline.
+    base::Duration deadline_margin = std::chrono::seconds(5);
+};
+
+// The client over JSON-RPC endpoints.
+class NearRpcClient final : public NearClient {
+public:
+    // InvalidArgument as Endpoints::create(). The references must outlive the client and its calls.
+    static Result<std::unique_ptr<NearRpcClient>> create(
+        NearClientOptions options, http::Transport& transport, base::Executor& executor,
+        base::Logger& logger);
+    ~NearRpcClient() override;
+
+    // Watches the endpoints from now on; without it they are probed when asked.
+    void start();
+    void stop();
+    // Probes all endpoints now.
+    Task<void> refresh();
+
+    Task<Result<NearBlock>> final_block() override;
+    Task<Result<std::optional<NearAccessKey>>> find_access_key(
+        near::AccountId account, near::PublicKey key) override;
+    Task<Result<std::optional<NearAccount>>> find_account(near::AccountId account) override;
+    Task<Result<NearView>> call_function(
+        near::AccountId contract, std::string method, base::Bytes arguments) override;
+    Task<NearSendOutcome> broadcast(
+        base::Bytes signed_transaction, near::TransactionHash hash) override;
+    Task<Result<std::optional<NearTransaction>>> find_transaction(
+        near::TransactionHash hash, near::AccountId sender) override;
+    Task<Result<SignedFate>> payload_fate(NearPayloadRef payload) override;
+    Task<Result<SignedFate>> delegate_fate(NearDelegateRef delegate) override;
+    std::vector<EndpointStatus> endpoints() const override;
+
+    struct Core;
+
+private:
+    explicit NearRpcClient(std::unique_ptr<Core> core);
+    std::unique_ptr<Core> core_;
+};
+
+}  // namespace adyton::chain

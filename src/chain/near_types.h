@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "chain/json_rpc.h"
+#include "near/account_id.h"
+#include "near/amounts.h"
+#include "near/hash.h"
+
+// What NEAR nodes say, as types (near.md 7). The parsers take the `result` member of an answer.
+// CorruptData for anything that is not what the call answers; a missing or malformed value is never
+// read as zero or as absence.
+
+namespace adyton::chain {
+
+// block
+struct NearBlock {
+    std::uint64_t height = 0;
+    near::BlockHash hash{};
+    std::uint64_t timestamp_ns = 0;  // since the epoch
+};
+
+// query view_access_key
+struct NearAccessKey {
+    struct FunctionCall {
+        std::optional<near::YoctoNear> allowance;  // none: unlimited
+        std::string receiver_id;
+        std::vector<std::string> method_names;  // empty: all
+    };
+    std::uint64_t nonce = 0;                    // of the last transaction that used it
+    std::optional<FunctionCall> function_call;  // none: full access
+    std::uint64_t block_height = 0;
+    near::BlockHash block_hash{};
+};
+
+// query view_account
+struct NearAccount {
+    near::YoctoNear amount;
+    near::YoctoNear locked;
+    near::CodeHash code_hash{};  // all zero bytes: no contract
+    std::uint64_t storage_bytes = 0;
+    std::uint64_t block_height = 0;
+};
+
+// query call_function
+struct NearView {
+    base::Bytes result;  // usually JSON text
+    std::vector<std::string> logs;
+    std::uint64_t block_height = 0;
+    near::BlockHash block_hash{};
+};
+
+// tx, EXPERIMENTAL_tx_status
+struct NearTransaction {
+    enum class Status { NotStarted, Started, Success, Failure };
+    Status status = Status::NotStarted;
+    std::string execution_status;  // "NONE", "INCLUDED", ..., "FINAL"; empty on old nodes
+    base::Bytes value;             // of Success
+    std::string failure;           // of Failure: JSON, for people
+    base::Json result;             // everything, receipts too
+};
+
+// A `query` result that carries an `error` text is an error (near.md 7.2). Nothing: none.
+std::optional<std::string> flat_error(const base::Json& result);
+// Whether an error says that the account, key or contract is not there; not that there is trouble.
+bool is_missing(const RpcError& error);
+bool is_missing(const std::string& flat_error);
+bool is_unknown_near_transaction(const RpcError& error);
+
+Result<NearBlock> parse_near_block(const base::Json& result);
+Result<NearAccessKey> parse_near_access_key(const base::Json& result);
+Result<NearAccount> parse_near_account(const base::Json& result);
+Result<NearView> parse_near_view(const base::Json& result);
+Result<NearTransaction> parse_near_transaction(const base::Json& result);
+Result<std::string> parse_near_chain_id(const base::Json& result);  // of `status`
+Result<near::TransactionHash> parse_near_sent_hash(const base::Json& result);
+
+}  // namespace adyton::chain
