@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "apps/command.h"
+#include "apps/neo_tx_command.h"
 #include "base/bytes.h"
 #include "crypto/secret_text.h"
 #include "crypto/uuid.h"
@@ -258,6 +259,7 @@ void add_tool_commands(CLI::App& root, Invocation& invocation) {
         add_group(root, {.name = "tool", .summary = "Small offline tools: no server needed"});
     add_neo_address(tool, invocation);
     add_neo_key(tool, invocation);
+    add_neo_tx_commands(tool, invocation);
 }
 
 }  // namespace adyton::apps
