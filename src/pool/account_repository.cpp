@@ -380,13 +380,13 @@ Result<std::int64_t> lock_free(Transaction& tx, const Allocation& allocation, st
         by_dialect(
             tx,
             "WITH picked AS MATERIALIZED (SELECT a.id FROM pool_accounts AS a "
-            "WHERE a.locked_by IS NULL AND NOT a.is_retiring "
+            "WHERE a.locked_by IS NULL AND NOT a.is_retiring AND a.unfinished_transfers = 0 "
             "AND NOT EXISTS (SELECT 1 FROM policy_freezes AS f WHERE f.scope = 'account' "
             "AND f.subject = a.id) ORDER BY a.last_used_at, a.id LIMIT $5) "
             "UPDATE pool_accounts SET locked_by = $1, locked_at = $2, lock_id = $3, "
             "lock_expires_at = $4, fencing = fencing + 1 WHERE id IN (SELECT id FROM picked)",
             "WITH picked AS MATERIALIZED (SELECT a.id FROM pool_accounts AS a "
-            "WHERE a.locked_by IS NULL AND NOT a.is_retiring "
+            "WHERE a.locked_by IS NULL AND NOT a.is_retiring AND a.unfinished_transfers = 0 "
             "AND NOT EXISTS (SELECT 1 FROM policy_freezes AS f WHERE f.scope = 'account' "
             "AND f.subject = CAST(a.id AS text)) ORDER BY a.last_used_at, a.id LIMIT $5 "
             "FOR UPDATE OF a SKIP LOCKED) "
@@ -643,6 +643,7 @@ Result<void> insert_postgres(
 // that is not zero keeps the account (A9).
 #define ADYTON_ROTATABLE                                                                  \
     "a.locked_by IS NULL AND NOT a.is_retiring AND a.created_at < $1 "                    \
+    "AND a.unfinished_transfers = 0 "                                                     \
     "AND NOT EXISTS (SELECT 1 FROM policy_freezes AS f WHERE f.scope = 'account' "        \
     "AND f.subject = CAST(a.id AS TEXT)) "                                                \
     "AND NOT EXISTS (SELECT 1 FROM pool_account_balances AS b WHERE b.account_id = a.id " \
@@ -690,12 +691,14 @@ Result<std::vector<std::string>> delete_retired(Transaction& tx, std::int64_t li
             by_dialect(
                 tx,
                 "SELECT a.id FROM pool_accounts AS a WHERE a.is_retiring AND a.locked_by IS NULL "
-                "AND NOT EXISTS (SELECT 1 FROM pool_account_balances AS b "
+                "AND a.unfinished_transfers = 0 AND NOT EXISTS (SELECT 1 FROM "
+                "pool_account_balances AS b "
                 "WHERE b.account_id = a.id AND b.amount > 0) "
                 "AND NOT EXISTS (SELECT 1 FROM policy_freezes AS f WHERE f.scope = 'account' "
                 "AND f.subject = a.id) ORDER BY a.id LIMIT $1",
                 "SELECT a.id FROM pool_accounts AS a WHERE a.is_retiring AND a.locked_by IS NULL "
-                "AND NOT EXISTS (SELECT 1 FROM pool_account_balances AS b "
+                "AND a.unfinished_transfers = 0 AND NOT EXISTS (SELECT 1 FROM "
+                "pool_account_balances AS b "
                 "WHERE b.account_id = a.id AND b.amount > 0) "
                 "AND NOT EXISTS (SELECT 1 FROM policy_freezes AS f WHERE f.scope = 'account' "
                 "AND f.subject = CAST(a.id AS text)) ORDER BY a.id LIMIT $1 "

@@ -10,6 +10,23 @@
 
 namespace adyton::pool {
 
+// How transfers behave (transfer.h).
+struct TransferOptions {
+    // Fees above this are refused: a contract that asks for more is not a token to move. Datoshi.
+    std::int64_t system_fee_max = 1'000'000'000;
+    std::int64_t unfinished_per_account_max = 256;
+    // How long a transaction may wait for its block, at least; short bounds how long it is unclear.
+    base::Duration validity = std::chrono::seconds(30);
+    // How long POST /transfer waits for the first answer of a node, at most.
+    base::Duration broadcast_wait = std::chrono::seconds(5);
+    std::uint32_t resend_blocks = 3;  // without a trace of it, send the same bytes again
+    base::Duration poll_min = std::chrono::milliseconds(250);
+    base::Duration poll_max = std::chrono::seconds(2);
+    // The lease of this process on its unfinished transfers: how long they stand still at most when
+    // it dies (a restart with the same instance name takes them back at once).
+    base::Duration lease = std::chrono::seconds(15);
+};
+
 // How one pool behaves; the defaults are the seed's (services.md 3.1) where it has any.
 struct PoolOptions {
     std::int64_t accounts_min = 200;
@@ -38,6 +55,8 @@ struct PoolOptions {
     // Accounts created in one unit of work, and by one POST /grow.
     std::int64_t create_step = 500;
     std::int64_t grow_step = 5'000;
+
+    TransferOptions transfers;
 };
 
 }  // namespace adyton::pool

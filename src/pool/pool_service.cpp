@@ -83,6 +83,13 @@ PoolService::Parts::Parts(PoolParts pool_parts, PoolKeys keys, PoolOptions pool_
       checkpoints(given.database, checkpoint_key),
       runner({given.instance, given.executor, given.database, given.random, given.logger}) {
     add_workers(runner, context, checkpoints);
+    if (given.neo != nullptr) {
+        workflow::StepRunner::Options driving{
+            given.instance, given.executor, given.database, given.random, given.logger};
+        driving.lease = options.transfers.lease;
+        transfers =
+            std::make_unique<Transfers>(context, *given.neo, std::move(driving), options.transfers);
+    }
 }
 
 PoolService::PoolService(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -110,9 +117,14 @@ Task<Result<std::unique_ptr<PoolService>>> PoolService::create(
 
 void PoolService::start() {
     parts_->runner.start();
+    if (parts_->transfers) parts_->transfers->start();
 }
 
 Task<void> PoolService::stop() {
+    if (parts_->transfers) {
+        auto resting = parts_->transfers->stop();
+        co_await std::move(resting);
+    }
     auto stopping = parts_->runner.stop();
     co_await std::move(stopping);
     // What was recorded since the last checkpoint is signed before the process ends.

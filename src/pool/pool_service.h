@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/task.h"
+#include "chain/neo_client.h"
 #include "crypto/aes_gcm.h"
 #include "neo/master_key.h"
 #include "policy/rule.h"
@@ -40,6 +41,7 @@ struct PoolParts {
     service::MetricsRegistry& metrics;
     std::string instance;  // unique among live processes
     base::Duration idempotency_keep = std::chrono::hours(24 * 7);
+    chain::NeoClient* neo = nullptr;  // null: no transfers
 };
 
 struct PoolKeys {

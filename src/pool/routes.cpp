@@ -389,6 +389,7 @@ void PoolService::register_routes(service::ServiceFrame& frame) {
     add("POST", "/balance", kService, &balance_route);
     add("POST", "/grow", kService, &grow_route);
     add("GET", "/audit/export", kService, &export_route);
+    register_transfer_routes(parts, frame);
     frame.add("POST", "/audit/checkpoint", kService, [&parts](Call call) {
         return checkpoint_route(parts, call);
     });

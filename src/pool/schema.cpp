@@ -519,9 +519,96 @@ CREATE TRIGGER pool_balances_stats_delete AFTER DELETE ON pool_account_balances
     FOR EACH STATEMENT EXECUTE FUNCTION pool_balances_stats_delete();
 )sql";
 
-constexpr std::array<storage::Migration, 2> kMigrations = {{
+constexpr std::string_view kTransfersSqlite = R"sql(
+ALTER TABLE pool_accounts
+    ADD COLUMN unfinished_transfers INTEGER NOT NULL DEFAULT 0 CHECK (unfinished_transfers >= 0);
+
+CREATE TABLE pool_transfers (
+    id TEXT PRIMARY KEY NOT NULL,
+    service_id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    payer_id TEXT NOT NULL,
+    to_address TEXT NOT NULL,
+    from_hash TEXT NOT NULL,
+    to_hash TEXT NOT NULL,
+    token TEXT NOT NULL,
+    amount TEXT NOT NULL,
+    amount_is_text INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    magic INTEGER NOT NULL,
+    tx_hash TEXT NOT NULL UNIQUE,
+    tx_bytes BLOB NOT NULL,
+    valid_until_block INTEGER NOT NULL,
+    system_fee INTEGER NOT NULL CHECK (system_fee >= 0),
+    network_fee INTEGER NOT NULL CHECK (network_fee >= 0),
+    reserved INTEGER NOT NULL,
+    payer_reserved INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    block_index INTEGER,
+    reason TEXT NOT NULL DEFAULT '',
+    updated_at INTEGER NOT NULL,
+    final_at INTEGER,
+    CHECK ((final_at IS NOT NULL) = (status IN ('confirmed', 'failed', 'expired')))
+) WITHOUT ROWID;
+CREATE INDEX pool_transfers_service ON pool_transfers (service_id, created_at, id);
+CREATE INDEX pool_transfers_account ON pool_transfers (account_id, created_at, id);
+CREATE INDEX pool_transfers_open ON pool_transfers (account_id) WHERE final_at IS NULL;
+CREATE INDEX pool_transfers_open_payer ON pool_transfers (payer_id)
+    WHERE final_at IS NULL AND payer_id <> account_id;
+CREATE INDEX pool_transfers_block ON pool_transfers (account_id, block_index)
+    WHERE block_index IS NOT NULL;
+CREATE INDEX pool_transfers_block_payer ON pool_transfers (payer_id, block_index)
+    WHERE block_index IS NOT NULL AND payer_id <> account_id;
+)sql";
+
+constexpr std::string_view kTransfersPostgres = R"sql(
+ALTER TABLE pool_accounts
+    ADD COLUMN unfinished_transfers bigint NOT NULL DEFAULT 0 CHECK (unfinished_transfers >= 0);
+
+CREATE TABLE pool_transfers (
+    id text PRIMARY KEY,
+    service_id text NOT NULL,
+    account_id text NOT NULL,
+    payer_id text NOT NULL,
+    to_address text NOT NULL,
+    from_hash text NOT NULL,
+    to_hash text NOT NULL,
+    token text NOT NULL,
+    amount text NOT NULL,
+    amount_is_text boolean NOT NULL,
+    data text NOT NULL,
+    magic bigint NOT NULL,
+    tx_hash text NOT NULL UNIQUE,
+    tx_bytes bytea NOT NULL,
+    valid_until_block bigint NOT NULL,
+    system_fee bigint NOT NULL CHECK (system_fee >= 0),
+    network_fee bigint NOT NULL CHECK (network_fee >= 0),
+    reserved boolean NOT NULL,
+    payer_reserved boolean NOT NULL,
+    created_at timestamptz NOT NULL,
+    status text NOT NULL,
+    block_index bigint,
+    reason text NOT NULL DEFAULT '',
+    updated_at timestamptz NOT NULL,
+    final_at timestamptz,
+    CHECK ((final_at IS NOT NULL) = (status IN ('confirmed', 'failed', 'expired')))
+);
+CREATE INDEX pool_transfers_service ON pool_transfers (service_id, created_at, id);
+CREATE INDEX pool_transfers_account ON pool_transfers (account_id, created_at, id);
+CREATE INDEX pool_transfers_open ON pool_transfers (account_id) WHERE final_at IS NULL;
+CREATE INDEX pool_transfers_open_payer ON pool_transfers (payer_id)
+    WHERE final_at IS NULL AND payer_id <> account_id;
+CREATE INDEX pool_transfers_block ON pool_transfers (account_id, block_index)
+    WHERE block_index IS NOT NULL;
+CREATE INDEX pool_transfers_block_payer ON pool_transfers (payer_id, block_index)
+    WHERE block_index IS NOT NULL AND payer_id <> account_id;
+)sql";
+
+constexpr std::array<storage::Migration, 3> kMigrations = {{
     {30, "pool_tables", kTablesSqlite, kTablesPostgres},
     {31, "pool_statistics", kTriggersSqlite, kTriggersPostgres},
+    {32, "pool_transfers", kTransfersSqlite, kTransfersPostgres},
 }};
 
 }  // namespace

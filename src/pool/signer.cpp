@@ -95,6 +95,11 @@ Result<AccountSignature> Signer::sign(
     return AccountSignature{signature, public_key};
 }
 
+Result<crypto::P256PublicKey> Signer::public_key(const KeyRecord& key) const {
+    TRY(const auto private_key, this->private_key(key));
+    return prove(key, private_key);
+}
+
 NewAccount Signer::create_account(std::string id) const {
     const auto key = neo::derive_account_key(master_, id);
     CHECK(key.has_value());

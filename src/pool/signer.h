@@ -44,6 +44,9 @@ public:
     // instead).
     Result<AccountSignature> sign(const KeyRecord& key, const crypto::Sha256Digest& digest) const;
 
+    // The public key, proven to be the account's. Errors as sign().
+    Result<crypto::P256PublicKey> public_key(const KeyRecord& key) const;
+
     // A fresh account. CHECKs what has probability 2^-255.
     NewAccount create_account(std::string id) const;
     // The fingerprint of an account whose address proves the key. Errors as sign().

@@ -114,6 +114,19 @@ Result<std::optional<StoredAnswer>> IdempotencyStore::begin(
     return std::move(stored->answer);
 }
 
+Result<std::optional<StoredAnswer>> IdempotencyStore::peek(
+    storage::Transaction& tx, const IdempotencyKey& key,
+    const crypto::Sha256Digest& request_digest) const {
+    TRY(const base::Timestamp now, tx.now());
+    TRY(std::optional<Stored> stored, find(tx, key));
+    if (!stored || stored->expires_at <= now) return std::optional<StoredAnswer>();
+    if (stored->request_digest != to_bytes(request_digest.view())) {
+        return Error::conflict(
+            "Idempotency-Key was used with another request", "idempotency_key_reused");
+    }
+    return std::move(stored->answer);
+}
+
 Result<void> IdempotencyStore::finish(
     storage::Transaction& tx, const IdempotencyKey& key, const StoredAnswer& answer) const {
     if (answer.body.size() > kBodyBytesMax) {

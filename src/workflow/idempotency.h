@@ -58,6 +58,11 @@ public:
     Result<std::optional<StoredAnswer>> begin(
         storage::Transaction& tx, const IdempotencyKey& key,
         const crypto::Sha256Digest& request_digest) const;
+    // The stored answer, or null, changing nothing: spares the work of a repetition before the unit
+    // that decides. Also in a read unit. Conflict: reason "idempotency_key_reused".
+    Result<std::optional<StoredAnswer>> peek(
+        storage::Transaction& tx, const IdempotencyKey& key,
+        const crypto::Sha256Digest& request_digest) const;
     // TooLarge: body over 4 MiB. Internal: begin() was not called in this unit.
     Result<void> finish(
         storage::Transaction& tx, const IdempotencyKey& key, const StoredAnswer& answer) const;

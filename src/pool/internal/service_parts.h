@@ -4,6 +4,7 @@
 #include "pool/context.h"
 #include "pool/master_key.h"
 #include "pool/pool_service.h"
+#include "pool/transfer.h"
 #include "pool/workers.h"
 #include "workflow/periodic.h"
 
@@ -23,6 +24,10 @@ struct PoolService::Parts {
     PoolContext context;
     audit::Checkpoints checkpoints;
     workflow::PeriodicRunner runner;
+    std::unique_ptr<Transfers> transfers;  // null: no chain is configured
 };
+
+// transfer_routes.cpp
+void register_transfer_routes(PoolService::Parts& parts, service::ServiceFrame& frame);
 
 }  // namespace adyton::pool

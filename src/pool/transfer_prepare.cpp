@@ -1,0 +1,337 @@
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "crypto/uuid.h"
+#include "neo/address.h"
+#include "neo/explain.h"
+#include "neo/token.h"
+#include "neo/verification_script.h"
+#include "pool/internal/transfer_core.h"
+#include "pool/lock_check.h"
+
+// From a request to signed bytes in the database.
+namespace adyton::pool {
+namespace {
+
+using policy::Operation;
+
+LockClaim claim_of(const CallContext& call, const TransferPlan& plan) {
+    return {call.service, plan.request.lock_id, plan.request.fencing};
+}
+
+// The lock of the account as claimed, and of the payer by the same service.
+Result<void> check_locks(
+    storage::Transaction& tx, const CallContext& call, const TransferPlan& plan,
+    std::optional<SigningRecord>& from, std::optional<SigningRecord>& payer) {
+    TRY(const base::Timestamp now, tx.now());
+    TRY(from, accounts::find_for_signing(tx, plan.account_id, call.service));
+    if (!from) return unknown_account();
+    TRY_VOID(check_lock(from->lock, claim_of(call, plan), now));
+    if (!plan.sponsored()) return {};
+    TRY(payer, accounts::find_for_signing(tx, plan.payer_id, call.service));
+    if (!payer) return unknown_account();
+    auto checked = check_lock(payer->lock, {call.service, "", {}}, now);
+    if (!checked) return std::move(checked).error().with_context("fee_account_id");
+    return {};
+}
+
+Result<TransferParty> make_party(const Signer& signer, KeyRecord key) {
+    TRY(const auto public_key, signer.public_key(key));
+    return TransferParty{std::move(key), public_key, neo::account_script_hash(public_key)};
+}
+
+std::string stored_body(const std::string& id) {
+    std::string body;
+    base::JsonWriter out(body);
+    out.begin_object().member("transfer_id", std::string_view(id)).end_object();
+    return body;
+}
+
+Result<std::string> stored_id(const std::string& body) {
+    auto json = base::Json::parse(body);
+    const base::Json* const id = json ? json->find("transfer_id") : nullptr;
+    if (id == nullptr || !id->is_string()) {
+        return Error::corrupt_data("the answer stored under an Idempotency-Key is malformed");
+    }
+    return id->string_value();
+}
+
+std::uint32_t draw_nonce(base::RandomSource& random) {
+    std::array<std::uint8_t, 4> bytes{};
+    random.fill(bytes);
+    std::uint32_t nonce = 0;
+    for (const std::uint8_t byte : bytes) nonce = nonce << 8 | byte;
+    return nonce;
+}
+
+// What the account can still spend must cover the transfer (neo.md 6.4). `spent` is what its other
+// transfers may take beyond the balance that was read.
+Result<void> check_funds(
+    base::Amount balance, base::Amount spent, base::Amount wanted, std::string_view what) {
+    const auto needed = spent.plus(wanted);
+    if (needed && *needed <= balance) return {};
+    if (wanted <= balance) {
+        return Error::conflict(
+            "unfinished transfers of the account may take the " + std::string(what) +
+                "; try again when they are final",
+            "balance_reserved");
+    }
+    return Error::conflict(
+        "the account holds too little for the " + std::string(what), "insufficient_balance");
+}
+
+Result<void> check_all_funds(
+    storage::Transaction& tx, const TransferPlan& plan, const TransferDraft& draft) {
+    const neo::ScriptHash& gas = neo::gas_token().contract;
+    base::Amount fees(
+        static_cast<std::uint64_t>(draft.transaction.system_fee + draft.transaction.network_fee));
+    const bool gas_from_payer = plan.token == gas && !plan.sponsored();
+    TRY(const auto spent, transfers::outgoing(tx, plan.payer_id, plan.token, draft.height));
+    base::Amount from_gas = fees;
+    if (gas_from_payer) {
+        const auto sum = fees.plus(plan.request.amount);
+        if (!sum) return Error::unprocessable("amount is out of range", "amount_out_of_range");
+        from_gas = *sum;
+    }
+    TRY_VOID(check_funds(
+        draft.payer_gas, spent.gas, from_gas, gas_from_payer ? "amount and the fees" : "fees"));
+    if (gas_from_payer) return {};
+    if (!plan.sponsored()) {
+        return check_funds(draft.from_token, spent.token, plan.request.amount, "amount");
+    }
+    TRY(const auto from_spent, transfers::outgoing(tx, plan.account_id, plan.token, draft.height));
+    return check_funds(draft.from_token, from_spent.token, plan.request.amount, "amount");
+}
+
+// The rules on what the bytes really do, for each account that signs, and their reservations.
+struct PolicyOutcome {
+    std::string rule;
+    bool reserved = false;
+    bool payer_reserved = false;
+};
+
+Result<PolicyOutcome> apply_policy(
+    storage::Transaction&, const PoolContext& pool, CallContext& call, const TransferParties&,
+    const neo::Explanation&, neo::NetworkMagic, const std::string&) {
+    PolicyOutcome outcome;
+    const auto& decision = pool.policy.decide(call.service, Operation::Transfer);
+    TRY_VOID(pool.policy.check(call.service, Operation::Transfer));
+    outcome.rule = std::string(decision.rule);
+    return outcome;
+}
+
+void write_audit(
+    base::JsonWriter& out, const TransferRecord& record, const SigningRecord& from,
+    const std::string& rule, const CallContext& call) {
+    out.member("transfer_id", std::string_view(record.id));
+    out.member("account_id", std::string_view(record.account_id));
+    if (record.sponsored()) out.member("fee_account_id", std::string_view(record.payer_id));
+    out.member("token", std::string_view(record.token.to_string()));
+    out.member("to", std::string_view(neo::Address(record.to).to_string()));
+    out.member("amount", std::string_view(record.amount.to_string()));
+    out.member("tx_hash", std::string_view(record.hash.to_string()));
+    out.member("network_magic", static_cast<std::int64_t>(record.magic));
+    out.member("system_fee", record.system_fee).member("network_fee", record.network_fee);
+    out.member("valid_until_block", static_cast<std::int64_t>(record.valid_until_block));
+    out.member("lock_id", std::string_view(from.lock.lock_id));
+    out.member("fencing", from.lock.fencing);
+    out.member("rule", std::string_view(rule));
+    out.member("trace_id", std::string_view(call.trace_id));
+}
+
+TransferRecord make_record(
+    const std::string& id, const CallContext& call, const TransferPlan& plan,
+    const TransferParties& parties, const TransferDraft& draft, neo::NetworkMagic magic) {
+    TransferRecord record;
+    record.id = id;
+    record.service = call.service;
+    record.account_id = plan.account_id;
+    record.payer_id = plan.payer_id;
+    record.to_address = plan.request.to_address;
+    record.from = parties.from.account;
+    record.to = plan.to;
+    record.token = plan.token;
+    record.amount = plan.request.amount;
+    record.form = plan.request.form;
+    record.data = plan.request.data;
+    record.magic = magic;
+    record.hash = draft.hash;
+    record.valid_until_block = draft.transaction.valid_until_block;
+    record.system_fee = draft.transaction.system_fee;
+    record.network_fee = draft.transaction.network_fee;
+    return record;
+}
+
+Error chain_error(Error error) {
+    // Whatever a node does wrong, it is not the caller's fault.
+    if (error.code() == ErrorCode::CorruptData || error.code() == ErrorCode::PermissionDenied) {
+        return Error::unavailable("the chain cannot be asked now: " + error.message(), "chain");
+    }
+    return error;
+}
+
+}  // namespace
+
+// Replays, unknown accounts and foreign locks end here, before a node is asked.
+Task<Result<Transfers::Core::Preview>> Transfers::Core::preview(
+    CallContext& call, const TransferPlan& plan) {
+    std::optional<SigningRecord> from;
+    std::optional<SigningRecord> payer;
+    std::optional<workflow::StoredAnswer> stored;
+    auto unit = [&](storage::Transaction& tx) -> Result<void> {
+        if (call.idempotent) {
+            TRY(stored,
+                pool.idempotency.peek(tx, call.idempotent->key, call.idempotent->request_digest));
+            if (stored) return {};
+        }
+        return check_locks(tx, call, plan, from, payer);
+    };
+    auto read = pool.database.read(unit);
+    CO_TRY_VOID(co_await std::move(read));
+    Preview preview;
+    if (stored) {
+        CO_TRY(preview.replayed_id, stored_id(stored->body));
+        co_return preview;
+    }
+    CO_TRY(auto from_party, make_party(pool.signer, std::move(from->key)));
+    preview.parties = TransferParties{std::move(from_party), {}};
+    if (payer) {
+        CO_TRY(preview.parties->payer, make_party(pool.signer, std::move(payer->key)));
+    }
+    co_return preview;
+}
+
+// Asks the chain what the transfer would do, cost and leave (neo.md 6.2, steps 1 to 4).
+Task<Result<TransferDraft>> Transfers::Core::draft(
+    const TransferPlan& plan, const TransferParties& parties) {
+    TransferDraft draft;
+    neo::Transaction& transaction = draft.transaction;
+    transaction.signers = transfer_signers(parties);
+    transaction.script = transfer_script(plan, parties);
+    auto ask_network = chain.network();
+    const auto network = co_await std::move(ask_network);
+    if (!network) co_return chain_error(network.error());
+    auto ask_count = chain.block_count();
+    const auto count = co_await std::move(ask_count);
+    if (!count) co_return chain_error(count.error());
+
+    // The balances first: what is read later than the height of theirs can only be newer.
+    std::vector<chain::BalanceQuery> queries;
+    queries.push_back({neo::gas_token().contract, parties.fee_payer().account});
+    queries.push_back({plan.token, parties.from.account});
+    if (queries[0].token == queries[1].token && queries[0].account == queries[1].account) {
+        queries.pop_back();
+    }
+    auto ask_balances = chain.balances(queries, 1);
+    const auto balances = co_await std::move(ask_balances);
+    draft.height = std::numeric_limits<std::uint32_t>::max();
+    for (const auto& reading : balances) {
+        if (reading.kind != chain::BalanceReading::Kind::Agreed) {
+            co_return Error::unavailable(
+                "the account's balance is not known now: " + reading.reason, "chain");
+        }
+        draft.height = std::min(draft.height, reading.height);
+    }
+    CHECK(balances.size() == queries.size());
+    draft.payer_gas = balances.front().amount;
+    draft.from_token = balances.back().amount;
+
+    auto simulate = chain.invoke_script(transaction.script, transaction.signers);
+    const auto simulated = co_await std::move(simulate);
+    if (!simulated) co_return chain_error(simulated.error());
+    if (simulated->state != chain::VmState::Halt) {
+        co_return Error::unprocessable(
+            "the transfer would fail: " + simulated->exception.substr(0, 300),
+            "transfer_would_fail");
+    }
+    transaction.system_fee = simulated->gas_consumed;
+    if (transaction.system_fee < 0 || transaction.system_fee > options.system_fee_max) {
+        co_return Error::unprocessable(
+            "the token's contract asks " + std::to_string(transaction.system_fee) +
+                " datoshi for a transfer",
+            "fee_too_high");
+    }
+    transaction.nonce = draw_nonce(pool.random);
+    transaction.valid_until_block = last_block(*count, *network, options);
+    transaction.witnesses = unsigned_witnesses(parties);
+    auto ask_fee = chain.network_fee(transaction);
+    const auto fee = co_await std::move(ask_fee);
+    if (!fee) co_return chain_error(fee.error());
+    transaction.network_fee = *fee;
+    const auto checked = neo::check(transaction);
+    if (!checked) co_return Error::internal(checked.error().message());
+    draft.hash = neo::hash(transaction);
+    co_return draft;
+}
+
+// The one unit of work. May run twice: everything it makes but the rows is set anew.
+Result<std::string> Transfers::Core::prepare_in(
+    storage::Transaction& tx, CallContext& call, const TransferPlan& plan,
+    const TransferParties& parties, const TransferDraft& draft, Prepared& out) {
+    // The rows of the accounts first, in order: transfers of one account go one after another.
+    const bool payer_first = plan.payer_id < plan.account_id;
+    const std::int64_t most = options.unfinished_per_account_max;
+    if (payer_first) {
+        TRY_VOID(transfers::begin_on_account(tx, plan.payer_id, most, false));
+    }
+    TRY_VOID(transfers::begin_on_account(tx, plan.account_id, most, true));
+    if (plan.sponsored() && !payer_first) {
+        TRY_VOID(transfers::begin_on_account(tx, plan.payer_id, most, false));
+    }
+    std::optional<SigningRecord> from;
+    std::optional<SigningRecord> payer;
+    TRY_VOID(check_locks(tx, call, plan, from, payer));
+    TRY_VOID(check_all_funds(tx, plan, draft));
+
+    TransferRecord record = make_record(out.id, call, plan, parties, draft, chain.magic());
+    const neo::Explanation explanation = neo::explain(draft.transaction);
+    TRY(const PolicyOutcome outcome,
+        apply_policy(tx, pool, call, parties, explanation, chain.magic(), record.id));
+    record.reserved = outcome.reserved;
+    record.payer_reserved = outcome.payer_reserved;
+    TRY(record.created_at, tx.now());
+    record.updated_at = record.created_at;
+
+    const auto before = executor.steady_now();
+    at(TransferPoint::BeforeSign);
+    TRY(record.bytes, sign_transfer(pool.signer, chain.magic(), draft, parties));
+    at(TransferPoint::AfterSign);
+    times.sign += static_cast<std::uint64_t>((executor.steady_now() - before).count());
+
+    TRY_VOID(transfers::insert(tx, record));
+    workflow::NewRun run;
+    run.id = record.id;
+    run.kind = kTransferRunKind;
+    run.subject = record.account_id;
+    run.step = kSendStep;
+    TRY(out.run, workflow::insert_run(tx, run, runner.driver()));
+    TRY_VOID(pool::record(tx, pool, "pool.transfer", call.service, [&](base::JsonWriter& writer) {
+        write_audit(writer, record, *from, outcome.rule, call);
+    }));
+    const std::string id = record.id;
+    out.record = std::move(record);
+    return stored_body(id);
+}
+
+Task<Result<Transfers::Core::Prepared>> Transfers::Core::prepare(
+    CallContext& call, const TransferPlan& plan, const TransferParties& parties,
+    const TransferDraft& draft) {
+    Prepared prepared;
+    prepared.id = crypto::uuid_v4(pool.random);
+    auto unit = [&](storage::Transaction& tx) -> Result<Decided> {
+        prepared.record.reset();
+        prepared.run.reset();
+        return once(tx, pool, call, Remember::Successes, [&] {
+            return prepare_in(tx, call, plan, parties, draft, prepared);
+        });
+    };
+    auto write = pool.database.write(std::move(unit));
+    CO_TRY(auto decided, co_await std::move(write));
+    CO_TRY(const std::string body, std::move(decided).take());
+    CO_TRY(prepared.id, stored_id(body));
+    if (call.replayed) prepared.record.reset();
+    co_return prepared;
+}
+
+}  // namespace adyton::pool
