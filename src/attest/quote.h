@@ -11,7 +11,7 @@
 
 // Intel DCAP quotes, versions 3 (SGX), 4 and 5 (TDX), taken apart and not yet believed: nothing
 // here checks a signature. Integers are little endian. Source: Intel SGX ECDSA and TDX DCAP quoting
-// library API references; the repository's docs/attestation.md says what is checked where.
+// library API references; docs/attestation.md says what is checked in which order.
 namespace adyton::attest {
 
 // The largest quote that is read; padding included.
