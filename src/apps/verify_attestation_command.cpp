@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -19,6 +18,7 @@
 #include "attest/refusal.h"
 #include "attest/snp_report.h"
 #include "base/bytes.h"
+#include "base/event_loop.h"
 #include "base/json.h"
 
 namespace adyton::apps {
@@ -73,8 +73,9 @@ Result<base::Bytes> der_of(const std::string& path) {
 
 Result<base::Timestamp> time_of(const AttestationOptions& options) {
     if (options.at.empty()) {
-        return std::chrono::time_point_cast<std::chrono::microseconds>(
-            std::chrono::system_clock::now());
+        base::WorkerThreads workers(1);
+        const base::EventLoop clock(workers);
+        return clock.now();
     }
     const auto at = base::parse_rfc3339(options.at);
     if (!at) return Error::invalid_argument("--at wants a time such as 2025-07-04T10:00:00Z");
