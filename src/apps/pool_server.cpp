@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/neo_connection.h"
 #include "apps/schema.h"
 #include "apps/version.h"
 #include "audit/audit_log.h"
@@ -163,6 +164,7 @@ struct PoolServer::Parts {
     std::unique_ptr<storage::Database> database;
     std::unique_ptr<audit::AuditLog> audit;
     std::optional<policy::Policy> policy;
+    std::unique_ptr<NeoConnection> neo;  // null: no node is configured
     std::unique_ptr<pool::PoolService> pool;
     std::unique_ptr<attest::IdentityResolver> identity;
     std::optional<service::ServiceFrame> frame;
@@ -177,6 +179,7 @@ Result<void> PoolServer::Parts::open() {
     TRY(auto loaded, trust.load());
     TRY(instance, service::Instance::open(inputs.config.get(settings::kDataDir), random));
     TRY_VOID(open_storage());
+    TRY(neo, NeoConnection::open(inputs.config, runtime.main_loop(), *logger));
     TRY_VOID(build_pool(std::move(keys)));
     TRY_VOID(build_host(std::move(loaded)));
     return {};
@@ -197,6 +200,7 @@ Result<void> PoolServer::Parts::build_pool(pool::PoolKeys keys) {
     pool::PoolParts parts{*database, loop,           *logger,
                           *audit,    *policy,        random,
                           metrics,   instance->id(), inputs.config.get(settings::kIdempotencyKeep)};
+    if (neo != nullptr) parts.neo = &neo->client();
     TRY(pool, loop.run_until_done(pool::PoolService::create(
                   std::move(parts), std::move(keys), pool_options(inputs.config))));
     return {};
@@ -214,7 +218,11 @@ Result<void> PoolServer::Parts::build_host(service::TrustLoader::Trust loaded) {
     TRY(options.access_log, service::parse_access_log(inputs.config.get(settings::kLogAccess)));
     options.openapi = pool::openapi_json();
     options.serve_metrics = inputs.config.get(settings::kMetricsEnabled);
-    options.info = [this] { return pool->info(); };
+    options.info = [this] {
+        base::Json info = pool->info();
+        if (neo != nullptr) info.set("neo", neo->info());
+        return info;
+    };
     frame.emplace(std::move(options), *identity, runtime.main_loop(), metrics, *logger);
     pool->register_routes(*frame);
 
@@ -225,7 +233,10 @@ Result<void> PoolServer::Parts::build_host(service::TrustLoader::Trust loaded) {
     hosting.drain_timeout = inputs.config.get(settings::kHttpDrainTimeout);
     hosting.load_tls = [this] { return reload(); };
     host.emplace(runtime, *frame, std::move(hosting));
-    host->on_drained([this] { return pool->stop(); });
+    host->on_drained([this] {
+        if (neo != nullptr) neo->stop();
+        return pool->stop();
+    });
     return host->start();
 }
 
@@ -268,6 +279,7 @@ void PoolServer::Parts::log_start() const {
                     {"audit_durability", relaxed ? "relaxed" : "durable"},
                     {"database", url.empty() ? std::string("sqlite, in the data directory")
                                              : storage::redact_url(url)},
+                    {"neo_nodes", neo != nullptr ? neo->client().endpoints().size() : 0},
                     {"instance", instance->id()},
                     {"policy_digest", policy->digest()},
                     {"master_key_hash", pool->master_key_hash()}});
@@ -287,6 +299,7 @@ Result<void> PoolServer::run() {
     parts_->log_start();
     Parts* const parts = parts_.get();
     parts->runtime.main_loop().post([parts] {
+        if (parts->neo != nullptr) parts->neo->start();
         parts->pool->start();
         parts->host->set_running();
     });

@@ -19,6 +19,7 @@
 #include "near/account_id.h"
 #include "near/hash.h"
 #include "near/keys.h"
+#include "near/nonce.h"
 
 namespace adyton::chain {
 
@@ -43,12 +44,13 @@ enum class SignedFate {
     Dead,      // it did not land and never can
 };
 
-// A payload for the intents contract (near.md 4): dead once its deadline has passed in a final
-// block without its nonce being used.
+// A payload for the intents contract (near.md 3): dead once its deadline has passed in a final
+// block without its nonce being used. The contract may forget versioned nonces after the deadline
+// of their own: from then on nothing is proven, and the payload counts as Consumed.
 struct NearPayloadRef {
     near::AccountId contract;  // "intents.near"
     near::AccountId signer;
-    std::string nonce;  // base64 of 32 bytes, as signed
+    near::MessageNonce nonce;
     base::Timestamp deadline;
 };
 

@@ -1,0 +1,298 @@
+#include "chain/near_client.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/sim_executor.h"
+#include "chain/chain_test_support.h"
+
+namespace adyton::chain {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::FakeNode;
+using testing::FakeTransport;
+using testing::json;
+
+constexpr std::string_view kHash = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
+constexpr std::string_view kKey = "ed25519:4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
+
+base::Json result(base::Json value) {
+    return base::Json::object().set("result", std::move(value));
+}
+
+base::Json handler_error(const char* cause, const char* name = "HANDLER_ERROR") {
+    base::Json error = json(R"({"code":-32000,"message":"Server error","data":"text"})");
+    error.set("name", base::Json::string(name));
+    error.set("cause", base::Json::object().set("name", base::Json::string(cause)));
+    return base::Json::object().set("error", std::move(error));
+}
+
+// What a fake node says about the chain.
+struct State {
+    std::string chain_id = "mainnet";
+    std::uint64_t height = 1000;
+    std::uint64_t time_ns = 1'800'000'000'000'000'000;
+    std::uint64_t view_height = 0;  // zero: height
+    base::Json query;               // the answer, result or error
+};
+
+class NearClientTest : public ::testing::Test {
+protected:
+    NearClientTest() {
+        tell(a, state_a);
+        tell(b, state_b);
+    }
+
+    static void tell(FakeNode& node, State& state) {
+        node.methods["status"] = [&state](const base::Json&) {
+            return result(base::Json::object().set("chain_id", base::Json::string(state.chain_id)));
+        };
+        node.methods["block"] = [&state](const base::Json&) {
+            base::Json header = base::Json::object();
+            header.set("height", base::Json::unsigned_integer(state.height));
+            header.set("hash", base::Json::string(std::string(kHash)));
+            header.set("timestamp", base::Json::unsigned_integer(state.time_ns));
+            return result(base::Json::object().set("header", std::move(header)));
+        };
+        node.methods["query"] = [&state](const base::Json&) {
+            base::Json answer = state.query;
+            if (const base::Json* value = answer.find("result"); value != nullptr) {
+                base::Json copy = *value;
+                copy.set(
+                    "block_height", base::Json::unsigned_integer(
+                                        state.view_height != 0 ? state.view_height : state.height));
+                copy.set("block_hash", base::Json::string(std::string(kHash)));
+                answer.set("result", std::move(copy));
+            }
+            return answer;
+        };
+    }
+
+    void open(std::vector<std::string> urls) {
+        NearClientOptions options;
+        options.endpoints.urls = std::move(urls);
+        auto created = NearRpcClient::create(options, transport, executor, base::null_logger());
+        ASSERT_TRUE(created) << created.error().message();
+        client = *std::move(created);
+        executor.run_until_done(client->refresh());
+    }
+    void open_two() { open({"http://a", "http://b"}); }
+    void both_say(const char* text) { state_a.query = state_b.query = result(json(text)); }
+
+    auto find_key() { return executor.run_until_done(client->find_access_key(account, key)); }
+    auto payload_fate(near::MessageNonce nonce, std::int64_t deadline_s) {
+        NearPayloadRef payload{
+            *near::AccountId::parse("intents.near"), account, nonce,
+            base::Timestamp(std::chrono::seconds(deadline_s))};
+        return executor.run_until_done(client->payload_fate(payload));
+    }
+    auto delegate_fate(std::uint64_t nonce, std::uint64_t height_max) {
+        NearDelegateRef delegate{account, key, nonce, height_max};
+        return executor.run_until_done(client->delegate_fate(delegate));
+    }
+
+    base::SimExecutor executor{5};
+    FakeTransport transport{executor};
+    FakeNode& a = transport.add("a:80");
+    FakeNode& b = transport.add("b:80");
+    State state_a;
+    State state_b;
+    std::unique_ptr<NearRpcClient> client;
+    const near::AccountId account = *near::AccountId::parse("alice.near");
+    const near::PublicKey key = *near::PublicKey::parse(kKey);
+};
+
+TEST_F(NearClientTest, TheLastFinalBlockIsRead) {
+    open({"http://a"});
+    const auto block = executor.run_until_done(client->final_block());
+    ASSERT_TRUE(block) << block.error().message();
+    EXPECT_EQ(block->height, 1000U);
+    EXPECT_EQ(client->endpoints()[0].height, 1000U);
+}
+
+TEST_F(NearClientTest, AnotherChainIsRefused) {
+    state_a.chain_id = "testnet";
+    open({"http://a"});
+    const auto block = executor.run_until_done(client->final_block());
+    ASSERT_FALSE(block);
+    EXPECT_EQ(block.error().code(), ErrorCode::PermissionDenied);
+    EXPECT_EQ(client->endpoints()[0].reason, "the node is on testnet, configured is mainnet");
+}
+
+TEST_F(NearClientTest, AKeyIsFoundOrAQuorumSaysThatThereIsNone) {
+    open_two();
+    both_say(R"({"nonce":5,"permission":"FullAccess"})");
+    ASSERT_TRUE(find_key());
+    EXPECT_EQ((*find_key())->nonce, 5U);
+
+    state_a.query = result(json(R"({"error":"access key x does not exist","logs":[]})"));
+    EXPECT_EQ((*find_key())->nonce, 5U) << "one that does not know it yet";
+    state_b.query = handler_error("UNKNOWN_ACCESS_KEY");
+    const auto none = find_key();
+    ASSERT_TRUE(none) << none.error().message();
+    EXPECT_FALSE(none->has_value());
+}
+
+TEST_F(NearClientTest, NoErrorIsEverAnAbsence) {
+    open_two();
+    state_a.query = handler_error("UNKNOWN_ACCESS_KEY");
+    for (const base::Json& answer :
+         {handler_error("INTERNAL_ERROR"), handler_error("UNAVAILABLE_SHARD"),
+          handler_error("UNKNOWN_BLOCK"), handler_error("PARSE_ERROR", "REQUEST_VALIDATION_ERROR"),
+          result(json("{}")), result(json(R"({"permission":"FullAccess"})"))}) {
+        state_b.query = answer;
+        const auto found = find_key();
+        ASSERT_FALSE(found) << answer.dump();
+        EXPECT_EQ(found.error().code(), ErrorCode::Unavailable) << answer.dump();
+    }
+    b.before = Error::unavailable("refused");
+    EXPECT_FALSE(find_key());
+}
+
+TEST_F(NearClientTest, APanicOfAViewIsTheContractsWord) {
+    open_two();
+    both_say(R"({"error":"wasm execution failed with error: HostError","logs":[]
+})");
+    const auto contract = *near::AccountId::parse("gate.near");
+const auto panicked =
+    executor.run_until_done(client->call_function(contract, "get", base::Bytes{'{', '}'}));
+ASSERT_FALSE(panicked);
+EXPECT_EQ(panicked.error().code(), ErrorCode::Unprocessable);
+both_say(R"({"error":"account gate.near does not exist while viewing","logs":[]})");
+EXPECT_EQ(
+    executor.run_until_done(client->call_function(contract, "get", {})).error().code(),
+    ErrorCode::NotFound);
+both_say(R"({"result":[116,114,117,101],"logs":[]})");
+const auto view = executor.run_until_done(client->call_function(contract, "get", {}));
+ASSERT_TRUE(view);
+EXPECT_EQ(base::as_text(view->result), "true");
+}
+
+TEST_F(NearClientTest, ABroadcastIsOfferedOnceAndJudgedByItsHash) {
+    open_two();
+    const auto hash = *near::TransactionHash::parse(kHash);
+    base::Json answer = result(base::Json::string(std::string(kHash)));
+    a.methods["broadcast_tx_async"] = [&answer](const base::Json& params) {
+        EXPECT_EQ(params.dump(), R"(["AQID"])");
+        return answer;
+    };
+    const auto broadcast = [&] {
+        return executor.run_until_done(client->broadcast({1, 2, 3}, hash));
+    };
+    using Kind = NearSendOutcome::Kind;
+    EXPECT_EQ(broadcast().kind, Kind::Accepted);
+    answer = result(base::Json::string("11111111111111111111111111111111"));
+    EXPECT_EQ(broadcast().kind, Kind::Unknown);
+    answer = handler_error("INVALID_TRANSACTION");
+    EXPECT_EQ(broadcast().kind, Kind::Refused);
+    EXPECT_EQ(broadcast().cause, "INVALID_TRANSACTION");
+    answer = handler_error("TIMEOUT_ERROR");
+    EXPECT_EQ(broadcast().kind, Kind::Unknown);
+    a.after_method.emplace("broadcast_tx_async", Error::outcome_unknown("lost"));
+    EXPECT_EQ(broadcast().kind, Kind::Unknown);
+    EXPECT_EQ(b.count("broadcast_tx_async"), 0U);
+    a.before = b.before = Error::unavailable("refused");
+    EXPECT_EQ(broadcast().kind, Kind::NotSent);
+}
+
+TEST_F(NearClientTest, ATransactionIsUnknownOnlyToAQuorum) {
+    open_two();
+    const auto hash = *near::TransactionHash::parse(kHash);
+    const auto find = [&] {
+        return executor.run_until_done(client->find_transaction(hash, account));
+    };
+    base::Json answer_a = handler_error("UNKNOWN_TRANSACTION");
+    base::Json answer_b = answer_a;
+    a.methods["EXPERIMENTAL_tx_status"] = [&answer_a](const base::Json&) { return answer_a; };
+    b.methods["EXPERIMENTAL_tx_status"] = [&answer_b](const base::Json&) { return answer_b; };
+    ASSERT_TRUE(find());
+    EXPECT_FALSE(find()->has_value());
+    answer_b = handler_error("TIMEOUT_ERROR");
+    EXPECT_EQ(find().error().code(), ErrorCode::Unavailable);
+    answer_b = result(json(R"({"final_execution_status":"FINAL","status":{"SuccessValue":""}})"));
+    ASSERT_TRUE(find());
+    EXPECT_EQ((*find())->status, NearTransaction::Status::Success);
+}
+
+// What was signed
+
+constexpr std::int64_t kNow = 1'800'000'000;  // the fake blocks' time
+const near::MessageNonce kLegacy{};
+
+TEST_F(NearClientTest, APayloadIsOpenUntilItsDeadlineHasPassedOnChain) {
+    open_two();
+    both_say(R"({"result":[102,97,108,115,101],"logs":[]})");
+    EXPECT_EQ(*payload_fate(kLegacy, kNow), SignedFate::Open);
+    EXPECT_EQ(*payload_fate(kLegacy, kNow - 5), SignedFate::Open) << "within the margin";
+    EXPECT_EQ(*payload_fate(kLegacy, kNow - 6), SignedFate::Dead);
+    state_b.time_ns -= 10'000'000'000;
+    EXPECT_EQ(*payload_fate(kLegacy, kNow - 6), SignedFate::Open) << "the second node is behind";
+}
+
+TEST_F(NearClientTest, AUsedNonceIsConsumedAndBelievedFromOneNode) {
+    open_two();
+    both_say(R"({"result":[102,97,108,115,101],"logs":[]})");
+    state_b.query = result(json(R"({"result":[116,114,117,101],"logs":[]})"));
+    EXPECT_EQ(*payload_fate(kLegacy, kNow - 100), SignedFate::Consumed);
+}
+
+TEST_F(NearClientTest, APayloadsDeathNeedsTwoProperAnswers) {
+    open_two();
+    both_say(R"({"result":[102,97,108,115,101],"logs":[]})");
+    for (const base::Json& answer :
+         {handler_error("UNKNOWN_ACCOUNT"), handler_error("INTERNAL_ERROR"),
+          result(json(R"({"error":"wasm execution failed","logs":[]})")),
+          result(json(R"({"result":[],"logs":[]})")),
+          result(json(R"({"result":[110,117,108,108],"logs":[]})"))}) {
+        state_b.query = answer;
+        const auto unclear = payload_fate(kLegacy, kNow - 100);
+        ASSERT_FALSE(unclear) << answer.dump();
+        EXPECT_EQ(unclear.error().code(), ErrorCode::Unavailable);
+    }
+    state_b.query = state_a.query;
+    state_b.view_height = 999;  // asked at a block before the one that showed the end
+    EXPECT_FALSE(payload_fate(kLegacy, kNow - 100));
+}
+
+TEST_F(NearClientTest, ANonceThatTheContractMayHaveForgottenGivesNothingBack) {
+    open_two();
+    both_say(R"({"result":[102,97,108,115,101],"logs":[]})");
+    base::SeededRandom random(1);
+    const auto nonce = [&random](std::int64_t deadline) {
+        return near::VersionedNonce::create(
+                   {}, base::Timestamp(std::chrono::seconds(deadline)), random)
+            .encode();
+    };
+    EXPECT_EQ(*payload_fate(nonce(kNow + 1), kNow - 59), SignedFate::Dead);
+    EXPECT_EQ(*payload_fate(nonce(kNow - 1), kNow - 61), SignedFate::Consumed);
+    near::MessageNonce later = nonce(kNow + 1000);
+    later.bytes[4] = 7;  // a version that nobody knows yet
+    EXPECT_EQ(*payload_fate(later, kNow - 61), SignedFate::Consumed);
+}
+
+TEST_F(NearClientTest, ADelegateDiesOfItsHeightOnly) {
+    open_two();
+    both_say(R"({"nonce":5,"permission":"FullAccess"})");
+    EXPECT_EQ(*delegate_fate(6, 1000), SignedFate::Open);
+    EXPECT_EQ(*delegate_fate(6, 997), SignedFate::Open) << "within the margin";
+    EXPECT_EQ(*delegate_fate(6, 996), SignedFate::Dead);
+    EXPECT_EQ(*delegate_fate(5, 2000), SignedFate::Consumed);
+    EXPECT_EQ(*delegate_fate(4, 10), SignedFate::Consumed);
+    state_b.view_height = 999;
+    EXPECT_FALSE(delegate_fate(6, 10));
+}
+
+TEST_F(NearClientTest, ADelegateOfAKeyThatIsGoneGivesNothingBack) {
+    open_two();
+    state_a.query = state_b.query = handler_error("UNKNOWN_ACCESS_KEY");
+    EXPECT_EQ(*delegate_fate(6, 2000), SignedFate::Open) << "the key may come yet";
+    EXPECT_EQ(*delegate_fate(6, 10), SignedFate::Consumed);
+}
+
+}  // namespace
+}  // namespace adyton::chain
