@@ -52,7 +52,8 @@ using NameSet = std::set<std::string, std::less<>>;
 // token. For a rule that allows, `tokens` and `destinations` must hold for every movement of the
 // action, of which there must be one; deposits of one smallest unit or none are passed over when
 // the action moves something else (contracts demand one yoctoNEAR as a sign of a full key). For a
-// rule that denies, one movement for which both hold is enough, deposits included.
+// rule that denies, one movement for which both hold is enough; a deposit of zero has a destination
+// but no token.
 struct Conditions {
     std::optional<NameSet> chains;
     std::optional<std::set<ActionKind>> operations;

@@ -2,9 +2,12 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "crypto/digest.h"
 #include "policy/internal/limit_fields.h"
 #include "policy/rule.h"
+#include "policy/service_verdict.h"
+#include "policy/value_policy.h"
 
 namespace adyton::policy {
 namespace {
@@ -18,6 +21,18 @@ bool matches(const Rule& rule, std::string_view service, Operation operation) {
         std::find(rule.operations.begin(), rule.operations.end(), operation) !=
             rule.operations.end();
     return service_matches && operation_matches;
+}
+
+ValueRule value_rule(const Rule& rule) {
+    ValueRule out;
+    out.name = rule.name;
+    out.effect = rule.effect;
+    if (rule.value) {
+        out.conditions = rule.value->conditions;
+        out.coverage = rule.value->coverage;
+        out.limits = rule.value->limits;
+    }
+    return out;
 }
 
 void tighten(Decision& decision, const Rule& rule) {
@@ -45,11 +60,6 @@ Error beyond(const Bound& bound, std::string_view what, std::string_view reason)
 
 Policy::Policy(RuleSet rules) : rules_(std::move(rules)) {
     digest_ = crypto::sha256(base::as_bytes(to_json(rules_).dump())).to_hex();
-    const auto fill = [this](Row& row, std::string_view service) {
-        for (std::size_t i = 0; i < kOperationCount; ++i) {
-            row[i] = evaluate(service, static_cast<Operation>(i));
-        }
-    };
     for (const Rule& rule : rules_.rules) {
         for (const std::string& service : rule.services) {
             if (service != "*") fill(rows_[service], service);
@@ -58,11 +68,29 @@ Policy::Policy(RuleSet rules) : rules_(std::move(rules)) {
     fill(others_, "");
 }
 
+void Policy::fill(Row& row, std::string_view service) const {
+    for (std::size_t i = 0; i < kOperationCount; ++i) {
+        row.decisions[i] = evaluate(service, static_cast<Operation>(i));
+    }
+    const auto rules_for = [&](Operation operation) {
+        auto out = std::make_shared<ValuePolicy>();
+        out->default_effect = rules_.default_effect;
+        for (const Rule& rule : rules_.rules) {
+            if (matches(rule, service, operation)) out->rules.push_back(value_rule(rule));
+        }
+        return out;
+    };
+    row.transfer = rules_for(Operation::Transfer);
+    row.sign_transaction = rules_for(Operation::SignTransaction);
+}
+
 Decision Policy::evaluate(std::string_view service, Operation operation) const {
     Decision allowed;
     for (const Rule& rule : rules_.rules) {
         if (!matches(rule, service, operation)) continue;
         if (rule.effect == Effect::Deny) {
+            // Denies some payloads, not the operation.
+            if (rule.value && rule.value->conditions != Conditions{}) continue;
             Decision denial;
             denial.rule = rule.name;
             return denial;
@@ -80,10 +108,19 @@ Decision Policy::evaluate(std::string_view service, Operation operation) const {
     return allowed;
 }
 
-const Decision& Policy::decide(std::string_view service, Operation operation) const {
+const Policy::Row& Policy::row_of(std::string_view service) const {
     const auto found = rows_.find(service);
-    const Row& row = found != rows_.end() ? found->second : others_;
-    return row[static_cast<std::size_t>(operation)];
+    return found != rows_.end() ? found->second : others_;
+}
+
+const Decision& Policy::decide(std::string_view service, Operation operation) const {
+    return row_of(service).decisions[static_cast<std::size_t>(operation)];
+}
+
+const ValuePolicy& Policy::value_policy(std::string_view service, Operation operation) const {
+    CHECK(operation == Operation::Transfer || operation == Operation::SignTransaction);
+    const Row& row = row_of(service);
+    return operation == Operation::Transfer ? *row.transfer : *row.sign_transaction;
 }
 
 Result<void> Policy::check(std::string_view service, Operation operation) const {
@@ -123,6 +160,13 @@ Result<void> Policy::check_sign(std::string_view service, std::int64_t signature
             "policy_batch_size");
     }
     return {};
+}
+
+Verdict evaluate(
+    const Policy& policy, std::string_view service, Operation operation, const ActionFacts& facts,
+    base::Timestamp now) {
+    const std::string subject = "service:" + std::string(service);
+    return evaluate(policy.value_policy(service, operation), Question{facts, subject, now});
 }
 
 }  // namespace adyton::policy

@@ -34,12 +34,15 @@ enum class WindowKind : std::uint8_t {
 // How much of what, by whom, in which time.
 struct Limit {
     std::string subject;      // "service:neocompute"; 1 to 256 characters
-    std::string metric;       // "signatures", "gas"; 1 to 128 characters
+    std::string metric;       // "signatures", "gas"; 1 to 256 characters
     base::Duration window{};  // whole microseconds
     Amount max;
     std::string rule;  // named in the refusal
     WindowKind kind = WindowKind::Fixed;
 };
+
+// "1h0m0s", "month", "rolling 1h0m0s", "total".
+std::string describe_window(const Limit& limit);
 
 struct Refusal {
     std::string subject;
@@ -78,6 +81,10 @@ Result<void> serialize(
     storage::Transaction& tx, const std::string& subject, const std::string& metric);
 
 // --- Reservations: counted, then committed or given back. ---
+//
+// All counters of a subject are one row, so a reservation costs three statements however many caps
+// it is charged to, and units of one subject follow one another. Counters of a window that ended
+// are kept for another length of it (an hour at least), for a clock that is set back.
 
 struct Charge {
     Limit limit;
@@ -95,7 +102,7 @@ struct Reservation {
 // Reserves all charges under `id` (1 to 128 characters, chosen by the caller: a repetition of the
 // same id with the same charges changes nothing). Null: reserved. A refusal reserves nothing.
 // Conflict, reason "reservation_reused": the id was used with other charges or is given back.
-// Unprocessable: a sum passes 2^128 - 1.
+// Unprocessable: a sum passes 2^128 - 1, or the subject has over 10,000 counters.
 Result<std::optional<Refusal>> reserve(
     storage::Transaction& tx, const std::string& id, std::span<const Charge> charges);
 // What reserve() would say to a new id, changing nothing: for questions. Also in a read unit.
@@ -111,6 +118,10 @@ Result<void> give_back_reservation(storage::Transaction& tx, const std::string& 
 Result<Reservation> find_reservation(storage::Transaction& tx, const std::string& id);
 // Undecided ones older than `before`, oldest first: for a worker that asks the chain.
 Result<std::vector<Reservation>> list_undecided_reservations(
+    storage::Transaction& tx, base::Timestamp before, std::int64_t count);
+// Forgets up to `count` decided ones that were made before `before`: their ids can then be used
+// anew, so keep them as long as their requests may be repeated. How many went.
+Result<std::int64_t> remove_decided_reservations(
     storage::Transaction& tx, base::Timestamp before, std::int64_t count);
 // What stands against a limit now, reservations included (not for rates).
 Result<Amount> reserved_total(storage::Transaction& tx, const Limit& limit);

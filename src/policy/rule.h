@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,11 +13,12 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "policy/conditions.h"
 #include "storage/migration.h"
 
 namespace adyton::policy {
 
-// Migrations 20 to 29: policy_freezes, policy_rates, policy_totals, policy_reservations.
+// Migrations 20 to 29: freezes, rates, usage and reservations, approvals, stored policies.
 std::span<const storage::Migration> migrations();
 
 // What a caller can want. Each has a name in rules: "sign_digest".
@@ -33,8 +35,9 @@ enum class Operation : std::uint8_t {
     Freeze,           // freeze: set, lift and list freezes
     Grow,             // grow: create accounts
     AuditExport,      // audit_export: also checkpoints and allocations of others
+    SignTransaction,  // sign_transaction: whole transactions, judged by what they do
 };
-inline constexpr std::size_t kOperationCount = 12;
+inline constexpr std::size_t kOperationCount = 13;
 std::string_view to_string(Operation operation);
 Result<Operation> parse_operation(std::string_view text);
 
@@ -53,12 +56,23 @@ struct RuleLimits {
     bool operator==(const RuleLimits&) const = default;
 };
 
+// What a rule for `transfer` and `sign_transaction` says of the payload. In text its members stand
+// in the rule itself: "chains", "receivers", "methods", "tokens", "destinations", "hours", "days",
+// "opaque_calls", "not_understood", and in rules that allow "limits" with those of conditions.h.
+struct ValueTerms {
+    Conditions conditions;
+    Coverage coverage;
+    SpendLimits limits;  // each service by itself
+    bool operator==(const ValueTerms&) const = default;
+};
+
 struct Rule {
     std::string name;  // 1 to 64 characters, unique; appears in refusals and audit
     Effect effect = Effect::Deny;
     std::vector<std::string> services;  // exact ids, or "*"
     std::vector<Operation> operations;  // all when empty ("*" in text)
     RuleLimits limits;                  // only in rules that allow
+    std::optional<ValueTerms> value;    // only if `operations` are those two or one of them
 };
 
 struct RuleSet {
@@ -66,14 +80,16 @@ struct RuleSet {
     std::vector<Rule> rules;
 
     // {"default": "deny", "rules": [{"name", "effect", "services": [...], "operations": [...],
-    // limits by their names above; lock_ttl_max as "12h"}]}. InvalidArgument, with the path of the
-    // member: unknown members (with the nearest known name), wrong types, duplicate rule names,
-    // numbers below zero, limits in a rule that denies.
+    // limits by their names above; lock_ttl_max as "12h"; members of ValueTerms}]}.
+    // InvalidArgument, with the path of the member: unknown members (with the nearest known name),
+    // wrong types, duplicate rule names, numbers below zero, limits in a rule that denies.
     static Result<RuleSet> parse(const base::Json& json);
     // What `adyton serve` and `adyton dev` start from without a configured policy.
     static RuleSet deny_all() { return {}; }
     static RuleSet allow_all() { return {Effect::Allow, {}}; }
 };
+
+struct ValuePolicy;  // value_policy.h
 
 // A number and the rule that set it.
 struct Bound {
@@ -116,11 +132,21 @@ public:
     Result<void> check_sign(std::string_view service, std::int64_t signatures) const;
 
     const RuleSet& rules() const { return rules_; }
+    // The rules for a payload of that operation (Transfer or SignTransaction; CHECK), as
+    // evaluate(..) in service_verdict.h asks them.
+    const ValuePolicy& value_policy(std::string_view service, Operation operation) const;
     // SHA-256 over the canonical JSON of the rules, hex: for /info and the audit log.
     const std::string& digest() const { return digest_; }
 
 private:
-    using Row = std::array<Decision, kOperationCount>;
+    struct Row {
+        std::array<Decision, kOperationCount> decisions;
+        // Never null; immutable, shared by nobody (an incomplete type needs it).
+        std::shared_ptr<const ValuePolicy> transfer;
+        std::shared_ptr<const ValuePolicy> sign_transaction;
+    };
+    void fill(Row& row, std::string_view service) const;
+    const Row& row_of(std::string_view service) const;
     Decision evaluate(std::string_view service, Operation operation) const;
 
     RuleSet rules_;

@@ -5,13 +5,19 @@
 #include <utility>
 
 #include "policy/internal/limit_fields.h"
+#include "policy/internal/reading.h"
+#include "policy/internal/terms_json.h"
 #include "policy/rule.h"
 
 namespace adyton::policy {
 namespace {
 
+using internal::check_members;
+using internal::hint;
+using internal::shown;
+using internal::wrong;
+
 constexpr std::size_t kRulesMax = 1000;
-constexpr std::size_t kNameBytesMax = 64;
 constexpr std::size_t kServicesMax = 1000;
 
 struct OperationName {
@@ -31,62 +37,8 @@ constexpr std::array<OperationName, kOperationCount> kOperations = {{
     {Operation::Freeze, "freeze"},
     {Operation::Grow, "grow"},
     {Operation::AuditExport, "audit_export"},
+    {Operation::SignTransaction, "sign_transaction"},
 }};
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-        }
-    }
-    return row[b.size()];
-}
-
-// `, did you mean "x"?` when a known name is near.
-std::string hint(std::string_view text, const std::vector<std::string_view>& known) {
-    constexpr std::size_t kTextBytesMax = 64;
-    constexpr std::size_t kDistanceMax = 3;
-    if (text.size() > kTextBytesMax) return "";
-    std::string_view best;
-    std::size_t best_distance = kDistanceMax + 1;
-    for (const std::string_view name : known) {
-        const std::size_t distance = edit_distance(text, name);
-        if (distance < best_distance && distance < name.size()) {
-            best = name;
-            best_distance = distance;
-        }
-    }
-    if (best.empty()) return "";
-    return ", did you mean \"" + std::string(best) + "\"?";
-}
-
-// Policies are the operator's own text, so names may be shown; only printable ones are.
-std::string shown(std::string_view text) {
-    constexpr std::size_t kShownMax = 64;
-    std::string out = "\"";
-    for (const char c : text.substr(0, kShownMax)) out += c >= 0x20 && c < 0x7f ? c : '?';
-    return out + "\"";
-}
-
-Error wrong(const std::string& path, std::string_view what) {
-    return Error::invalid_argument(path + ": " + std::string(what), "policy_invalid");
-}
-
-Result<void> check_members(
-    const base::Json& object, const std::string& path, const std::vector<std::string_view>& known) {
-    if (!object.is_object()) return wrong(path, "must be a table");
-    for (const auto& [name, value] : object.members()) {
-        if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-        return wrong(path, "unknown key " + shown(name) + hint(name, known));
-    }
-    return {};
-}
 
 Result<Effect> parse_effect(const base::Json& json, const std::string& path) {
     if (json.is_string() && json.string_value() == "allow") return Effect::Allow;
@@ -161,9 +113,52 @@ Result<RuleLimits> parse_limits(const base::Json& rule, const std::string& path)
     return out;
 }
 
+// The members of ValueTerms, but for "limits".
+std::vector<std::string_view> value_members() {
+    std::vector<std::string_view> out = internal::coverage_members();
+    for (const std::string_view name : internal::condition_members()) {
+        if (name != "operations") out.push_back(name);
+    }
+    return out;
+}
+
+bool judges_payloads(const std::vector<Operation>& operations) {
+    return !operations.empty() &&
+           std::all_of(operations.begin(), operations.end(), [](Operation operation) {
+               return operation == Operation::Transfer || operation == Operation::SignTransaction;
+           });
+}
+
+Result<std::optional<ValueTerms>> parse_value_terms(
+    const base::Json& json, const std::string& path, const Rule& rule) {
+    std::vector<std::string_view> members = value_members();
+    members.push_back("limits");
+    const auto there = std::find_if(members.begin(), members.end(), [&json](std::string_view name) {
+        return json.find(name) != nullptr;
+    });
+    if (there == members.end()) return std::optional<ValueTerms>();
+    if (!judges_payloads(rule.operations)) {
+        return wrong(
+            path + "." + std::string(*there),
+            "stands only in rules whose operations are transfer and sign_transaction");
+    }
+    ValueTerms out;
+    TRY(out.conditions, internal::parse_conditions(json, path, internal::WithOperations::No));
+    TRY(out.coverage, internal::parse_coverage(json, path));
+    const base::Json* const limits = json.find("limits");
+    if (rule.effect == Effect::Deny && (limits != nullptr || out.coverage != Coverage{})) {
+        return wrong(path, "a rule that denies has no limits and covers nothing");
+    }
+    if (limits != nullptr) {
+        TRY(out.limits, internal::parse_spend_limits(*limits, path + ".limits"));
+    }
+    return std::optional<ValueTerms>(std::move(out));
+}
+
 Result<Rule> parse_rule(const base::Json& json, const std::string& path) {
-    std::vector<std::string_view> known = {"name", "effect", "services", "operations"};
+    std::vector<std::string_view> known = {"name", "effect", "services", "operations", "limits"};
     for (const internal::LimitField& field : internal::kLimitFields) known.push_back(field.name);
+    for (const std::string_view name : value_members()) known.push_back(name);
     TRY_VOID(check_members(json, path, known));
     const auto member = [&json](std::string_view name) -> const base::Json& {
         static const base::Json kNull;
@@ -171,14 +166,7 @@ Result<Rule> parse_rule(const base::Json& json, const std::string& path) {
         return found != nullptr ? *found : kNull;
     };
     Rule rule;
-    const base::Json& name = member("name");
-    const bool named = name.is_string() && !name.string_value().empty() &&
-                       name.string_value().size() <= kNameBytesMax &&
-                       std::all_of(
-                           name.string_value().begin(), name.string_value().end(),
-                           [](char c) { return c >= 0x20 && c < 0x7f && c != '"'; });
-    if (!named) return wrong(path + ".name", "must be 1 to 64 printable ASCII characters");
-    rule.name = name.string_value();
+    TRY(rule.name, internal::parse_name(json.find("name"), path + ".name"));
     TRY(rule.effect, parse_effect(member("effect"), path + ".effect"));
     TRY(rule.services, parse_services(member("services"), path + ".services"));
     TRY(rule.operations, parse_operations(member("operations"), path + ".operations"));
@@ -186,6 +174,7 @@ Result<Rule> parse_rule(const base::Json& json, const std::string& path) {
     if (rule.effect == Effect::Deny && rule.limits != RuleLimits{}) {
         return wrong(path, "a rule that denies has no limits");
     }
+    TRY(rule.value, parse_value_terms(json, path, rule));
     return rule;
 }
 
@@ -212,6 +201,12 @@ base::Json to_json(const Rule& rule) {
             std::string(field.name),
             duration ? base::Json::string(base::to_go_duration(base::Duration(*number)))
                      : base::Json::integer(*number));
+    }
+    if (rule.value) {
+        internal::write_conditions(out, rule.value->conditions);
+        internal::write_coverage(out, rule.value->coverage);
+        base::Json limits = internal::to_json(rule.value->limits);
+        if (limits.size() != 0) out.set("limits", std::move(limits));
     }
     return out;
 }

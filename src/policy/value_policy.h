@@ -43,6 +43,10 @@ struct ApprovalTerms {
     bool operator==(const ApprovalTerms&) const = default;
 };
 
+// InvalidArgument, reason "policy_invalid": an id or a key twice, fewer approvers than required.
+Result<void> check_terms(const ApprovalTerms& terms, const std::string& path);
+bool is_approver_id(const base::Json& json);
+
 // A policy: data, made by parse(). Every action must be covered: by a rule that allows, or by the
 // default if that allows (privileged kinds never by the default). One rule that denies ends it. All
 // rules that cover an action put their limits on it, beside those of the policy.
