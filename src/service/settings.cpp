@@ -102,7 +102,7 @@ constexpr std::array kProcess = {
         {.min = 0, .max = 256}),
     row(kWorkerThreads, "0",
         "Threads for work that blocks or computes for long (batch signing, growing the pool). 0: "
-        "one for each core.",
+        "one for each core, and two for waiting on the disk.",
         {.min = 0, .max = 64}),
     choice(
         kLogLevel, "debug info warning warn error", "info", "The least level that is logged.",
@@ -276,6 +276,50 @@ constexpr std::array kNeo = {
         {.min = 1'000'000, .max = 100'000'000'000}),
 };
 
+constexpr std::array kNear = {
+    row(kNearRpcUrls, "",
+        "JSON-RPC URLs of NEAR nodes, in order of preference. Without one the keystore signs no "
+        "transactions and gives no reservation back.",
+        {.environment = "NEAR_RPC_URLS NEAR_RPC_URL"}),
+    row(kNearNetwork, "mainnet",
+        "The chain id that nodes must name: mainnet, testnet. A node on another network is not "
+        "used.",
+        {.environment = "NEAR_NETWORK_ID"}),
+    row(kNearRpcQuorum, "0",
+        "How many nodes must say the same. 0: two, or one when there is only one.",
+        {.min = 0, .max = 16}),
+    row(kNearRpcTimeout, "10s", "Longest wait for a node's answer.",
+        {.min = 100, .max = 10 * kMinuteMs}),
+    row(kNearIntentsContract, "intents.near", "The contract that NEAR Intents are signed for.",
+        {.environment = "INTENTS_CONTRACT_ID"}),
+    row(kNearWrapContract, "wrap.near", "The contract of wrapped NEAR.",
+        {.environment = "WRAP_CONTRACT_ID"}),
+};
+
+constexpr std::array kKeystore = {
+    row(kKeystoreMasterSecret, "",
+        "The secret that every wallet's key is derived from, 32 bytes: raw, or hex: and hex "
+        "digits. By environment, 64 hex digits.",
+        {.environment = "KEYSTORE_MASTER_SECRET"}),
+    row(kKeystoreCoordinatorTokens, "",
+        "SHA-256 (hex, separated by commas) of the bearer tokens that may sign.",
+        {.environment = "ALLOWED_COORDINATOR_TOKEN_HASHES"}),
+    row(kKeystoreOperatorTokens, "",
+        "The same for operators, who change policies, freeze wallets and rotate keys.",
+        {.environment = "ALLOWED_OPERATOR_TOKEN_HASHES"}),
+    choice(
+        kKeystoreWithoutPolicy, "auto deny allow", "auto",
+        "What holds for a wallet without a policy. auto: deny, but in development allow what is "
+        "understood."),
+    row(kKeystoreValidityBlocks, "86400",
+        "Blocks after its block hash in which a transaction can land (the chain's "
+        "transaction_validity_period).",
+        {.min = 1, .max = 10'000'000}),
+    row(kKeystoreSettlePeriod, "1m",
+        "How often the chain is asked about signed payloads whose time is over.",
+        {.min = 1000, .max = kDayMs}),
+};
+
 template <std::size_t... Sizes>
 constexpr auto join(const std::array<Setting, Sizes>&... groups) {
     std::array<Setting, (Sizes + ...)> out{};
@@ -287,7 +331,8 @@ constexpr auto join(const std::array<Setting, Sizes>&... groups) {
     return out;
 }
 
-constexpr std::array kServe = join(kProcess, kHttp, kIdentity, kStorage, kPool, kNeo);
+constexpr std::array kServe =
+    join(kProcess, kHttp, kIdentity, kStorage, kPool, kNeo, kNear, kKeystore);
 
 }  // namespace
 

@@ -86,6 +86,22 @@ inline constexpr Key<base::Duration> kNeoRpcTimeout{"neo.rpc_timeout"};
 inline constexpr Key<base::Duration> kNeoProbePeriod{"neo.probe_period"};
 inline constexpr Key<std::int64_t> kNeoNetworkFeeMax{"neo.network_fee_max"};
 
+// NEAR nodes
+inline constexpr Key<TextList> kNearRpcUrls{"near.rpc_urls"};
+inline constexpr Key<std::string> kNearNetwork{"near.network"};
+inline constexpr Key<std::int64_t> kNearRpcQuorum{"near.rpc_quorum"};
+inline constexpr Key<base::Duration> kNearRpcTimeout{"near.rpc_timeout"};
+inline constexpr Key<std::string> kNearIntentsContract{"near.intents_contract"};
+inline constexpr Key<std::string> kNearWrapContract{"near.wrap_contract"};
+
+// Keystore
+inline constexpr Key<Reference> kKeystoreMasterSecret{"keystore.master_secret"};
+inline constexpr Key<std::string> kKeystoreCoordinatorTokens{"keystore.coordinator_token_hashes"};
+inline constexpr Key<std::string> kKeystoreOperatorTokens{"keystore.operator_token_hashes"};
+inline constexpr Key<std::string> kKeystoreWithoutPolicy{"keystore.without_policy"};
+inline constexpr Key<std::int64_t> kKeystoreValidityBlocks{"keystore.transaction_validity_blocks"};
+inline constexpr Key<base::Duration> kKeystoreSettlePeriod{"keystore.workers.settle_period"};
+
 }  // namespace adyton::service::settings
 
 namespace adyton::service {
