@@ -9,7 +9,9 @@
 
 #include "apps/command.h"
 #include "apps/config_options.h"
+#include "apps/dev_fund_command.h"
 #include "apps/development_key.h"
+#include "apps/local_neo.h"
 #include "apps/pool_server.h"
 #include "apps/version.h"
 #include "crypto/random.h"
@@ -33,7 +35,7 @@ constexpr std::array<PartInfo, 7> kParts = {{
     {"compute", 8086, false},
     {"keystore", 8087, false},
     {"metrics", 9464, true},
-    {"local Neo RPC", 50012, false},
+    {"local Neo chain", 50012, true},
     {"local NEAR RPC", 3030, false},
 }};
 
@@ -101,23 +103,57 @@ Result<Prepared> prepare(const DevOptions& options) {
     return out;
 }
 
+Result<std::unique_ptr<LocalNeo>> start_local_neo(
+    Process& process, const DevOptions& options, const Prepared& prepared, base::Logger& logger) {
+    TRY(auto bytes, process.secrets.read_key_material(
+                        {attest::SecretReference::Kind::File, prepared.key.path}));
+    TRY(const auto master, neo::MasterKey::create(std::move(bytes)));
+    LocalNeoOptions local;
+    local.port = static_cast<std::uint16_t>(port_of(options, NeoRpc));
+    local.ledger_path = prepared.directory + "/neo-ledger";
+    local.logger = &logger;
+    TRY(auto started, LocalNeo::start(std::move(local), local_neo_validator(master)));
+    logger.info(
+        "local Neo chain: a SIMULATOR",
+        {{"url", started->url()}, {"blocks_replayed", std::uint64_t{started->blocks_replayed()}}});
+    if (started->bytes_cut() > 0) {
+        logger.warning(
+            "the local Neo chain's last block was unfinished and is cut off",
+            {{"bytes", started->bytes_cut()}});
+    }
+    return started;
+}
+
+// The pool's nodes are the local chain, unless --set names others.
+bool uses_local_neo(const DevOptions& options) {
+    for (const std::string& assignment : options.assignments) {
+        if (assignment.starts_with("neo.rpc_urls=")) return false;
+    }
+    return true;
+}
+
 Result<service::Config> configure(
     const DevOptions& options, const Prepared& prepared, const service::ConfigInputs& environment) {
     ConfigFlags flags;
     flags.values["log.path"] = prepared.log_path;
     flags.values["log.level"] = options.log_level;
     flags.assignments = options.assignments;
-    return load_config(
-        flags, environment,
-        {{"data_dir", prepared.directory},
-         {"listen", address_of(options, Pool)},
-         {"metrics.listen", address_of(options, Metrics)},
-         {"identity.mode", "development"},
-         {"pool.master_key", "file:" + prepared.key.path}});
+    std::vector<std::pair<std::string, std::string>> decided = {
+        {"data_dir", prepared.directory},
+        {"listen", address_of(options, Pool)},
+        {"metrics.listen", address_of(options, Metrics)},
+        {"identity.mode", "development"},
+        {"pool.master_key", "file:" + prepared.key.path}};
+    if (uses_local_neo(options)) {
+        decided.emplace_back("neo.rpc_urls", "http://" + address_of(options, NeoRpc));
+        decided.emplace_back(
+            "neo.network", std::to_string(static_cast<std::uint32_t>(kLocalNeoMagic)));
+    }
+    return load_config(flags, environment, decided);
 }
 
 void print_banner(
-    Console& console, const DevOptions& options, const Prepared& prepared,
+    Console& console, const DevOptions& options, const Prepared& prepared, const LocalNeo& local,
     const PoolServer& server) {
     const std::string pool = "http://" + server.address();
     std::string absent;
@@ -131,6 +167,7 @@ void print_banner(
         "\n"
         "  account pool   {}\n"
         "  metrics        http://{}/metrics\n"
+        "  Neo chain      {} (SIMULATOR of a Neo N3 node: magic {}, a block a second)\n"
         "  data           {}\n"
         "  log            {}\n"
         "  master key     {}{}\n"
@@ -143,14 +180,17 @@ void print_banner(
         "  curl -s {}/request -H 'X-Service-ID: neocompute' -d '{{\"count\":2}}'\n"
         "  curl -s {}/openapi.json\n"
         "or: {} pool request --count 2 --url {}\n"
+        "    {} dev fund --address N... --token GAS --amount 1000000000 --url {}\n"
         "Ctrl-C stops it.",
-        kVersion, pool, server.metrics_address(), prepared.directory, prepared.log_path,
+        kVersion, pool, server.metrics_address(), local.url(),
+        static_cast<std::uint32_t>(kLocalNeoMagic), prepared.directory, prepared.log_path,
         prepared.key.path, prepared.key.created ? " (made now)" : "", absent, pool, pool, pool,
-        "adyton", pool));
+        "adyton", pool, "adyton", local.url()));
     console.flush();
 }
 
-void print_json_banner(Console& console, const Prepared& prepared, const PoolServer& server) {
+void print_json_banner(
+    Console& console, const Prepared& prepared, const LocalNeo& local, const PoolServer& server) {
     Json absent = Json::array();
     for (const PartInfo& part : kParts) {
         if (!part.in_this_build) absent.push_back(Json::string(part.name));
@@ -160,6 +200,9 @@ void print_json_banner(Console& console, const Prepared& prepared, const PoolSer
             .set("identity_mode", Json::string("development"))
             .set("pool", Json::string("http://" + server.address()))
             .set("metrics", Json::string("http://" + server.metrics_address() + "/metrics"))
+            .set("neo_rpc", Json::string(local.url()))
+            .set("neo_network", Json::integer(static_cast<std::uint32_t>(kLocalNeoMagic)))
+            .set("neo_is_simulator", Json::boolean(true))
             .set("data_dir", Json::string(prepared.directory))
             .set("log", Json::string(prepared.log_path))
             .set("master_key_hash", Json::string(server.master_key_hash()))
@@ -171,13 +214,16 @@ Result<void> run(Process& process, const DevOptions& options, bool json) {
     TRY(const auto prepared, prepare(options));
     const service::ConfigInputs environment = development_environment(process.environment);
     TRY(const auto config, configure(options, prepared, environment));
+    TRY(const auto logger, open_log(config));
+    // Before the pool, which asks it at once; destroyed after it.
+    TRY(const auto local, start_local_neo(process, options, prepared, *logger));
     TRY(const auto server,
         PoolServer::create(
             {config, environment, process.secrets, process.hardening, OldSchema::Migrate}));
     if (json) {
-        print_json_banner(process.console, prepared, *server);
+        print_json_banner(process.console, prepared, *local, *server);
     } else {
-        print_banner(process.console, options, prepared, *server);
+        print_banner(process.console, options, prepared, *local, *server);
     }
     return server->run();
 }
@@ -199,10 +245,12 @@ void add_dev_command(CLI::App& root, Invocation& invocation) {
          .details =
              "Starts the account pool on 127.0.0.1 with an embedded database that it prepares by "
              "itself and a master key of its own. Callers are believed who they say they are. "
-             "Settings in the environment are ignored; --set changes one. Ports: coordinator "
-             "8080, pool 8085, compute 8086, keystore 8087, metrics 9464, Neo RPC 50012, NEAR RPC "
-             "3030; with --port-base N they are N, N+1 and so on in that order. Only the pool and "
-             "metrics are in this build.",
+             "Settings in the environment are ignored; --set changes one. Beside it runs a "
+             "simulated Neo N3 chain whose ledger is kept with the other data; `adyton dev fund` "
+             "pays from its treasury. Ports: coordinator 8080, pool 8085, compute 8086, keystore "
+             "8087, metrics 9464, Neo RPC 50012, NEAR RPC "
+             "3030; with --port-base N they are N, N+1 and so on in that order. Only the "
+             "pool, metrics and Neo RPC are in this build.",
          .examples = {
              "adyton dev", "adyton dev --port-base 18080 --data-dir /tmp/adyton",
              "adyton dev --set pool.min_accounts=1000"}});
@@ -216,8 +264,13 @@ void add_dev_command(CLI::App& root, Invocation& invocation) {
         ->capture_default_str();
     command.add_option("--set", options->assignments, "KEY=VALUE of any setting")
         ->allow_extra_args(false);
-    on_run(command, invocation, [options, &invocation](Process& process) {
-        return run_dev(process, *options, invocation.json);
+    add_dev_fund_command(command, invocation);
+    // Not with on_run: the callback of a parent comes after that of its subcommand.
+    command.final_callback([options, &command, &invocation] {
+        if (!command.get_subcommands().empty()) return;
+        invocation.run = [options, &invocation](Process& process) {
+            return run_dev(process, *options, invocation.json);
+        };
     });
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,6 +87,9 @@ Result<std::unique_ptr<LedgerFile>> LedgerFile::open(const std::string& path, Ne
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0) return disk_error("open " + path);
     std::unique_ptr<LedgerFile> file(new LedgerFile(fd, chain));
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        return Error::conflict(path + " is in use by another process", "data_dir_in_use");
+    }
     TRY(const base::Bytes content, read_all(fd));
     const Result<void> done = content.size() < kHeadBytes ? file->begin() : file->replay(content);
     if (!done) return Error(done.error()).with_context(path);

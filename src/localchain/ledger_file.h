@@ -16,7 +16,8 @@ namespace adyton::localchain {
 // before it (of the settings for the first) and the record.
 //
 // Each block is handed to the kernel before the next one is made, and never synced: kill -9 loses
-// nothing, a power cut may lose the last blocks. One process at a time; not thread safe.
+// nothing, a power cut may lose the last blocks. One process at a time (a file lock); not thread
+// safe.
 class LedgerFile {
 public:
     // Makes the file (mode 0600), or reads it and runs its blocks on `chain`, which is at genesis

@@ -60,12 +60,16 @@ TEST_F(LedgerFileTest, BlocksSurviveARestart) {
         fill(**file, 5);
     }
     const neo::TransactionHash tip = chain_->find_block(5U)->hash;
-    const auto again = reopen();
-    ASSERT_TRUE(again) << again.error().message();
-    EXPECT_EQ((*again)->blocks_replayed(), 5U);
-    EXPECT_EQ(chain_->find_block(5U)->hash, tip);
-    EXPECT_EQ(chain_->balance(gas(), stranger_), base::Amount(50));
-    fill(**again, 2);
+    {
+        const auto again = reopen();
+        ASSERT_TRUE(again) << again.error().message();
+        EXPECT_EQ((*again)->blocks_replayed(), 5U);
+        EXPECT_EQ(chain_->find_block(5U)->hash, tip);
+        EXPECT_EQ(chain_->balance(gas(), stranger_), base::Amount(50));
+        fill(**again, 2);
+        make_chain(standard_options());
+        EXPECT_EQ(LedgerFile::open(path_, *chain_).error().reason(), "data_dir_in_use");
+    }
     const auto third = reopen();
     ASSERT_TRUE(third);
     EXPECT_EQ(chain_->height(), 7U);
@@ -92,11 +96,13 @@ TEST_F(LedgerFileTest, AnUnfinishedLastBlockIsCutOffWhereverItEnds) {
     }
     for (std::size_t size = end_of_first; size < whole.size(); size += 7) {
         write({whole.data(), size});
-        const auto file = reopen();
-        ASSERT_TRUE(file) << size << ": " << file.error().message();
-        EXPECT_EQ(chain_->height(), 1U) << size;
-        EXPECT_EQ((*file)->bytes_cut(), size - end_of_first);
-        fill(**file, 1);
+        {
+            const auto file = reopen();
+            ASSERT_TRUE(file) << size << ": " << file.error().message();
+            EXPECT_EQ(chain_->height(), 1U) << size;
+            EXPECT_EQ((*file)->bytes_cut(), size - end_of_first);
+            fill(**file, 1);
+        }
         const auto again = reopen();
         ASSERT_TRUE(again) << size;
         EXPECT_EQ(chain_->height(), 2U) << size;

@@ -1,0 +1,160 @@
+#include "apps/dev_fund_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "apps/command.h"
+#include "base/event_loop.h"
+#include "base/json.h"
+#include "http/client.h"
+#include "http/url.h"
+
+namespace adyton::apps {
+namespace {
+
+using base::Json;
+
+constexpr std::chrono::milliseconds kPollPeriod{200};
+
+struct FundOptions {
+    std::string url = "http://127.0.0.1:50012";
+    std::string address;
+    std::string token = "GAS";
+    std::string amount;
+    unsigned wait_seconds = 30;
+};
+
+// Questions to one node, one after the other.
+class NodeConnection {
+public:
+    explicit NodeConnection(std::string url) : url_(std::move(url)) {}
+
+    // `result`, or nothing where the node answers with an error other than the call's fault.
+    Result<Json> call(std::string_view method, Json params) {
+        http::ClientRequest request;
+        request.method = "POST";
+        request.url = url_;
+        request.headers.add("Content-Type", "application/json");
+        request.body = Json::object()
+                           .set("jsonrpc", Json::string("2.0"))
+                           .set("id", Json::integer(1))
+                           .set("method", Json::string(std::string(method)))
+                           .set("params", std::move(params))
+                           .dump();
+        TRY(const http::Response response, loop_.run_until_done(client_.send(std::move(request))));
+        TRY(const Json answer, Json::parse(response.body));
+        if (const Json* const result = answer.find("result")) return *result;
+        const Json* const error = answer.find("error");
+        const Json* const data = error == nullptr ? nullptr : error->find("data");
+        const Json* const text =
+            data != nullptr || error == nullptr ? data : error->find("message");
+        return Error::unprocessable(
+            text != nullptr && text->is_string() ? text->string_value() : "no JSON-RPC answer");
+    }
+    void pause() { loop_.run_until_done(wait(loop_)); }
+
+private:
+    static Task<bool> wait(base::Executor& executor) {
+        co_await base::sleep_for(executor, kPollPeriod);
+        co_return true;
+    }
+
+    const std::string url_;
+    base::WorkerThreads workers_{1};
+    base::EventLoop loop_{workers_};
+    http::Client client_{loop_, {}};
+};
+
+Json one(std::string text) {
+    Json params = Json::array();
+    params.push_back(Json::string(std::move(text)));
+    return params;
+}
+
+// The log's first execution once the transaction is in a block; nothing: not within the time.
+std::optional<Json> wait_for_log(
+    NodeConnection& node, const std::string& hash, unsigned wait_seconds) {
+    const auto tries = std::chrono::seconds(wait_seconds) / kPollPeriod;
+    for (auto i = tries; i > 0; --i) {
+        const auto log = node.call("getapplicationlog", one(hash));
+        const Json* const runs = log ? log->find("executions") : nullptr;
+        if (runs != nullptr && runs->is_array() && runs->size() == 1) return runs->items()[0];
+        node.pause();
+    }
+    return std::nullopt;
+}
+
+Result<void> fund(Process& process, const FundOptions& options, bool json) {
+    TRY(const http::Url url, http::Url::parse(options.url));
+    NodeConnection node(options.url);
+    Json asked = Json::object()
+                     .set("address", Json::string(options.address))
+                     .set("token", Json::string(options.token))
+                     .set("amount", Json::string(options.amount));
+    Json params = Json::array();
+    params.push_back(std::move(asked));
+    TRY(Json paid, node.call("adyton_faucet", std::move(params)));
+    const Json* const hash = paid.find("hash");
+    if (hash == nullptr || !hash->is_string()) {
+        return Error::corrupt_data("the node did not say which transaction pays");
+    }
+    const std::string text = hash->string_value();
+    if (options.wait_seconds > 0) {
+        const auto log = wait_for_log(node, text, options.wait_seconds);
+        const Json* const state = log.has_value() ? log->find("vmstate") : nullptr;
+        if (state == nullptr) return Error::outcome_unknown(text + " is in no block yet");
+        if (!state->is_string() || state->string_value() != "HALT") {
+            return Error::unprocessable(text + " was executed and moved nothing");
+        }
+        paid.set("vmstate", *state);
+    }
+    if (json) {
+        process.console.print_json(paid);
+    } else {
+        process.console.print(printable(fmt::format(
+            "{} of {} (smallest unit) to {}{}: {}", options.amount, options.token, options.address,
+            options.wait_seconds > 0 ? ", confirmed" : ", sent", text)));
+    }
+    return {};
+}
+
+}  // namespace
+
+void add_dev_fund_command(CLI::App& dev, Invocation& invocation) {
+    CLI::App& command = add_command(
+        dev, invocation,
+        {.name = "fund",
+         .summary = "Give an account of the local Neo chain GAS, NEO or TEST",
+         .details =
+             "Asks the faucet of the simulated Neo chain that `adyton dev` runs, and waits until "
+             "the payment is in a block. No real network has this.",
+         .examples = {
+             "adyton dev fund --address N... --amount 1000000000",
+             "adyton dev fund --address N... --token NEO --amount 5 --json"}});
+    const auto options = std::make_shared<FundOptions>();  // shared: the callback is copied
+    command.add_option("--address", options->address, "Who gets it: N..., or a script hash")
+        ->required();
+    command.add_option("--token", options->token, "GAS, NEO, TEST or a contract hash")
+        ->capture_default_str();
+    command.add_option("--amount", options->amount, "In the smallest unit: 1 GAS is 100000000")
+        ->required();
+    command.add_option("--url", options->url, "The local chain's JSON-RPC")
+        ->envname("ADYTON_NEO_RPC_URL")
+        ->capture_default_str();
+    command.add_option("--wait", options->wait_seconds, "Seconds to wait for a block; 0: none")
+        ->capture_default_str();
+    on_run(command, invocation, [options, &invocation](Process& process) {
+        const Result<void> done = fund(process, *options, invocation.json);
+        if (done) return Exit::Ok;
+        process.console.fail(done.error(), invocation.json);
+        return Exit::Failed;
+    });
+}
+
+}  // namespace adyton::apps
