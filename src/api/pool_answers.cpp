@@ -91,26 +91,12 @@ Result<TokenStats> parse_token_stats(const Json& json) {
     return stats;
 }
 
-void write_signature_members(JsonWriter& out, const SignResponse& response) {
-    out.member("account_id", std::string_view(response.account_id));
-    out.member("signature", std::string_view(base::base64_encode(response.signature)));
-    out.member("public_key", std::string_view(base::base64_encode(response.public_key)));
-}
-
-void write_result(JsonWriter& out, const BatchSignResult& result) {
-    out.begin_object().member("index", result.index);
-    if (result.signed_item) {
-        write_signature_members(out, *result.signed_item);
-    } else {
-        out.member("account_id", std::string_view(result.account_id));
-        const BatchSignError error = result.error.value_or(BatchSignError{});
-        out.key("error").begin_object();
-        out.member("code", std::string_view(error.code));
-        out.member("message", std::string_view(error.message));
-        write_text_unless_empty(out, "reason", error.reason);
-        out.end_object();
-    }
-    out.end_object();
+void write_signature_members(
+    JsonWriter& out, std::string_view account_id, base::ByteView signature,
+    base::ByteView public_key) {
+    out.member("account_id", account_id);
+    out.key("signature").base64(signature);
+    out.key("public_key").base64(public_key);
 }
 
 Result<BatchSignResult> parse_result(const Json& json) {
@@ -283,33 +269,82 @@ void write(JsonWriter& out, const RenewResponse& response) {
 
 void write(JsonWriter& out, const SignResponse& response) {
     out.begin_object();
-    write_signature_members(out, response);
+    write_signature_members(out, response.account_id, response.signature, response.public_key);
     out.end_object();
 }
 
+std::string signed_text(
+    std::string_view account_id, base::ByteView signature, base::ByteView public_key) {
+    std::string text;
+    text.reserve(256);
+    JsonWriter out(text);
+    out.begin_object();
+    write_signature_members(out, account_id, signature, public_key);
+    out.end_object();
+    return text;
+}
+
+BatchSignWriter::BatchSignWriter(std::size_t items) {
+    constexpr std::size_t kItemBytes = 232;
+    out_.reserve(2 * items * kItemBytes + 64);
+    results_.reserve(items * kItemBytes);
+    out_ += "{\"signatures\":[";
+}
+
+void BatchSignWriter::add_signature(
+    std::string_view account_id, base::ByteView signature, base::ByteView public_key) {
+    if (any_signature_) out_ += ',';
+    any_signature_ = true;
+    const std::size_t begin = out_.size();
+    JsonWriter out(out_);
+    out.begin_object();
+    write_signature_members(out, account_id, signature, public_key);
+    out.end_object();
+    if (count_ > 0) results_ += ',';
+    JsonWriter results(results_);
+    results.begin_object().member("index", count_++);
+    results_ += ',';
+    results_.append(out_, begin + 1);  // its members and its end
+}
+
+void BatchSignWriter::add_error(std::string_view account_id, const BatchSignError& error) {
+    if (!errors_.empty()) errors_ += ',';
+    JsonWriter(errors_).value(std::string_view(std::string(account_id) + ": " + error.message));
+    if (count_ > 0) results_ += ',';
+    JsonWriter results(results_);
+    results.begin_object().member("index", count_++);
+    results.member("account_id", account_id);
+    results.key("error").begin_object();
+    results.member("code", std::string_view(error.code));
+    results.member("message", std::string_view(error.message));
+    write_text_unless_empty(results, "reason", error.reason);
+    results.end_object().end_object();
+}
+
+std::string BatchSignWriter::finish() && {
+    out_ += ']';
+    if (!errors_.empty()) {
+        out_ += ",\"errors\":[";
+        out_ += errors_;
+        out_ += ']';
+    }
+    out_ += ",\"results\":[";
+    out_ += results_;
+    out_ += "]}";
+    return std::move(out_);
+}
+
 void write(JsonWriter& out, const BatchSignResponse& response) {
-    bool any_error = false;
-    out.begin_object().key("signatures").begin_array();
-    for (const auto& result : response.results) {
+    BatchSignWriter writer(response.results.size());
+    for (const BatchSignResult& result : response.results) {
         if (result.signed_item) {
-            write(out, *result.signed_item);
+            const SignResponse& made = *result.signed_item;
+            writer.add_signature(made.account_id, made.signature, made.public_key);
         } else {
-            any_error = true;
+            writer.add_error(result.account_id, result.error.value_or(BatchSignError{}));
         }
     }
-    out.end_array();
-    if (any_error) {
-        out.key("errors").begin_array();
-        for (const auto& result : response.results) {
-            if (result.signed_item) continue;
-            const std::string& cause = result.error ? result.error->message : std::string();
-            out.value(std::string_view(result.account_id + ": " + cause));
-        }
-        out.end_array();
-    }
-    out.key("results").begin_array();
-    for (const auto& result : response.results) write_result(out, result);
-    out.end_array().end_object();
+    out.raw(std::move(writer).finish());
 }
 
 void write(JsonWriter& out, const BalanceResponse& response) {

@@ -1,5 +1,6 @@
 #include "api/pool_types.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "api/internal/members.h"
@@ -11,6 +12,8 @@ using base::Json;
 using base::JsonWriter;
 using internal::Members;
 
+constexpr std::size_t kTxHashBytesMax = 4096;
+constexpr std::int64_t kNetworkMagicMax = 0xffff'ffff;
 constexpr std::size_t kIdBytesMax = 256;  // service ids, account ids, lock ids: before any check
 
 Result<Members> request_members(const Json& body) {
@@ -72,15 +75,14 @@ Result<std::optional<std::int64_t>> parse_ttl(const Members& members) {
 }
 
 // base64 (the original's form), or hex of 32 bytes with or without 0x; their lengths never collide.
-Result<base::Bytes> parse_digest_text(const Members& members, const std::string& text) {
-    std::string_view hex(text);
+Result<base::Bytes> decode_digest(std::string_view text) {
+    std::string_view hex = text;
     if (hex.size() == 66 && hex.substr(0, 2) == "0x") hex.remove_prefix(2);
-    if (hex.size() == 64) {
-        auto bytes = base::hex_decode(hex);
-        if (!bytes) return members.wrong("tx_hash", "base64 or hex of 32 bytes");
-        return bytes;
-    }
-    auto bytes = base::base64_decode(text);
+    return hex.size() == 64 ? base::hex_decode(hex) : base::base64_decode(text);
+}
+
+Result<base::Bytes> parse_digest_text(const Members& members, const std::string& text) {
+    auto bytes = decode_digest(text);
     if (!bytes) return members.wrong("tx_hash", "base64 or hex of 32 bytes");
     return bytes;
 }
@@ -88,7 +90,7 @@ Result<base::Bytes> parse_digest_text(const Members& members, const std::string&
 Result<SignItem> parse_sign_item(const Members& members) {
     SignItem item;
     TRY(item.account_id, text_or_empty(members, "account_id", kIdBytesMax));
-    TRY(const auto tx_hash, members.text("tx_hash", 4096));
+    TRY(const auto tx_hash, members.text("tx_hash", kTxHashBytesMax));
     if (tx_hash) {
         TRY(item.tx_hash, parse_digest_text(members, *tx_hash));
     }
@@ -96,7 +98,7 @@ Result<SignItem> parse_sign_item(const Members& members) {
     TRY(item.fencing, members.integer("fencing"));
     TRY(const auto magic, members.integer("network_magic"));
     if (magic) {
-        if (*magic < 0 || *magic > 0xffff'ffff) {
+        if (*magic < 0 || *magic > kNetworkMagicMax) {
             return members.wrong("network_magic", "between 0 and 4294967295");
         }
         item.network_magic = static_cast<std::uint32_t>(*magic);
@@ -104,9 +106,89 @@ Result<SignItem> parse_sign_item(const Members& members) {
     return item;
 }
 
+// The members of a signing request as plain text has them. Each may stand once; a request's own
+// service_id is one of them, an item's is not.
+class PlainSignReader {
+public:
+    PlainSignReader(base::JsonScanner& in, SignItem& item, std::string* service_id)
+        : in_(in), item_(item), service_id_(service_id) {}
+
+    // From '{' to '}'. False: not plain, or not good.
+    bool read() {
+        if (!in_.take('{')) return false;
+        do {
+            const auto name = in_.string();
+            if (!name || !in_.take(':') || !read_member(*name)) return false;
+        } while (in_.take(','));
+        return in_.take('}');
+    }
+
+private:
+    enum Member : unsigned {
+        kAccountId = 1,
+        kTxHash = 2,
+        kLockId = 4,
+        kFencing = 8,
+        kMagic = 16,
+        kServiceId = 32
+    };
+
+    bool first(Member member) {
+        const bool repeated = (seen_ & member) != 0;
+        seen_ |= member;
+        return !repeated;
+    }
+    bool read_text(std::string& out) {
+        const auto text = in_.string();
+        if (!text || text->size() > kIdBytesMax) return false;
+        out.assign(*text);
+        return true;
+    }
+    bool read_digest() {
+        const auto text = in_.string();
+        if (!text || text->size() > kTxHashBytesMax) return false;
+        auto bytes = decode_digest(*text);
+        if (!bytes) return false;
+        item_.tx_hash = *std::move(bytes);
+        return true;
+    }
+    bool read_magic() {
+        const auto magic = in_.integer();
+        if (!magic || *magic < 0 || *magic > kNetworkMagicMax) return false;
+        item_.network_magic = static_cast<std::uint32_t>(*magic);
+        return true;
+    }
+    bool read_member(std::string_view name) {
+        if (name == "account_id") return first(kAccountId) && read_text(item_.account_id);
+        if (name == "tx_hash") return first(kTxHash) && read_digest();
+        if (name == "lock_id") return first(kLockId) && read_text(item_.lock_id);
+        if (name == "fencing") return first(kFencing) && (item_.fencing = in_.integer());
+        if (name == "network_magic") return first(kMagic) && read_magic();
+        if (name == "service_id" && service_id_ != nullptr) {
+            return first(kServiceId) && read_text(*service_id_);
+        }
+        return false;
+    }
+
+    base::JsonScanner& in_;
+    SignItem& item_;
+    std::string* service_id_;
+    unsigned seen_ = 0;
+};
+
+// The items of a batch, from '[' to ']'.
+bool read_plain_items(base::JsonScanner& in, std::size_t items_max, std::vector<SignItem>& items) {
+    if (!in.take('[')) return false;
+    do {
+        if (items.size() >= items_max) return false;
+        if (!PlainSignReader(in, items.emplace_back(), nullptr).read()) return false;
+    } while (in.take(','));
+    return in.take(']');
+}
+
 void write_item_members(JsonWriter& out, const SignItem& item) {
     out.member("account_id", std::string_view(item.account_id));
-    out.member("tx_hash", std::string_view(base::base64_encode(item.tx_hash)));
+    out.key("tx_hash").base64(item.tx_hash);
     if (!item.lock_id.empty()) out.member("lock_id", std::string_view(item.lock_id));
     if (item.fencing) out.member("fencing", *item.fencing);
     if (item.network_magic) {
@@ -225,6 +307,43 @@ Result<SignRequest> parse_sign_request(const Json& body) {
     SignRequest request;
     TRY(request.service_id, text_or_empty(members, "service_id", kIdBytesMax));
     TRY(request.item, parse_sign_item(members));
+    return request;
+}
+
+std::optional<SignRequest> read_plain_sign_request(std::string_view body) {
+    base::JsonScanner in(body);
+    std::optional<SignRequest> request(std::in_place);
+    if (!PlainSignReader(in, request->item, &request->service_id).read() || !in.at_end()) {
+        request.reset();
+    }
+    return request;
+}
+
+std::optional<BatchSignRequest> read_plain_batch_sign_request(
+    std::string_view body, std::size_t items_max) {
+    constexpr std::size_t kUsualItems = 100;
+    base::JsonScanner in(body);
+    BatchSignRequest request;
+    request.requests.reserve(std::min(items_max, kUsualItems));
+    bool items_seen = false;
+    bool service_seen = false;
+    if (!in.take('{')) return std::nullopt;
+    do {
+        const auto name = in.string();
+        if (!name || !in.take(':')) return std::nullopt;
+        if (*name == "requests" && !items_seen) {
+            items_seen = true;
+            if (!read_plain_items(in, items_max, request.requests)) return std::nullopt;
+        } else if (*name == "service_id" && !service_seen) {
+            service_seen = true;
+            const auto id = in.string();
+            if (!id || id->size() > kIdBytesMax) return std::nullopt;
+            request.service_id.assign(*id);
+        } else {
+            return std::nullopt;
+        }
+    } while (in.take(','));
+    if (!in.take('}') || !in.at_end()) return std::nullopt;
     return request;
 }
 

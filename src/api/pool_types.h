@@ -189,6 +189,11 @@ struct SignRequest {
     SignItem item;
 };
 
+// The same request straight from a body, in one pass, if the text is plain: base/json.h,
+// JsonScanner. Nothing for other text, good or bad: parse_request_body() and parse_sign_request()
+// decide then, and whatever is taken here they take too.
+std::optional<SignRequest> read_plain_sign_request(std::string_view body);
+
 struct SignResponse {
     std::string account_id;
     base::Bytes signature;   // 64 bytes, r || s
@@ -201,6 +206,10 @@ struct BatchSignRequest {
     std::string service_id;
     std::vector<SignItem> requests;
 };
+
+// As read_plain_sign_request().
+std::optional<BatchSignRequest> read_plain_batch_sign_request(
+    std::string_view body, std::size_t items_max);
 
 struct BatchSignError {
     std::string code;  // "HTTP_409"
@@ -219,6 +228,27 @@ struct BatchSignResult {
 // `results` has one entry a request, in order. The writer makes all three from `results`.
 struct BatchSignResponse {
     std::vector<BatchSignResult> results;
+};
+
+// Writes the answers without making the structs above: for hot paths.
+std::string signed_text(
+    std::string_view account_id, base::ByteView signature, base::ByteView public_key);
+
+class BatchSignWriter {
+public:
+    explicit BatchSignWriter(std::size_t items);
+    // The next item, in the order of the request.
+    void add_signature(
+        std::string_view account_id, base::ByteView signature, base::ByteView public_key);
+    void add_error(std::string_view account_id, const BatchSignError& error);
+    std::string finish() &&;
+
+private:
+    std::string out_;      // with the signatures
+    std::string errors_;   // their lines
+    std::string results_;  // each with its comma
+    std::int64_t count_ = 0;
+    bool any_signature_ = false;
 };
 
 // ----- POST /balance ----------------------------------------------------------------------------
@@ -368,6 +398,7 @@ Result<CheckpointResponse> parse_checkpoint_response(const base::Json& body);
 template <typename T>
 std::string to_json_text(const T& message) {
     std::string text;
+    text.reserve(512);
     base::JsonWriter writer(text);
     write(writer, message);
     return text;

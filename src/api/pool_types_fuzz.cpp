@@ -24,6 +24,16 @@ void try_request(const base::Json& json, Result<T> (*parse)(const base::Json&)) 
     if (const auto message = parse(json)) check_round_trip(*message, parse);
 }
 
+// What the quick reader takes, the full parser takes, and they agree.
+template <typename T, typename Parse>
+void check_plain(const std::optional<T>& plain, const Result<base::Json>& json, Parse parse) {
+    if (!plain) return;
+    CHECK(json.has_value());
+    const Result<T> full = parse(*json);
+    CHECK(full.has_value());
+    CHECK(api::to_json_text(*plain) == api::to_json_text(*full));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -31,6 +41,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static_cast<void>(api::parse_accounts_query({}, text, text));
     static_cast<void>(api::parse_low_balance_query(text, text, text));
     const auto json = api::parse_request_body(text);
+    check_plain(api::read_plain_sign_request(text), json, api::parse_sign_request);
+    constexpr std::size_t kItemsMax = 3;
+    check_plain(
+        api::read_plain_batch_sign_request(text, kItemsMax), json,
+        [](const base::Json& body) { return api::parse_batch_sign_request(body, kItemsMax); });
     if (!json) return 0;
     try_request<api::AccountsRequest>(*json, api::parse_accounts_request);
     try_request<api::ReleaseRequest>(*json, api::parse_release_request);

@@ -282,5 +282,114 @@ TEST(PoolTypesTest, RequestsRoundTrip) {
     EXPECT_EQ(to_json_text(*freeze_again), to_json_text(freeze));
 }
 
+// ----- the quick readers ------------------------------------------------------------------------
+
+TEST(PoolTypesTest, TheQuickReaderTakesUsualRequestsAsTheFullParserDoes) {
+    for (const std::string& text :
+         {R"({"account_id":")" + kId + R"(","tx_hash":")" + kDigest64 + R"("})",
+          R"( { "tx_hash" : "0x)" + kDigestHex + R"(" , "account_id":")" + kId +
+              "\",\"service_id\":\"neocompute\",\"fencing\":-0,\"lock_id\":\"\"}\r\n",
+          std::string(R"({"network_magic":4294967295,"fencing":-9223372036854775808})")}) {
+        const auto quick = read_plain_sign_request(text);
+        ASSERT_TRUE(quick) << text;
+        const auto full = parsed(text, parse_sign_request);
+        ASSERT_TRUE(full) << text;
+        EXPECT_EQ(to_json_text(*quick), to_json_text(*full));
+    }
+    const std::string item = R"({"account_id":")" + kId + R"(","tx_hash":")" + kDigestHex + R"("})";
+    for (const std::string& text :
+         {R"({"requests":[)" + item + "," + item + "]}",
+          R"({"service_id":"x","requests":[)" + item + "]}"}) {
+        const auto quick = read_plain_batch_sign_request(text, 2);
+        ASSERT_TRUE(quick) << text;
+        EXPECT_EQ(to_json_text(*quick), to_json_text(*parsed_batch(text, 2)));
+    }
+    EXPECT_FALSE(read_plain_batch_sign_request(R"({"requests":[)" + item + "," + item + "]}", 1));
+}
+
+TEST(PoolTypesTest, TheQuickReaderLeavesEverythingElseToTheFullParser) {
+    for (const char* const text :
+         {"",
+          "{",
+          "[]",
+          "{}",
+          "{}x",
+          R"({"fencing":1}x)",
+          R"({"fencing":1,})",
+          R"({"fencing":1,"fencing":1})",
+          R"({"fencing":01})",
+          R"({"fencing":1.0})",
+          R"({"fencing":1e0})",
+          R"({"fencing":9223372036854775808})",
+          R"({"fencing":null})",
+          R"({"fencing":"1"})",
+          R"({"fencing":-})",
+          R"({"fencing":+1})",
+          R"({"network_magic":-1})",
+          R"({"network_magic":4294967296})",
+          R"({"account_id":"\u0061"})",
+          R"({"account_id":"a)",
+          "{\"account_id\":\"\xc3\xa4\"}",
+          "{\"account_id\":\"\x7f\"}",
+          "{\"account_id\":\"a\nb\"}",
+          R"({"account_id":1})",
+          R"({"tx_hash":"zz"})",
+          R"({"tx_hash":"AAE"})",
+          R"({"other":1})",
+          R"({"Account_id":"a"})",
+          R"({"account_id" "a"})",
+          R"({account_id:"a"})",
+          R"({"requests":[]})",
+          R"({"requests":[{}]})",
+          R"({"requests":[{"service_id":"x"}]})",
+          R"({"requests":[{"fencing":1},]})",
+          R"({"requests":[{"fencing":1}],"requests":[{"fencing":1}]})",
+          R"({"requests":[{"fencing":1}],"extra":1})"}) {
+        EXPECT_FALSE(read_plain_sign_request(text)) << text;
+        EXPECT_FALSE(read_plain_batch_sign_request(text, 10)) << text;
+    }
+    EXPECT_FALSE(read_plain_sign_request(R"({"account_id":")" + std::string(257, 'a') + R"("})"));
+}
+
+// Whatever the quick reader takes of a text with one byte changed, removed or doubled, the full
+// parser takes with the same meaning.
+TEST(PoolTypesTest, TheQuickReaderIsNeverLaxerThanTheFullParser) {
+    const std::string good = R"({"account_id":"550e8400","tx_hash":"AAECAw==","lock_id":"l",)"
+                             R"("fencing":-12,"network_magic":860833102,"service_id":"s"})";
+    const std::string batch = R"({"service_id":"s","requests":[{"account_id":"5","tx_hash":"AAEC",)"
+                              R"("fencing":0},{"tx_hash":"AAECAw=="}]})";
+    int taken = 0;
+    const auto agree = [&](const std::string& text) {
+        const auto one = read_plain_sign_request(text);
+        if (one) {
+            const auto full = parsed(text, parse_sign_request);
+            ASSERT_TRUE(full) << text;
+            ASSERT_EQ(to_json_text(*one), to_json_text(*full)) << text;
+            ++taken;
+        }
+        const auto many = read_plain_batch_sign_request(text, 2);
+        if (many) {
+            const auto full = parsed_batch(text, 2);
+            ASSERT_TRUE(full) << text;
+            ASSERT_EQ(to_json_text(*many), to_json_text(*full)) << text;
+            ++taken;
+        }
+    };
+    for (const std::string& text : {good, batch}) {
+        for (std::size_t at = 0; at < text.size(); ++at) {
+            for (int byte = 0; byte < 256; ++byte) {
+                std::string changed = text;
+                changed[at] = static_cast<char>(byte);
+                agree(changed);
+            }
+            std::string shorter = text;
+            agree(shorter.erase(at, 1));
+            std::string longer = text;
+            agree(longer.insert(at, 1, text[at]));
+        }
+    }
+    EXPECT_GT(taken, 1000);
+}
+
 }  // namespace
 }  // namespace adyton::api

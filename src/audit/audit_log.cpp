@@ -101,10 +101,6 @@ crypto::Sha256Digest hash_of(
     return transcript.sha256();
 }
 
-base::Bytes to_bytes(const crypto::Sha256Digest& digest) {
-    return base::Bytes(digest.bytes.begin(), digest.bytes.end());
-}
-
 // The chain number of an instance; null when another instance took the number meanwhile.
 Result<std::optional<std::int64_t>> find_or_create_chain(
     storage::Transaction& tx, const std::string& instance_id) {
@@ -221,11 +217,10 @@ Result<bool> AuditLog::insert_after(
     inserted.hash =
         hash_of(chain_, inserted.sequence, now, event.kind, event.actor, event.body, head.hash);
     const bool sqlite = tx.dialect() == storage::Dialect::Sqlite;
-    TRY(const std::int64_t changed,
-        tx.execute(
-            sqlite ? kInsertSqlite : kInsertPostgres,
-            {chain_, inserted.sequence, now, std::string(event.kind), std::string(event.actor),
-             std::string(event.body), to_bytes(head.hash), to_bytes(inserted.hash)}));
+    TRY(const std::int64_t changed, tx.execute(
+                                        sqlite ? kInsertSqlite : kInsertPostgres,
+                                        {chain_, inserted.sequence, now, event.kind, event.actor,
+                                         event.body, head.hash.bytes, inserted.hash.bytes}));
     return changed == 1;
 }
 

@@ -69,23 +69,29 @@ Result<std::string> text_or_empty(const Rows& rows, std::size_t row, std::size_t
     return text ? *std::move(text) : std::string();
 }
 
+Result<std::string> take_text_or_empty(Rows& rows, std::size_t row, std::size_t column) {
+    if (rows.is_null(row, column)) return std::string();
+    return rows.take_text(row, column);
+}
+
 // Columns of a SigningRecord; $2 is the service.
 #define ADYTON_SIGNING_COLUMNS                                                          \
     "a.id, CASE WHEN a.key_fingerprint IS NULL THEN a.address END, a.key_fingerprint, " \
     "a.encrypted_wif, a.locked_by, a.lock_id, a.lock_expires_at, "                      \
     "a.fencing, " ADYTON_FREEZE_SUBQUERY("$2", "CAST(a.id AS TEXT)")
 
-Result<SigningRecord> read_signing_record(const Rows& rows, std::size_t row) {
+// Moves the texts out of the row.
+Result<SigningRecord> take_signing_record(Rows& rows, std::size_t row) {
     SigningRecord record;
-    TRY(record.key.id, rows.text(row, 0));
-    TRY(record.key.address, text_or_empty(rows, row, 1));
+    TRY(record.key.id, rows.take_text(row, 0));
+    TRY(record.key.address, take_text_or_empty(rows, row, 1));
     TRY(record.key.fingerprint, read_fingerprint(rows, row, 2));
     TRY(record.key.encrypted_wif, rows.optional_text(row, 3));
-    TRY(record.lock.locked_by, text_or_empty(rows, row, 4));
-    TRY(record.lock.lock_id, text_or_empty(rows, row, 5));
+    TRY(record.lock.locked_by, take_text_or_empty(rows, row, 4));
+    TRY(record.lock.lock_id, take_text_or_empty(rows, row, 5));
     TRY(record.lock.expires_at, rows.optional_timestamp(row, 6));
     TRY(record.lock.fencing, rows.integer(row, 7));
-    TRY(record.lock.frozen_scope, text_or_empty(rows, row, 8));
+    TRY(record.lock.frozen_scope, take_text_or_empty(rows, row, 8));
     return record;
 }
 
@@ -238,7 +244,7 @@ Result<void> add_token_stats(const Rows& rows, api::PoolInfoResponse& info) {
 
 Result<std::optional<SigningRecord>> find_for_signing(
     Transaction& tx, const std::string& id, const std::string& service) {
-    TRY(const Rows rows,
+    TRY(Rows rows,
         tx.query(
             by_dialect(
                 tx, "SELECT " ADYTON_SIGNING_COLUMNS " FROM pool_accounts AS a WHERE a.id = $1",
@@ -246,25 +252,25 @@ Result<std::optional<SigningRecord>> find_for_signing(
                 " FROM pool_accounts AS a WHERE a.id = $1 FOR SHARE OF a"),
             {id, service}));
     if (rows.empty()) return std::optional<SigningRecord>();
-    TRY(auto record, read_signing_record(rows, 0));
+    TRY(auto record, take_signing_record(rows, 0));
     return std::optional<SigningRecord>(std::move(record));
 }
 
 Result<std::vector<SigningRecord>> find_all_for_signing(
     Transaction& tx, std::span<const std::string> ids, const std::string& service) {
-    TRY(const Rows rows, tx.query(
-                             by_dialect(
-                                 tx,
-                                 "SELECT " ADYTON_SIGNING_COLUMNS
-                                 " FROM pool_accounts AS a WHERE a.id IN " ADYTON_IDS_SQLITE,
-                                 "SELECT " ADYTON_SIGNING_COLUMNS
-                                 " FROM pool_accounts AS a WHERE a.id IN " ADYTON_IDS_POSTGRES
-                                 " ORDER BY a.id FOR SHARE OF a"),
-                             {id_array(ids), service}));
+    TRY(Rows rows, tx.query(
+                       by_dialect(
+                           tx,
+                           "SELECT " ADYTON_SIGNING_COLUMNS
+                           " FROM pool_accounts AS a WHERE a.id IN " ADYTON_IDS_SQLITE,
+                           "SELECT " ADYTON_SIGNING_COLUMNS
+                           " FROM pool_accounts AS a WHERE a.id IN " ADYTON_IDS_POSTGRES
+                           " ORDER BY a.id FOR SHARE OF a"),
+                       {id_array(ids), service}));
     std::vector<SigningRecord> records;
     records.reserve(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        TRY(auto record, read_signing_record(rows, i));
+        TRY(auto record, take_signing_record(rows, i));
         records.push_back(std::move(record));
     }
     return records;
@@ -272,7 +278,7 @@ Result<std::vector<SigningRecord>> find_all_for_signing(
 
 Result<std::optional<LockRecord>> find_lock(
     Transaction& tx, const std::string& id, const std::string& service) {
-    TRY(const Rows rows,
+    TRY(Rows rows,
         tx.query(
             by_dialect(
                 tx, "SELECT " ADYTON_SIGNING_COLUMNS " FROM pool_accounts AS a WHERE a.id = $1",
@@ -280,7 +286,7 @@ Result<std::optional<LockRecord>> find_lock(
                 " FROM pool_accounts AS a WHERE a.id = $1 FOR UPDATE OF a"),
             {id, service}));
     if (rows.empty()) return std::optional<LockRecord>();
-    TRY(auto record, read_signing_record(rows, 0));
+    TRY(auto record, take_signing_record(rows, 0));
     return std::optional<LockRecord>(std::move(record.lock));
 }
 

@@ -132,6 +132,7 @@ Result<void> record(
     storage::Transaction& tx, const PoolContext& pool, std::string_view kind,
     std::string_view actor, F write) {
     std::string body;
+    body.reserve(512);
     base::JsonWriter out(body);
     out.begin_object();
     write(out);

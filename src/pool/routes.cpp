@@ -216,21 +216,42 @@ Answer renew_route(const Parts& parts, Call call) {
     co_return co_await std::move(answering);
 }
 
+// The usual request in one pass, and any other as it comes.
+Result<api::SignRequest> parse_sign_body(const Call& call) {
+    if (auto plain = api::read_plain_sign_request(call.request.body)) {
+        TRY_VOID(attest::check_claimed(call.caller(), plain->service_id));
+        return *std::move(plain);
+    }
+    TRY(const auto body, parse_claimed_body(call));
+    return api::parse_sign_request(body);
+}
+
+Result<api::BatchSignRequest> parse_batch_sign_body(const Call& call, std::size_t items_max) {
+    if (auto plain = api::read_plain_batch_sign_request(call.request.body, items_max)) {
+        TRY_VOID(attest::check_claimed(call.caller(), plain->service_id));
+        return *std::move(plain);
+    }
+    TRY(const auto body, parse_claimed_body(call));
+    return api::parse_batch_sign_request(body, items_max);
+}
+
 Answer sign_route(const Parts& parts, Call call) {
-    CO_TRY(const auto body, parse_claimed_body(call));
-    CO_TRY(auto request, api::parse_sign_request(body));
+    CO_TRY(const auto request, parse_sign_body(call));
     CallContext context = context_of(call);
-    auto act = [&] { return sign(parts.context, context, std::move(request.item)); };
-    auto answering = answer_message(parts, call, context, Operation::SignDigest, act);
-    co_return co_await std::move(answering);
+    auto signing = sign(parts.context, context, request.item);
+    auto body = co_await std::move(signing);
+    if (!body) {
+        auto failing = failed(parts, call, context, Operation::SignDigest, std::move(body).error());
+        co_return co_await std::move(failing);
+    }
+    co_return service::json_answer(*std::move(body));
 }
 
 Answer batch_sign_route(const Parts& parts, Call call) {
-    CO_TRY(const auto body, parse_claimed_body(call));
-    CO_TRY(auto request, api::parse_batch_sign_request(body, parts.options.batch_sign_max));
+    CO_TRY(auto request, parse_batch_sign_body(call, parts.options.batch_sign_max));
     CallContext context = context_of(call);
     auto act = [&] { return batch_sign(parts.context, context, std::move(request)); };
-    auto answering = answer_message(parts, call, context, Operation::SignDigest, act);
+    auto answering = answer_text(parts, call, context, Operation::SignDigest, act);
     co_return co_await std::move(answering);
 }
 

@@ -39,7 +39,7 @@ Result<void> count_signatures(
 void write_signed_item(
     base::JsonWriter& out, const SigningRecord& record, const crypto::Sha256Digest& digest) {
     out.member("account_id", std::string_view(record.key.id));
-    out.member("digest", std::string_view(digest.to_hex()));
+    out.key("digest").hex(digest.bytes);
     out.member("lock_id", std::string_view(record.lock.lock_id));
     out.member("fencing", record.lock.fencing);
 }
@@ -51,14 +51,6 @@ void note_key_mismatch(const PoolContext& pool, const CallContext& call, const E
     pool.logger.error(
         "a key is not its account's; nothing was signed",
         {{"cause", error.message()}, {"trace_id", call.trace_id}});
-}
-
-api::SignResponse answer_of(const std::string& account_id, const AccountSignature& made) {
-    const auto& signature = made.signature.bytes;
-    const auto& key = made.public_key.bytes();
-    return {
-        account_id, base::Bytes(signature.begin(), signature.end()),
-        base::Bytes(key.begin(), key.end())};
 }
 
 // ----- batches ----------------------------------------------------------------------------------
@@ -174,65 +166,64 @@ api::BatchSignError public_error(const Error& error) {
         error.reason()};
 }
 
-api::BatchSignResponse assemble(
-    const PoolContext& pool, const CallContext& call, Batch& batch, std::vector<SigningJob>& jobs) {
-    api::BatchSignResponse response;
-    response.results.reserve(batch.items.size());
+std::string assemble(
+    const PoolContext& pool, const CallContext& call, Batch& batch,
+    const std::vector<SigningJob>& jobs) {
+    api::BatchSignWriter response(batch.items.size());
     for (std::size_t i = 0; i < batch.items.size(); ++i) {
-        api::BatchSignResult result;
-        result.index = static_cast<std::int64_t>(i);
         const BatchItem& item = batch.items[i];
-        result.account_id = item.id.empty() ? batch.requests[i].account_id : item.id;
         if (jobs[i].outcome && *jobs[i].outcome) {
-            result.signed_item = answer_of(item.id, **jobs[i].outcome);
+            const AccountSignature& made = **jobs[i].outcome;
+            response.add_signature(item.id, made.signature.bytes, made.public_key.bytes());
             pool.metrics.signatures.add();
-        } else {
-            const Error error = jobs[i].outcome ? jobs[i].outcome->error()
-                                                : item.refusal.value_or(unknown_account());
-            note_key_mismatch(pool, call, error);
-            result.error = public_error(error);
+            continue;
         }
-        response.results.push_back(std::move(result));
+        const Error error =
+            jobs[i].outcome ? jobs[i].outcome->error() : item.refusal.value_or(unknown_account());
+        note_key_mismatch(pool, call, error);
+        const std::string& named = batch.requests[i].account_id;
+        response.add_error(item.id.empty() ? named : item.id, public_error(error));
     }
-    return response;
+    return std::move(response).finish();
 }
 
 }  // namespace
 
-Task<Result<api::SignResponse>> sign(
-    const PoolContext& pool, CallContext& call, api::SignItem item) {
+Task<Result<std::string>> sign(
+    const PoolContext& pool, CallContext& call, const api::SignItem& item) {
     CO_TRY(const auto digest, api::signing_digest(item));
     CO_TRY_VOID(pool.policy.check_sign(call.service, 1));
     const auto id = crypto::canonical_uuid(item.account_id);
     if (!id) co_return unknown_account();
     const auto& decision = pool.policy.decide(call.service, policy::Operation::SignDigest);
 
-    auto unit = [&](storage::Transaction& tx) -> Result<SigningRecord> {
-        TRY(auto found, accounts::find_for_signing(tx, *id, call.service));
-        if (!found) return unknown_account();
+    std::optional<SigningRecord> granted;
+    const auto unit = [&](storage::Transaction& tx) -> Result<void> {
+        TRY(granted, accounts::find_for_signing(tx, *id, call.service));
+        if (!granted) return unknown_account();
         TRY(const auto now, tx.now());
-        TRY_VOID(check_lock(found->lock, claim_of(call, item), now));
+        TRY_VOID(check_lock(granted->lock, claim_of(call, item), now));
         TRY_VOID(count_signatures(tx, decision, call, 1));
-        TRY_VOID(record(tx, pool, "pool.sign", call.service, [&](base::JsonWriter& out) {
-            write_signed_item(out, *found, digest);
+        return record(tx, pool, "pool.sign", call.service, [&](base::JsonWriter& out) {
+            write_signed_item(out, *granted, digest);
             out.member("rule", decision.rule);
             out.member("trace_id", std::string_view(call.trace_id));
-        }));
-        return *std::move(found);
+        });
     };
-    auto write = pool.database.write(std::move(unit), pool.options.sign_durability);
-    CO_TRY(const SigningRecord granted, co_await std::move(write));
+    auto write = pool.database.write_unit(
+        [&unit](storage::Transaction& tx) { return unit(tx); }, pool.options.sign_durability);
+    CO_TRY_VOID(co_await std::move(write));
 
-    auto made = pool.signer.sign(granted.key, digest);
+    auto made = pool.signer.sign(granted->key, digest);
     if (!made) {
         note_key_mismatch(pool, call, made.error());
         co_return std::move(made).error();
     }
     pool.metrics.signatures.add();
-    co_return answer_of(granted.key.id, *made);
+    co_return api::signed_text(granted->key.id, made->signature.bytes, made->public_key.bytes());
 }
 
-Task<Result<api::BatchSignResponse>> batch_sign(
+Task<Result<std::string>> batch_sign(
     const PoolContext& pool, CallContext& call, api::BatchSignRequest request) {
     const auto wanted = static_cast<std::int64_t>(request.requests.size());
     CO_TRY_VOID(pool.policy.check_sign(call.service, wanted));

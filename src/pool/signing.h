@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "api/pool_types.h"
 #include "base/result.h"
 #include "base/task.h"
@@ -10,15 +12,16 @@
 // is on disk. Thread safe.
 namespace adyton::pool {
 
-// POST /sign. InvalidArgument: missing members or a digest of another length. NotFound
-// "account_not_found" (also for text that is no id). Errors of check_lock() and Signer::sign();
-// "policy_..." from rules.
-Task<Result<api::SignResponse>> sign(
-    const PoolContext& pool, CallContext& call, api::SignItem item);
+// POST /sign; the body of the answer. InvalidArgument: missing members or a digest of another
+// length. NotFound "account_not_found" (also for text that is no id). Errors of check_lock() and
+// Signer::sign(); "policy_..." from rules.
+Task<Result<std::string>> sign(
+    const PoolContext& pool, CallContext& call, const api::SignItem& item);
 
-// POST /batch-sign. Each request fares by itself and keeps its position; the batch as a whole fails
-// only on the policy's word and when storage does. One audit record lists all signatures.
-Task<Result<api::BatchSignResponse>> batch_sign(
+// POST /batch-sign; the body of the answer. Each request fares by itself and keeps its position;
+// the batch as a whole fails only on the policy's word and when storage does. One audit record
+// lists all signatures.
+Task<Result<std::string>> batch_sign(
     const PoolContext& pool, CallContext& call, api::BatchSignRequest request);
 
 }  // namespace adyton::pool
