@@ -93,10 +93,25 @@ Result<TokenStats> parse_token_stats(const Json& json) {
 
 void write_signature_members(
     JsonWriter& out, std::string_view account_id, base::ByteView signature,
-    base::ByteView public_key) {
+    base::ByteView public_key, const SignedTransactionText& transaction) {
     out.member("account_id", account_id);
     out.key("signature").base64(signature);
     out.key("public_key").base64(public_key);
+    if (transaction.tx_hash.empty()) return;
+    out.member("tx_hash", transaction.tx_hash);
+    out.key("explanation").raw(transaction.explanation);
+}
+
+// For tests and fakes; services write the text straight away.
+std::string explanation_text(const SignResponse& response) {
+    return response.explanation ? response.explanation->dump() : "null";
+}
+
+std::string as_text(const SignResponse& response) {
+    const std::string explanation = explanation_text(response);
+    return signed_text(
+        response.account_id, response.signature, response.public_key,
+        {response.tx_hash, explanation});
 }
 
 Result<BatchSignResult> parse_result(const Json& json) {
@@ -268,18 +283,17 @@ void write(JsonWriter& out, const RenewResponse& response) {
 }
 
 void write(JsonWriter& out, const SignResponse& response) {
-    out.begin_object();
-    write_signature_members(out, response.account_id, response.signature, response.public_key);
-    out.end_object();
+    out.raw(as_text(response));
 }
 
 std::string signed_text(
-    std::string_view account_id, base::ByteView signature, base::ByteView public_key) {
+    std::string_view account_id, base::ByteView signature, base::ByteView public_key,
+    const SignedTransactionText& transaction) {
     std::string text;
-    text.reserve(256);
+    text.reserve(256 + transaction.explanation.size());
     JsonWriter out(text);
     out.begin_object();
-    write_signature_members(out, account_id, signature, public_key);
+    write_signature_members(out, account_id, signature, public_key, transaction);
     out.end_object();
     return text;
 }
@@ -292,13 +306,14 @@ BatchSignWriter::BatchSignWriter(std::size_t items) {
 }
 
 void BatchSignWriter::add_signature(
-    std::string_view account_id, base::ByteView signature, base::ByteView public_key) {
+    std::string_view account_id, base::ByteView signature, base::ByteView public_key,
+    const SignedTransactionText& transaction) {
     if (any_signature_) out_ += ',';
     any_signature_ = true;
     const std::size_t begin = out_.size();
     JsonWriter out(out_);
     out.begin_object();
-    write_signature_members(out, account_id, signature, public_key);
+    write_signature_members(out, account_id, signature, public_key, transaction);
     out.end_object();
     if (count_ > 0) results_ += ',';
     JsonWriter results(results_);
@@ -339,7 +354,9 @@ void write(JsonWriter& out, const BatchSignResponse& response) {
     for (const BatchSignResult& result : response.results) {
         if (result.signed_item) {
             const SignResponse& made = *result.signed_item;
-            writer.add_signature(made.account_id, made.signature, made.public_key);
+            const std::string explanation = explanation_text(made);
+            writer.add_signature(
+                made.account_id, made.signature, made.public_key, {made.tx_hash, explanation});
         } else {
             writer.add_error(result.account_id, result.error.value_or(BatchSignError{}));
         }
@@ -515,6 +532,9 @@ Result<SignResponse> parse_sign_response(const Json& body) {
     TRY(response.public_key, bytes_or_empty(members, "public_key"));
     if (response.signature.size() != 64) return members.wrong("signature", "64 bytes");
     if (response.public_key.size() != 33) return members.wrong("public_key", "33 bytes");
+    TRY(response.tx_hash, text_or_empty(members, "tx_hash"));
+    TRY(const Json* const explanation, members.object("explanation"));
+    if (explanation != nullptr) response.explanation = *explanation;
     return response;
 }
 

@@ -13,6 +13,7 @@ using base::JsonWriter;
 using internal::Members;
 
 constexpr std::size_t kTxHashBytesMax = 4096;
+constexpr std::size_t kTransactionTextMax = 140'000;  // base64 of the largest, 102,400 bytes
 constexpr std::int64_t kNetworkMagicMax = 0xffff'ffff;
 constexpr std::size_t kIdBytesMax = 256;  // service ids, account ids, lock ids: before any check
 
@@ -87,6 +88,22 @@ Result<base::Bytes> parse_digest_text(const Members& members, const std::string&
     return bytes;
 }
 
+Result<void> parse_transaction_members(const Members& members, SignItem& item) {
+    TRY(const auto text, members.text("transaction", kTransactionTextMax));
+    if (text) {
+        auto bytes = base::base64_decode(*text);
+        if (!bytes) return members.wrong("transaction", "base64 of an unsigned transaction");
+        item.transaction = *std::move(bytes);
+    }
+    TRY(const auto network, members.integer("network"));
+    if (!network) return {};
+    if (*network < 0 || *network > kNetworkMagicMax) {
+        return members.wrong("network", "between 0 and 4294967295");
+    }
+    item.network = static_cast<std::uint32_t>(*network);
+    return {};
+}
+
 Result<SignItem> parse_sign_item(const Members& members) {
     SignItem item;
     TRY(item.account_id, text_or_empty(members, "account_id", kIdBytesMax));
@@ -103,6 +120,7 @@ Result<SignItem> parse_sign_item(const Members& members) {
         }
         item.network_magic = static_cast<std::uint32_t>(*magic);
     }
+    TRY_VOID(parse_transaction_members(members, item));
     return item;
 }
 
@@ -188,7 +206,12 @@ bool read_plain_items(base::JsonScanner& in, std::size_t items_max, std::vector<
 
 void write_item_members(JsonWriter& out, const SignItem& item) {
     out.member("account_id", std::string_view(item.account_id));
-    out.key("tx_hash").base64(item.tx_hash);
+    if (!item.transaction.empty()) {
+        out.key("transaction").base64(item.transaction);
+    } else {
+        out.key("tx_hash").base64(item.tx_hash);
+    }
+    if (item.network) out.member("network", static_cast<std::int64_t>(*item.network));
     if (!item.lock_id.empty()) out.member("lock_id", std::string_view(item.lock_id));
     if (item.fencing) out.member("fencing", *item.fencing);
     if (item.network_magic) {

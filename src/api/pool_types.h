@@ -171,14 +171,17 @@ struct RenewResponse {
 
 // ----- POST /sign, /batch-sign ------------------------------------------------------------------
 
-// What is signed is `tx_hash` itself, no further hashing; a Neo N3 witness needs
-// SHA-256(magic || hash), which network_magic asks for.
+// Either a digest: what is signed is `tx_hash` itself, no further hashing; a Neo N3 witness needs
+// SHA-256(magic || hash), which network_magic asks for. Or a whole unsigned `transaction` for a
+// `network`: what is signed is its own digest, after it was read and judged.
 struct SignItem {
     std::string account_id;
     base::Bytes tx_hash;  // checked by signing_digest()
     std::string lock_id;
     std::optional<std::int64_t> fencing;
     std::optional<std::uint32_t> network_magic;
+    base::Bytes transaction = {};  // Neo N3, unsigned; checked by the pool
+    std::optional<std::uint32_t> network = {};
 };
 
 // InvalidArgument: account_id or tx_hash missing, or tx_hash not 32 bytes.
@@ -198,6 +201,9 @@ struct SignResponse {
     std::string account_id;
     base::Bytes signature;   // 64 bytes, r || s
     base::Bytes public_key;  // 33 bytes, compressed
+    // Of a transaction only.
+    std::string tx_hash = {};                    // "0x..."
+    std::optional<base::Json> explanation = {};  // neo/explain.h, to_json()
 
     bool operator==(const SignResponse&) const = default;
 };
@@ -230,16 +236,24 @@ struct BatchSignResponse {
     std::vector<BatchSignResult> results;
 };
 
+// What the answer says of a transaction that was signed; empty for a digest.
+struct SignedTransactionText {
+    std::string_view tx_hash = {};
+    std::string_view explanation = {};  // JSON
+};
+
 // Writes the answers without making the structs above: for hot paths.
 std::string signed_text(
-    std::string_view account_id, base::ByteView signature, base::ByteView public_key);
+    std::string_view account_id, base::ByteView signature, base::ByteView public_key,
+    const SignedTransactionText& transaction = {});
 
 class BatchSignWriter {
 public:
     explicit BatchSignWriter(std::size_t items);
     // The next item, in the order of the request.
     void add_signature(
-        std::string_view account_id, base::ByteView signature, base::ByteView public_key);
+        std::string_view account_id, base::ByteView signature, base::ByteView public_key,
+        const SignedTransactionText& transaction = {});
     void add_error(std::string_view account_id, const BatchSignError& error);
     std::string finish() &&;
 

@@ -267,6 +267,44 @@ TEST(PoolTypesTest, AnswerWithAShortSignatureIsCorrupt) {
     EXPECT_EQ(answer.error().code(), ErrorCode::CorruptData);
 }
 
+TEST(PoolTypesTest, AWholeTransactionIsReadFromBase64WithItsNetwork) {
+    const std::string text =
+        R"({"account_id":")" + kId + R"(","transaction":"AAEC","network":4294967295})";
+    EXPECT_FALSE(read_plain_sign_request(text));  // not of the quick kind
+    const auto request = parsed(text, parse_sign_request);
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->item.transaction, (base::Bytes{0, 1, 2}));
+    EXPECT_EQ(request->item.network, 4294967295U);
+    EXPECT_TRUE(request->item.tx_hash.empty());
+    const auto again = parsed(to_json_text(*request), parse_sign_request);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->item.transaction, request->item.transaction);
+    EXPECT_EQ(again->item.network, request->item.network);
+    expect_refused(R"({"account_id":"a","transaction":"A-_="})", parse_sign_request);
+    expect_refused(R"({"account_id":"a","transaction":[1]})", parse_sign_request);
+    expect_refused(R"({"account_id":"a","transaction":"AAEC","network":-1})", parse_sign_request);
+    expect_refused(
+        R"({"account_id":"a","transaction":"AAEC","network":4294967296})", parse_sign_request);
+    expect_refused(
+        R"({"account_id":"a","transaction":")" + std::string(140'004, 'A') + R"("})",
+        parse_sign_request);
+}
+
+TEST(PoolTypesTest, WhatWasSignedIsSaidOfTransactionsOnly) {
+    SignResponse response{kId, base::Bytes(64, 1), base::Bytes(33, 2)};
+    EXPECT_EQ(to_json_text(response).find("tx_hash"), std::string::npos);
+    response.tx_hash = "0xab";
+    response.explanation = base::Json::object().set("understood", base::Json::boolean(true));
+    const auto again = parsed(to_json_text(response), parse_sign_response);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(*again, response);
+    BatchSignResponse batch;
+    batch.results.push_back({0, kId, response, {}});
+    const auto batch_again = parsed(to_json_text(batch), parse_batch_sign_response);
+    ASSERT_TRUE(batch_again);
+    EXPECT_EQ(batch_again->results.at(0).signed_item, response);
+}
+
 TEST(PoolTypesTest, RequestsRoundTrip) {
     AccountsRequest request{"neocompute", 3, "jobs <1>", 60};
     const auto again = parsed(to_json_text(request), parse_accounts_request);
