@@ -202,8 +202,8 @@ Result<base::Bytes> read_transaction_file(const std::string& path) {
 }
 
 Result<neo::NetworkMagic> parse_network(std::string_view text) {
-    if (text == "mainnet") return neo::NetworkMagic::MainNet;
-    if (text == "testnet") return neo::NetworkMagic::TestNet;
+    if (text == "mainnet" || text == "main") return neo::NetworkMagic::MainNet;
+    if (text == "testnet" || text == "test") return neo::NetworkMagic::TestNet;
     std::uint32_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc() || end != text.data() + text.size()) {

@@ -22,7 +22,7 @@ Result<base::Bytes> parse_transaction_text(std::string_view content);
 // transaction), Unavailable.
 Result<base::Bytes> read_transaction_file(const std::string& path);
 
-// "mainnet", "testnet" or a magic number.
+// "mainnet" or "main", "testnet" or "test", or a magic number. InvalidArgument: another text.
 Result<neo::NetworkMagic> parse_network(std::string_view text);
 
 }  // namespace adyton::apps

@@ -60,6 +60,8 @@ TEST(NeoTxCommandTest, ATransactionIsReadFromBase64HexAndBytes) {
 
 TEST(NeoTxCommandTest, NetworksHaveNamesAndNumbers) {
     EXPECT_EQ(parse_network("mainnet").value(), neo::NetworkMagic::MainNet);
+    EXPECT_EQ(parse_network("main").value(), neo::NetworkMagic::MainNet);
+    EXPECT_EQ(parse_network("test").value(), neo::NetworkMagic::TestNet);
     EXPECT_EQ(parse_network("894710606").value(), neo::NetworkMagic::TestNet);
     for (const char* const bad : {"", "Mainnet", "-1", "4294967296", "56753x"}) {
         EXPECT_FALSE(parse_network(bad)) << bad;

@@ -1,15 +1,19 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <memory>
+#include <sstream>
 #include <utility>
 
+#include "apps/neo_tx_command.h"
 #include "apps/pool_commands.h"
 #include "base/bytes.h"
 #include "base/time.h"
 #include "crypto/p256.h"
+#include "neo/explain.h"
 #include "neo/sign_data.h"
+#include "neo/transaction.h"
+#include "neo/verification_script.h"
 
 // `adyton pool info|request|release|renew|accounts|sign`: what services do all day.
 
@@ -366,40 +370,41 @@ void add_accounts(CLI::App& pool, Invocation& invocation) {
 struct SignOptions {
     std::string account;
     std::string digest;
+    std::string transaction;  // a file
     std::string network;
     std::string lock;
     std::optional<std::int64_t> fencing;
 };
 
-Result<std::optional<std::uint32_t>> parse_network(const std::string& text) {
-    if (text.empty()) return std::optional<std::uint32_t>();
-    if (text == "main")
-        return std::optional(static_cast<std::uint32_t>(neo::NetworkMagic::MainNet));
-    if (text == "test")
-        return std::optional(static_cast<std::uint32_t>(neo::NetworkMagic::TestNet));
-    std::uint32_t magic = 0;
-    const char* const end = text.data() + text.size();
-    const auto [rest, status] = std::from_chars(text.data(), end, magic);
-    if (status != std::errc() || rest != end) {
-        return Error::invalid_argument("--network wants main, test or the network's magic number");
-    }
-    return std::optional(magic);
-}
-
 // What the server is sent, and the digest that the signature must then be over.
 struct SignInput {
     api::SignRequest request;
     crypto::Sha256Digest digest;
+    std::optional<neo::Explanation> explanation;  // of a transaction, as read here
 };
 
-Result<SignInput> parse_sign(const SignOptions& options) {
-    SignInput input;
+Result<SignInput> parse_transaction_to_sign(const SignOptions& options, SignInput input) {
+    if (!options.digest.empty()) {
+        return Error::invalid_argument("give a digest or --transaction, not both");
+    }
+    if (options.network.empty()) {
+        return Error::invalid_argument(
+            "--transaction needs --network: a signature is for one network");
+    }
+    TRY(const auto network, parse_network(options.network));
+    TRY(input.request.item.transaction, read_transaction_file(options.transaction));
+    input.request.item.network = static_cast<std::uint32_t>(network);
+    TRY(const auto transaction, neo::parse_unsigned_transaction(input.request.item.transaction));
+    input.explanation = neo::explain(transaction);
+    input.digest = neo::sign_data_digest(network, input.explanation->hash);
+    return input;
+}
+
+Result<SignInput> parse_digest_to_sign(const SignOptions& options, SignInput input) {
     api::SignItem& item = input.request.item;
-    item.account_id = options.account;
-    item.lock_id = options.lock;
-    item.fencing = options.fencing;
-    TRY(item.network_magic, parse_network(options.network));
-    if (item.network_magic.has_value()) {
+    if (!options.network.empty()) {
+        TRY(const auto network, parse_network(options.network));
+        item.network_magic = static_cast<std::uint32_t>(network);
         const auto hash = neo::TransactionHash::parse(options.digest);
         if (!hash) {
             return Error::invalid_argument(
@@ -407,17 +412,59 @@ Result<SignInput> parse_sign(const SignOptions& options) {
                 "explorers show it");
         }
         item.tx_hash.assign(hash->wire().begin(), hash->wire().end());
-        input.digest = neo::sign_data_digest(neo::NetworkMagic{*item.network_magic}, *hash);
+        input.digest = neo::sign_data_digest(network, *hash);
         return input;
     }
     auto bytes = base::hex_decode(options.digest);
     if (!bytes) bytes = base::base64_decode(options.digest);
     if (!bytes || bytes->size() != crypto::Sha256Digest::kSize) {
-        return Error::invalid_argument("the digest is 32 bytes: 64 hex digits, or base64");
+        return Error::invalid_argument(
+            "the digest is 32 bytes: 64 hex digits, or base64; a whole transaction goes with "
+            "--transaction FILE --network N");
     }
     item.tx_hash = std::move(*bytes);
     TRY(input.digest, crypto::Sha256Digest::parse(item.tx_hash));
     return input;
+}
+
+Result<SignInput> parse_sign(const SignOptions& options) {
+    SignInput input;
+    input.request.item.account_id = options.account;
+    input.request.item.lock_id = options.lock;
+    input.request.item.fencing = options.fencing;
+    return options.transaction.empty() ? parse_digest_to_sign(options, std::move(input))
+                                       : parse_transaction_to_sign(options, std::move(input));
+}
+
+// Nothing of the answer is believed that can be checked here.
+Result<void> check_signature(const SignInput& input, const api::SignResponse& reply) {
+    const auto key = crypto::P256PublicKey::parse(reply.public_key);
+    const auto signature = crypto::P256Signature::parse(reply.signature);
+    if (!key || !signature || !crypto::verify(*key, input.digest, *signature)) {
+        return Error::corrupt_data("the server's signature does not verify; do not use it");
+    }
+    if (!input.explanation) return {};
+    if (input.explanation->find_signer(neo::account_script_hash(*key)) == nullptr) {
+        return Error::corrupt_data(
+            "the server signed with a key that the transaction does not ask");
+    }
+    if (reply.tx_hash != input.explanation->hash.to_string()) {
+        return Error::corrupt_data("the server read another transaction than was sent");
+    }
+    return {};
+}
+
+void print_signature(Console& console, const SignInput& input, const api::SignResponse& reply) {
+    if (input.explanation) {
+        std::istringstream lines(neo::to_text(*input.explanation));
+        for (std::string line; std::getline(lines, line);) console.print(printable(line));
+        console.print("");
+    }
+    console.print(fmt::format("account     {}", printable(reply.account_id)));
+    console.print(fmt::format("public key  {}", base::hex_encode(reply.public_key)));
+    console.print(fmt::format("digest      {}", input.digest.to_hex()));
+    console.print(fmt::format("signature   {}", base::hex_encode(reply.signature)));
+    console.print("verified    here, with the public key");
 }
 
 Exit run_sign(Process& process, Connection& connection, const SignOptions& options, bool json) {
@@ -431,24 +478,16 @@ Exit run_sign(Process& process, Connection& connection, const SignOptions& optio
         fail_call(process.console, reply.error(), reply.call, json);
         return Exit::Failed;
     }
-    const auto key = crypto::P256PublicKey::parse(reply->public_key);
-    const auto signature = crypto::P256Signature::parse(reply->signature);
-    if (!key || !signature || !crypto::verify(*key, input->digest, *signature)) {
-        fail_call(
-            process.console,
-            Error::corrupt_data("the server's signature does not verify; do not use it"),
-            reply.call, json);
+    const auto checked = check_signature(*input, *reply);
+    if (!checked) {
+        fail_call(process.console, checked.error(), reply.call, json);
         return Exit::Failed;
     }
     if (json) {
         print_as_json(process.console, *reply);
         return Exit::Ok;
     }
-    process.console.print(fmt::format("account     {}", printable(reply->account_id)));
-    process.console.print(fmt::format("public key  {}", base::hex_encode(reply->public_key)));
-    process.console.print(fmt::format("digest      {}", input->digest.to_hex()));
-    process.console.print(fmt::format("signature   {}", base::hex_encode(reply->signature)));
-    process.console.print("verified    here, with the public key");
+    print_signature(process.console, *input, *reply);
     return Exit::Ok;
 }
 
@@ -456,20 +495,26 @@ void add_sign(CLI::App& pool, Invocation& invocation) {
     auto [command, shared] = add_pool_command(
         pool, invocation,
         {.name = "sign",
-         .summary = "Sign 32 bytes with an account that you hold",
+         .summary = "Sign a transaction, or 32 bytes, with an account that you hold",
          .details =
-             "The digest is signed as it is. For the witness of a Neo N3 transaction give "
-             "--network and the transaction's hash: what is signed then is SHA-256 of the "
-             "network's magic number and the hash. With --fencing the signature is refused when "
-             "the account has changed hands since. The signature is checked before it is shown.",
+             "With --transaction the pool reads a whole unsigned Neo N3 transaction, judges what "
+             "it does by its rules, and signs it; what it does is shown. A digest is signed as it "
+             "is, whatever it stands for, where that is allowed (sign_digest). For the witness of "
+             "a Neo N3 transaction whose hash alone you have give --network and the hash: what is "
+             "signed then is SHA-256 of the network's magic number and the hash. With --fencing "
+             "the signature is refused when the account has changed hands since. The signature is "
+             "checked before it is shown.",
          .examples = {
+             "adyton pool sign ACCOUNT_ID --transaction unsigned.b64 --network test",
              "adyton pool sign ACCOUNT_ID $(sha256sum file | cut -c 1-64)",
              "adyton pool sign ACCOUNT_ID 0xTRANSACTION_HASH --network test --lock LOCK_ID "
              "--fencing 7"}});
     const auto options = std::make_shared<SignOptions>();  // shared: the callback is copied
     command->add_option("account", options->account, "Account id")->required();
-    command->add_option("digest", options->digest, "32 bytes as 64 hex digits or base64")
-        ->required();
+    command->add_option("digest", options->digest, "32 bytes as 64 hex digits or base64");
+    command->add_option(
+        "--transaction", options->transaction,
+        "File with an unsigned transaction: base64, hex or raw bytes; - for standard input");
     command->add_option("--network", options->network, "main, test or a magic number");
     command->add_option("--lock", options->lock, "Only while this allocation holds it");
     command->add_option("--fencing", options->fencing, "Only if nobody held it since");
