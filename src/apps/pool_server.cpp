@@ -10,6 +10,7 @@
 #include "audit/audit_log.h"
 #include "crypto/random.h"
 #include "crypto/secret.h"
+#include "neo/address.h"
 #include "policy/rule.h"
 #include "pool/master_key.h"
 #include "pool/pool_service.h"
@@ -38,7 +39,7 @@ Result<std::optional<crypto::SecretBuffer>> read_key(
     return std::optional<crypto::SecretBuffer>(std::move(bytes));
 }
 
-pool::PoolOptions pool_options(const service::Config& config) {
+Result<pool::PoolOptions> pool_options(const service::Config& config) {
     pool::PoolOptions options;
     options.accounts_min = config.get(settings::kPoolMinAccounts);
     options.accounts_max = config.get(settings::kPoolMaxAccounts);
@@ -58,7 +59,21 @@ pool::PoolOptions pool_options(const service::Config& config) {
     options.retire_period = config.get(settings::kPoolRetirePeriod);
     options.stale_lock_period = config.get(settings::kPoolStaleLockPeriod);
     options.top_up_period = config.get(settings::kPoolTopUpPeriod);
+    options.reconcile_period = config.get(settings::kPoolReconcilePeriod);
     options.checkpoint_period = config.get(settings::kAuditCheckpointPeriod);
+    options.reconcile.rows = config.get(settings::kPoolReconcileRows);
+    options.reconcile.mode = config.get(settings::kPoolReconcileMode) == "adopt"
+                                 ? pool::ReconcileOptions::Mode::Adopt
+                                 : pool::ReconcileOptions::Mode::Flag;
+    const std::string& sweep_to = config.get(settings::kPoolRetireSweepTo);
+    if (!sweep_to.empty()) {
+        auto address = neo::Address::parse(sweep_to);
+        if (!address) return std::move(address).error().with_context("pool.retire.sweep_to");
+        options.reconcile.sweep_to = address->script_hash();
+    }
+    if (const auto magic = config.get(settings::kNeoNetwork); magic != 0) {
+        options.network = neo::NetworkMagic{static_cast<std::uint32_t>(magic)};
+    }
     return options;
 }
 
@@ -201,8 +216,9 @@ Result<void> PoolServer::Parts::build_pool(pool::PoolKeys keys) {
                           *audit,    *policy,        random,
                           metrics,   instance->id(), inputs.config.get(settings::kIdempotencyKeep)};
     if (neo != nullptr) parts.neo = &neo->client();
+    TRY(auto options, pool_options(inputs.config));
     TRY(pool, loop.run_until_done(pool::PoolService::create(
-                  std::move(parts), std::move(keys), pool_options(inputs.config))));
+                  std::move(parts), std::move(keys), std::move(options))));
     return {};
 }
 

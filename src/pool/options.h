@@ -3,9 +3,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/time.h"
 #include "crypto/p256.h"
+#include "neo/script_hash.h"
+#include "neo/sign_data.h"
 #include "storage/database.h"
 
 namespace adyton::pool {
@@ -25,6 +28,20 @@ struct TransferOptions {
     // The lease of this process on its unfinished transfers: how long they stand still at most when
     // it dies (a restart with the same instance name takes them back at once).
     base::Duration lease = std::chrono::seconds(15);
+};
+
+// Balances on chain (reconcile.h).
+struct ReconcileOptions {
+    enum class Mode {
+        Flag,   // a tracked balance that is not the chain's is flagged
+        Adopt,  // and then set to the chain's
+    };
+    Mode mode = Mode::Flag;
+    std::int64_t rows = 2000;  // compared in one run, at most
+    // Gets what a retiring account still holds; none: it is kept as long as it holds anything.
+    std::optional<neo::ScriptHash> sweep_to;
+    base::Duration sweep_lock = std::chrono::minutes(10);
+    std::int64_t sweep_wait_seconds = 20;  // for each of an account's tokens
 };
 
 // How one pool behaves; the defaults are the seed's (services.md 3.1) where it has any.
@@ -47,6 +64,7 @@ struct PoolOptions {
     base::Duration retire_period = std::chrono::hours(1);
     base::Duration stale_lock_period = std::chrono::hours(1);
     base::Duration top_up_period = std::chrono::minutes(5);
+    base::Duration reconcile_period = std::chrono::minutes(5);
     base::Duration checkpoint_period = std::chrono::minutes(10);
     base::Duration clean_up_period = std::chrono::hours(1);
     base::Duration verify_keys_period = std::chrono::hours(1);
@@ -56,7 +74,12 @@ struct PoolOptions {
     std::int64_t create_step = 500;
     std::int64_t grow_step = 5'000;
 
+    // The only network that whole transactions are signed for; none: they are refused. A pool with
+    // a chain client takes the client's.
+    std::optional<neo::NetworkMagic> network;
+
     TransferOptions transfers;
+    ReconcileOptions reconcile;
 };
 
 }  // namespace adyton::pool

@@ -82,14 +82,15 @@ PoolService::Parts::Parts(PoolParts pool_parts, PoolKeys keys, PoolOptions pool_
               signer,         idempotency,  options,     metrics},
       checkpoints(given.database, checkpoint_key),
       runner({given.instance, given.executor, given.database, given.random, given.logger}) {
-    add_workers(runner, context, checkpoints);
     if (given.neo != nullptr) {
         workflow::StepRunner::Options driving{
             given.instance, given.executor, given.database, given.random, given.logger};
         driving.lease = options.transfers.lease;
         transfers =
             std::make_unique<Transfers>(context, *given.neo, std::move(driving), options.transfers);
+        reconciler = std::make_unique<Reconciler>(context, *given.neo, *transfers, given.metrics);
     }
+    add_workers(runner, context, checkpoints, reconciler.get());
 }
 
 PoolService::PoolService(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -98,6 +99,7 @@ PoolService::~PoolService() = default;
 Task<Result<std::unique_ptr<PoolService>>> PoolService::create(
     PoolParts parts, PoolKeys keys, PoolOptions options) {
     CO_TRY_VOID(check_options(options));
+    if (parts.neo != nullptr) options.network = parts.neo->magic();
     auto made = std::make_unique<Parts>(std::move(parts), std::move(keys), options);
     // A whole signature once, so that the first caller is not the one who finds out.
     const KeyRecord probe{
@@ -169,6 +171,7 @@ base::Json PoolService::info() const {
     info.set("policy_digest", base::Json::string(parts_->given.policy.digest()));
     info.set("master_key_hash", base::Json::string(parts_->statement.hash()));
     info.set("workers", std::move(workers));
+    if (parts_->reconciler) info.set("chain_balances", parts_->reconciler->info());
     return info;
 }
 

@@ -605,10 +605,39 @@ CREATE INDEX pool_transfers_block_payer ON pool_transfers (payer_id, block_index
     WHERE block_index IS NOT NULL AND payer_id <> account_id;
 )sql";
 
-constexpr std::array<storage::Migration, 3> kMigrations = {{
+constexpr std::string_view kDriftsSqlite = R"sql(
+CREATE TABLE pool_balance_drifts (
+    account_id TEXT NOT NULL REFERENCES pool_accounts (id) ON DELETE CASCADE,
+    token_type TEXT NOT NULL,
+    script_hash TEXT NOT NULL,
+    tracked INTEGER NOT NULL,
+    on_chain TEXT NOT NULL,
+    height INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    checked_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, token_type, script_hash)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::string_view kDriftsPostgres = R"sql(
+CREATE TABLE pool_balance_drifts (
+    account_id uuid NOT NULL REFERENCES pool_accounts (id) ON DELETE CASCADE,
+    token_type text NOT NULL,
+    script_hash text NOT NULL,
+    tracked bigint NOT NULL,
+    on_chain text NOT NULL,
+    height bigint NOT NULL,
+    seen bigint NOT NULL,
+    checked_at timestamptz NOT NULL,
+    PRIMARY KEY (account_id, token_type, script_hash)
+);
+)sql";
+
+constexpr std::array<storage::Migration, 4> kMigrations = {{
     {30, "pool_tables", kTablesSqlite, kTablesPostgres},
     {31, "pool_statistics", kTriggersSqlite, kTriggersPostgres},
     {32, "pool_transfers", kTransfersSqlite, kTransfersPostgres},
+    {33, "pool_balance_drifts", kDriftsSqlite, kDriftsPostgres},
 }};
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "policy/reservation.h"
 #include "pool/allocator.h"
 #include "pool/creator.h"
+#include "pool/reconcile.h"
 
 namespace adyton::pool {
 namespace {
@@ -288,26 +289,42 @@ Task<Result<std::int64_t>> verify_keys(const PoolContext& pool, WorkerGuard guar
 }
 
 void add_workers(
-    workflow::PeriodicRunner& runner, const PoolContext& pool, audit::Checkpoints& checkpoints) {
+    workflow::PeriodicRunner& runner, const PoolContext& pool, audit::Checkpoints& checkpoints,
+    Reconciler* reconciler) {
+    using Work = std::function<Task<Result<std::int64_t>>(WorkerGuard)>;
     using Worker = Task<Result<std::int64_t>> (*)(const PoolContext&, WorkerGuard);
-    const auto add = [&](std::string name, base::Duration period, Worker worker,
-                         std::optional<base::Duration> first = {}) {
+    const auto add_work = [&](std::string name, base::Duration period, Work work,
+                              std::optional<base::Duration> first = {}) {
         workflow::PeriodicJob job;
         job.name = std::move(name);
         job.period = period;
         job.first_delay = first;
-        job.run = [&pool, worker](workflow::JobContext& context) {
+        job.run = [work = std::move(work)](workflow::JobContext& context) {
             WorkerGuard guard;
             guard.check = [&context](storage::Transaction& tx) { return context.check(tx); };
             guard.should_stop = [&context] { return context.should_stop(); };
-            return worker(pool, std::move(guard));
+            return work(std::move(guard));
         };
         runner.add(std::move(job));
+    };
+    const auto add = [&](std::string name, base::Duration period, Worker worker,
+                         std::optional<base::Duration> first = {}) {
+        Work work = [&pool, worker](WorkerGuard guard) { return worker(pool, std::move(guard)); };
+        add_work(std::move(name), period, std::move(work), first);
     };
     const PoolOptions& options = pool.options;
     add("pool.top_up", options.top_up_period, &top_up, base::Duration(0));
     add("pool.rotate", options.rotate_period, &rotate);
-    add("pool.retire", options.retire_period, &delete_retired);
+    if (reconciler == nullptr) {
+        add("pool.retire", options.retire_period, &delete_retired);
+    } else {
+        add_work("pool.retire", options.retire_period, [reconciler](WorkerGuard guard) {
+            return reconciler->retire(std::move(guard));
+        });
+        add_work("pool.reconcile", options.reconcile_period, [reconciler](WorkerGuard guard) {
+            return reconciler->reconcile(std::move(guard));
+        });
+    }
     add("pool.stale_locks", options.stale_lock_period, &free_stale_locks);
     add("pool.clean_up", options.clean_up_period, &clean_up);
     add("pool.verify_keys", options.verify_keys_period, &verify_keys);

@@ -13,6 +13,8 @@
 
 namespace adyton::pool {
 
+class Reconciler;
+
 // What a worker asks while it runs. Both may be empty.
 struct WorkerGuard {
     // First statement of each unit of work: ends it when another instance has taken over.
@@ -47,8 +49,11 @@ Task<Result<std::int64_t>> checkpoint(audit::Checkpoints& checkpoints);
 // Others are logged and counted, and never sign (A18).
 Task<Result<std::int64_t>> verify_keys(const PoolContext& pool, WorkerGuard guard);
 
-// All of them on their own schedules, one runner among all instances (A2).
+// All of them on their own schedules, one runner among all instances (A2). With a reconciler (null:
+// no chain is configured), tracked balances are compared with the chain, and it retires accounts
+// in place of delete_retired().
 void add_workers(
-    workflow::PeriodicRunner& runner, const PoolContext& pool, audit::Checkpoints& checkpoints);
+    workflow::PeriodicRunner& runner, const PoolContext& pool, audit::Checkpoints& checkpoints,
+    Reconciler* reconciler);
 
 }  // namespace adyton::pool

@@ -4,6 +4,7 @@
 #include "pool/context.h"
 #include "pool/master_key.h"
 #include "pool/pool_service.h"
+#include "pool/reconcile.h"
 #include "pool/transfer.h"
 #include "pool/workers.h"
 #include "workflow/periodic.h"
@@ -24,7 +25,8 @@ struct PoolService::Parts {
     PoolContext context;
     audit::Checkpoints checkpoints;
     workflow::PeriodicRunner runner;
-    std::unique_ptr<Transfers> transfers;  // null: no chain is configured
+    std::unique_ptr<Transfers> transfers;    // null: no chain is configured
+    std::unique_ptr<Reconciler> reconciler;  // likewise
 };
 
 // transfer_routes.cpp
