@@ -47,6 +47,9 @@ Gas inner_gas_max(Gas submit_gas);
 // gate's log (only A-Z a-z 0-9 _, 1 to 256), too much gas for the callback, a wrong signature.
 Result<void> check_gate_rules(const SignedDelegate& signed_delegate, const GateLimits& limits);
 
+// What a person should read before passing it on, one fact a line.
+std::string explain(const SignedDelegate& signed_delegate);
+
 // The fields by their names; hash as base58, actions as in action.h.
 base::Json to_json(const DelegateAction& action);
 base::Json to_json(const SignedDelegate& signed_delegate);

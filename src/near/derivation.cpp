@@ -58,12 +58,9 @@ std::vector<std::string> normalize_method_names(const std::vector<std::string>& 
 }
 
 std::string method_names_hash(const std::vector<std::string>& names) {
-    std::string joined;
-    for (const std::string& name : normalize_method_names(names)) {
-        if (!joined.empty()) joined += '\n';
-        joined += name;
-    }
-    return crypto::sha256(base::as_bytes(joined)).to_hex();
+    return crypto::sha256(
+               base::as_bytes(fmt::format("{}", fmt::join(normalize_method_names(names), "\n"))))
+        .to_hex();
 }
 
 KeyDeriver::KeyDeriver(const crypto::SecretBytes<kMasterBytes>& master)

@@ -1,8 +1,5 @@
 #include "near/transaction.h"
 
-#include <fmt/format.h>
-
-#include "near/delegate.h"
 #include "near/internal/json_fields.h"
 
 namespace adyton::near {
@@ -44,101 +41,6 @@ Result<void> check_start(base::ByteView bytes) {
             "transaction_version");
     }
     return {};
-}
-
-std::string describe_permission(const AccessKeyPermission& permission) {
-    if (std::holds_alternative<FullAccess>(permission)) return "FULL ACCESS";
-    if (const auto* const call = std::get_if<FunctionCallPermission>(&permission)) {
-        std::string methods = "every method";
-        if (!call->method_names.empty()) {
-            methods = fmt::format("{}", fmt::join(call->method_names, ", "));
-        }
-        return fmt::format(
-            "may call {} of {}, allowance {}", methods, call->receiver_id.text(),
-            call->allowance.has_value() ? call->allowance->to_string() + " yocto" : "UNLIMITED");
-    }
-    return "a gas key: " + to_json(permission).dump();
-}
-
-std::string describe(const CreateAccount&) {
-    return "create the receiver's account";
-}
-
-std::string describe(const DeployContract& action) {
-    return fmt::format(
-        "deploy a contract of {} bytes, SHA-256 {}", action.code.size(),
-        crypto::sha256(action.code).to_hex());
-}
-
-std::string describe(const FunctionCall& action) {
-    const auto args = base::as_text(action.args);
-    return fmt::format(
-        "call {} with {}, gas {}, deposit {} yocto", action.method_name,
-        base::is_valid_utf8(args) ? Json::string(std::string(args)).dump_pretty()
-                                  : "base64 " + base::base64_encode(action.args),
-        action.gas.to_string(), action.deposit.to_string());
-}
-
-std::string describe(const Transfer& action) {
-    return fmt::format("transfer {} yocto", action.deposit.to_string());
-}
-
-std::string describe(const Stake& action) {
-    return fmt::format(
-        "stake {} yocto with {}", action.stake.to_string(), action.public_key.to_string());
-}
-
-std::string describe(const AddKey& action) {
-    return fmt::format(
-        "add key {}: {}", action.public_key.to_string(),
-        describe_permission(action.access_key.permission));
-}
-
-std::string describe(const DeleteKey& action) {
-    return fmt::format("delete key {}", action.public_key.to_string());
-}
-
-std::string describe(const DeleteAccount& action) {
-    return fmt::format(
-        "DELETE THE ACCOUNT and send all it holds to {}", action.beneficiary_id.text());
-}
-
-std::string describe(const DeployGlobalContract& action) {
-    return fmt::format(
-        "publish a global contract of {} bytes by its {}, SHA-256 {}", action.code.size(),
-        action.deploy_mode == GlobalContractDeployMode::ByCodeHash ? "code hash" : "account",
-        crypto::sha256(action.code).to_hex());
-}
-
-std::string describe(const UseGlobalContract& action) {
-    return "use a global contract: " + to_json(PlainAction(action)).dump();
-}
-
-std::string describe(const DeterministicStateInit& action) {
-    return fmt::format(
-        "initialise a deterministic account with {} entries, deposit {} yocto", action.data.size(),
-        action.deposit.to_string());
-}
-
-std::string describe(const TransferToGasKey& action) {
-    return fmt::format(
-        "move {} yocto to gas key {}", action.deposit.to_string(), action.public_key.to_string());
-}
-
-std::string describe(const WithdrawFromGasKey& action) {
-    return fmt::format(
-        "take {} yocto from gas key {}", action.amount.to_string(), action.public_key.to_string());
-}
-
-std::string describe(const SignedDelegate& action) {
-    const DelegateAction& inner = action.delegate_action;
-    std::string out = fmt::format(
-        "carry out for {} on {} ({}):", inner.sender_id.text(), inner.receiver_id.text(),
-        verify(action) ? "signature valid" : "SIGNATURE WRONG");
-    for (const PlainAction& one : inner.actions) {
-        out += "\n      " + std::visit([](const auto& kind) { return describe(kind); }, one);
-    }
-    return out;
 }
 
 }  // namespace
@@ -244,22 +146,6 @@ Result<Transaction> transaction_from_json(const Json& json) {
     TRY_VOID(fields.finish());
     return Transaction{std::move(signer_id),   key,        nonce,
                        std::move(receiver_id), block_hash, std::move(actions)};
-}
-
-std::string explain(const Transaction& transaction) {
-    std::string out = fmt::format(
-        "hash        {}\nsigner      {}\nkey         {}\nnonce       {}\nreceiver    {}\n"
-        "block hash  {}\n",
-        hash(transaction).to_string(), transaction.signer_id.text(),
-        transaction.public_key.to_string(), transaction.nonce, transaction.receiver_id.text(),
-        transaction.block_hash.to_string());
-    std::size_t number = 0;
-    for (const Action& action : transaction.actions) {
-        out += fmt::format(
-            "action {}    {}\n", ++number,
-            std::visit([](const auto& kind) { return describe(kind); }, action));
-    }
-    return out;
 }
 
 }  // namespace adyton::near
