@@ -2,7 +2,7 @@
 
 command_interop() {
     ensure_packages build interop
-    build_preset release bin/adyton
+    build_preset release bin/adyton bin/near_peer
     local data status=0
     data=$(mktemp -d "$ADYTON_ROOT/build/interop_data.XXXXXX")
     on_exit rm -rf "$data"
