@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "apps/command.h"
+#include "apps/near_tool_commands.h"
 #include "apps/neo_tx_command.h"
 #include "base/bytes.h"
 #include "crypto/secret_text.h"
@@ -260,6 +261,7 @@ void add_tool_commands(CLI::App& root, Invocation& invocation) {
     add_neo_address(tool, invocation);
     add_neo_key(tool, invocation);
     add_neo_tx_commands(tool, invocation);
+    add_near_tool_commands(tool, invocation);
 }
 
 }  // namespace adyton::apps
