@@ -12,6 +12,8 @@ readonly PACKAGES_FUZZ=(clang-14 libclang-rt-14-dev llvm-14)
 # Node.js and npm are asked for only when no npm is there: others' packages of them exclude Debian's.
 readonly PACKAGES_INTEROP=(python3 python3-venv)
 readonly PACKAGES_NODE=(nodejs npm)
+# Only to fetch the Go toolchain that builds neo-go, when no go is there.
+readonly PACKAGES_GO=(golang-go)
 
 # packages_of GROUP: the group's package names, one a line.
 packages_of() {
@@ -22,6 +24,7 @@ packages_of() {
         interop)
             printf '%s\n' "${PACKAGES_INTEROP[@]}"
             command -v npm >/dev/null || printf '%s\n' "${PACKAGES_NODE[@]}"
+            command -v go >/dev/null || printf '%s\n' "${PACKAGES_GO[@]}"
             ;;
         *) die "unknown package group: $1 (groups: build lint fuzz interop)" ;;
     esac
