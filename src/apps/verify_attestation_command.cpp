@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "apps/command.h"
+#include "attest/attestation_bundle.h"
 #include "attest/attestation_policy.h"
 #include "attest/collateral.h"
 #include "attest/dcap_verifier.h"
@@ -38,6 +39,9 @@ struct AttestationOptions {
     std::string at;
     std::string product;
     std::string root;
+    std::string nonce;
+    std::string tls_spki;
+    std::optional<std::uint64_t> age_max;
     std::uint32_t vmpl = 0;
     bool allow_debug = false;
 };
@@ -113,11 +117,12 @@ Result<attest::AttestationPolicy> read_policy(const AttestationOptions& options)
     return policy;
 }
 
-Result<std::optional<crypto::Sha256Digest>> read_root(const AttestationOptions& options) {
-    if (options.root.empty()) return std::optional<crypto::Sha256Digest>();
-    const auto bytes = base::hex_decode(options.root);
+Result<std::optional<crypto::Sha256Digest>> digest_option(
+    const std::string& hex, std::string_view name) {
+    if (hex.empty()) return std::optional<crypto::Sha256Digest>();
+    const auto bytes = base::hex_decode(hex);
     if (!bytes || bytes->size() != 32) {
-        return Error::invalid_argument("--root wants the SHA-256 of a certificate, 64 hex digits");
+        return Error::invalid_argument(std::string(name) + " wants a SHA-256, 64 hex digits");
     }
     TRY(const auto digest, crypto::Sha256Digest::parse(*bytes));
     return std::optional<crypto::Sha256Digest>(digest);
@@ -130,7 +135,7 @@ Result<attest::EvidenceFacts> verify_quote(
     const char* const kind = quote.tee == attest::TeeType::Sgx ? "SGX enclave" : "TDX trust domain";
     findings.lines.push_back(
         fmt::format("a DCAP quote of version {}, of an {}", quote.version, kind));
-    TRY(const auto root, read_root(options));
+    TRY(const auto root, digest_option(options.root, "--root"));
     attest::DcapOptions dcap;
     dcap.at = at;
     dcap.root = root.value_or(attest::intel_sgx_root());
@@ -173,7 +178,7 @@ Result<attest::EvidenceFacts> verify_report(
     attest::SnpOptions snp;
     snp.at = at;
     snp.vmpl = options.vmpl;
-    TRY(snp.root, read_root(options));
+    TRY(snp.root, digest_option(options.root, "--root"));
     if (!options.product.empty()) {
         TRY(snp.product, attest::parse_snp_product(options.product));
     }
@@ -191,6 +196,48 @@ Result<attest::EvidenceFacts> verify_report(
     findings.details.set("product", Json::string(std::string(attest::to_string(verdict.product))));
     findings.details.set("revocation_checked", Json::boolean(verdict.revocation_checked));
     return attest::facts_of(report, verdict);
+}
+
+Result<attest::BundleOptions> bundle_options(
+    const AttestationOptions& options, base::Timestamp at) {
+    attest::BundleOptions out;
+    out.at = at;
+    out.age_seconds_max = options.age_max;
+    TRY(out.root, digest_option(options.root, "--root"));
+    TRY(out.tls_spki, digest_option(options.tls_spki, "--tls-spki"));
+    if (!options.nonce.empty()) {
+        const auto nonce = attest::base64url_decode(options.nonce);
+        if (!nonce) return Error::invalid_argument("--nonce wants base64url without padding");
+        out.nonce = *nonce;
+    }
+    if (!options.collateral.empty()) {
+        TRY(out.collateral, read_collateral(options.collateral));
+    }
+    if (!options.key.empty()) {
+        TRY(out.snp_key, read_file(options.key));
+    }
+    if (!options.chain.empty()) {
+        TRY(out.snp_chain, read_file(options.chain));
+    }
+    return out;
+}
+
+Result<attest::EvidenceFacts> verify_bundle_text(
+    const AttestationOptions& options, std::string_view text, base::Timestamp at,
+    Findings& findings) {
+    TRY(const attest::AttestationBundle bundle, attest::AttestationBundle::parse_answer(text));
+    const attest::AttestationClaims& claims = bundle.claims;
+    findings.lines.push_back(fmt::format(
+        "a statement of {} {} about its key {}, with evidence of type {}", claims.service_id,
+        claims.version, claims.purpose, attest::to_string(bundle.evidence.type)));
+    findings.lines.push_back("key                  " + base::hex_encode(claims.public_key));
+    findings.details.set("claims", claims.to_json());
+    TRY(const attest::BundleOptions wanted, bundle_options(options, at));
+    TRY(const attest::BundleVerdict verdict, attest::verify_bundle(bundle, wanted));
+    findings.lines.push_back(fmt::format(
+        "the evidence binds this statement{}",
+        wanted.nonce ? " and your nonce" : "; without --nonce it may be an old one"));
+    return verdict.facts;
 }
 
 // A DCAP quote says its key type (2) in the bytes where a report's version has zeros.
@@ -217,9 +264,13 @@ Result<void> judge(const AttestationOptions& options, Findings& findings) {
     TRY(const attest::AttestationPolicy policy, read_policy(options));
     TRY(const std::string text, read_file(options.file));
     const base::ByteView bytes = base::as_bytes(text);
-    const bool quote = looks_like_quote(bytes);
-    TRY(findings.facts, quote ? verify_quote(options, bytes, at, findings)
-                              : verify_report(options, bytes, at, findings));
+    if (text.starts_with('{')) {
+        TRY(findings.facts, verify_bundle_text(options, text, at, findings));
+    } else if (looks_like_quote(bytes)) {
+        TRY(findings.facts, verify_quote(options, bytes, at, findings));
+    } else {
+        TRY(findings.facts, verify_report(options, bytes, at, findings));
+    }
     const attest::EvidenceFacts& facts = *findings.facts;
     findings.policy_given = !options.policy.empty();
     TRY(const attest::Acceptance acceptance, findings.policy_given
@@ -297,8 +348,10 @@ void add_verify_attestation(CLI::App& group, Invocation& invocation) {
         {.name = "attestation",
          .summary = "Check a hardware quote or report and say what it proves",
          .details =
-             "Takes Intel DCAP quotes (SGX version 3 and 5, TDX version 4 and 5) and AMD SEV-SNP "
-             "reports. Everything is checked here and now against a root pinned in this program: "
+             "Takes the answer of GET /master-key (or its attestation alone), Intel DCAP quotes "
+             "(SGX "
+             "version 3 and 5, TDX version 4 and 5) and AMD SEV-SNP reports. Everything is checked "
+             "here and now against a root pinned in this program: "
              "signatures, certificates, revocation, how current the platform is, debug mode and, "
              "with --policy, which program runs there. Nothing is fetched: Intel's collateral and "
              "AMD's certificates come as files.",
@@ -308,7 +361,10 @@ void add_verify_attestation(CLI::App& group, Invocation& invocation) {
              "adyton verify attestation quote.bin --collateral pcs-answers/ --json",
              "adyton verify attestation report.bin --key vcek.der --chain ask_ark.pem"}});
     const auto options = std::make_shared<AttestationOptions>();  // shared: the callback is copied
-    command.add_option("file", options->file, "The quote or report, raw bytes")->required();
+    command
+        .add_option(
+            "file", options->file, "The answer as JSON, or the quote or report as raw bytes")
+        ->required();
     command.add_option(
         "--collateral", options->collateral,
         "DCAP: a JSON document, or a directory with the PCS's answers");
@@ -323,6 +379,11 @@ void add_verify_attestation(CLI::App& group, Invocation& invocation) {
         "--report-data", options->report_data,
         "What the evidence must bind, hex, padded with zeros");
     command.add_option("--at", options->at, "Judge as of this time (default: now)");
+    command.add_option("--nonce", options->nonce, "The nonce that you sent, base64url");
+    command.add_option(
+        "--tls-spki", options->tls_spki,
+        "SHA-256 of the server's public key as TLS showed it, hex");
+    command.add_option("--max-age", options->age_max, "Oldest statement to accept, in seconds");
     command.add_option(
         "--root", options->root, "Another root: SHA-256 of its certificate, hex. For tests");
     command.add_flag(
