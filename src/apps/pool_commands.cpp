@@ -113,7 +113,7 @@ void add_pool_commands(CLI::App& root, Invocation& invocation) {
     CLI::App& pool = add_group(
         root,
         {.name = "pool",
-         .summary = "Talk to an account pool: request accounts, sign, give back",
+         .summary = "Talk to an account pool: request accounts, sign, transfer, give back",
          .details = "The pool's address and your identity come from options or from "
                     "ADYTON_POOL_URL, ADYTON_SERVICE_ID, ADYTON_CLIENT_CERT, "
                     "ADYTON_CLIENT_KEY and ADYTON_CA.",
@@ -123,6 +123,7 @@ void add_pool_commands(CLI::App& root, Invocation& invocation) {
              "adyton pool info --url https://pool.internal:8085 --cert me.pem --key me.key "
              "--ca ca.pem"}});
     add_account_commands(pool, invocation);
+    add_transfer_commands(pool, invocation);
     add_operator_commands(pool, invocation);
     add_import_command(pool, invocation);
 }

@@ -32,6 +32,7 @@ void fail_call(Console& console, const Error& error, const api::CallInfo& call, 
 
 // The groups of commands, one a file.
 void add_account_commands(CLI::App& pool, Invocation& invocation);
+void add_transfer_commands(CLI::App& pool, Invocation& invocation);
 void add_operator_commands(CLI::App& pool, Invocation& invocation);
 void add_import_command(CLI::App& pool, Invocation& invocation);
 

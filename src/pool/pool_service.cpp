@@ -50,6 +50,29 @@ Result<void> check_options(const PoolOptions& options) {
     return {};
 }
 
+base::Json transfers_info(const Transfers& transfers) {
+    const TransferStages stages = transfers.stages();
+    const workflow::RunnerStatus runner = transfers.runner_status();
+    base::Json info = base::Json::object();
+    const auto number = [&](const char* name, std::uint64_t value) {
+        info.set(name, base::Json::unsigned_integer(value));
+    };
+    number("under_way", runner.held);
+    number("prepared", stages.prepared);
+    number("sent", stages.sent);
+    number("confirmed", stages.confirmed);
+    number("failed", stages.failed);
+    number("expired", stages.expired);
+    number("step_retries", runner.retries);
+    number("look_up_us", stages.look_up / 1000);
+    number("chain_us", stages.chain / 1000);
+    number("sign_us", stages.sign / 1000);
+    number("record_us", stages.record / 1000);
+    number("send_us", stages.send / 1000);
+    number("note_us", stages.note / 1000);
+    return info;
+}
+
 base::Json worker_info(const workflow::JobStatus& status) {
     base::Json info = base::Json::object();
     info.set("name", base::Json::string(status.name));
@@ -171,6 +194,7 @@ base::Json PoolService::info() const {
     info.set("policy_digest", base::Json::string(parts_->given.policy.digest()));
     info.set("master_key_hash", base::Json::string(parts_->statement.hash()));
     info.set("workers", std::move(workers));
+    if (parts_->transfers) info.set("transfers", transfers_info(*parts_->transfers));
     if (parts_->reconciler) info.set("chain_balances", parts_->reconciler->info());
     return info;
 }

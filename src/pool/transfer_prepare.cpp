@@ -7,6 +7,8 @@
 #include "neo/explain.h"
 #include "neo/token.h"
 #include "neo/verification_script.h"
+#include "policy/neo_facts.h"
+#include "policy/service_verdict.h"
 #include "pool/internal/transfer_core.h"
 #include "pool/lock_check.h"
 
@@ -111,13 +113,32 @@ struct PolicyOutcome {
     bool payer_reserved = false;
 };
 
+Result<bool> reserve_for(
+    storage::Transaction& tx, const PoolContext& pool, CallContext& call,
+    const policy::ActionFacts& facts, const std::string& id, std::string* rule) {
+    TRY(const base::Timestamp now, tx.now());
+    const policy::Verdict verdict =
+        policy::evaluate(pool.policy, call.service, Operation::Transfer, facts, now);
+    if (verdict.outcome != policy::Verdict::Outcome::Allowed) return verdict.to_error();
+    if (rule != nullptr) *rule = verdict.rule;
+    if (verdict.charges.empty()) return false;
+    TRY(const auto refusal, policy::reserve(tx, id, verdict.charges));
+    if (refusal) return refused_by(*refusal, call);
+    return true;
+}
+
 Result<PolicyOutcome> apply_policy(
-    storage::Transaction&, const PoolContext& pool, CallContext& call, const TransferParties&,
-    const neo::Explanation&, neo::NetworkMagic, const std::string&) {
+    storage::Transaction& tx, const PoolContext& pool, CallContext& call,
+    const TransferParties& parties, const neo::Explanation& explanation, neo::NetworkMagic network,
+    const std::string& id) {
+    const auto magic = static_cast<std::uint32_t>(network);
     PolicyOutcome outcome;
-    const auto& decision = pool.policy.decide(call.service, Operation::Transfer);
-    TRY_VOID(pool.policy.check(call.service, Operation::Transfer));
-    outcome.rule = std::string(decision.rule);
+    const auto facts = policy::facts_of(explanation, parties.from.account, magic);
+    TRY(outcome.reserved, reserve_for(tx, pool, call, facts, "transfer:" + id, &outcome.rule));
+    if (!parties.payer) return outcome;
+    const auto fees = policy::facts_of(explanation, parties.payer->account, magic);
+    TRY(outcome.payer_reserved,
+        reserve_for(tx, pool, call, fees, "transfer:" + id + ":fees", nullptr));
     return outcome;
 }
 

@@ -1,0 +1,379 @@
+#include "apps/bench/transfer_bench.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "apps/bench/load_client.h"
+#include "apps/bench/server_process.h"
+#include "apps/connection.h"
+#include "apps/local_neo.h"
+#include "base/event_loop.h"
+#include "crypto/random.h"
+#include "http/test_pki.h"
+#include "neo/address.h"
+#include "neo/token.h"
+
+namespace adyton::apps::bench {
+namespace {
+
+using base::Json;
+using std::chrono::seconds;
+
+constexpr const char* kService = "neocompute";
+constexpr auto kReadyPatience = seconds(120);
+constexpr std::uint64_t kGasEach = 100'000'000'000;  // datoshi: thousands of fees
+
+neo::ScriptHash receiver() {
+    return neo::ScriptHash::of_script(base::as_bytes("adyton bench transfer"));
+}
+
+// POST /transfer of one datoshi, from one account after another, each under a key of its own.
+class TransferDialogue final : public Dialogue {
+public:
+    TransferDialogue(std::vector<std::string> accounts, std::uint64_t number)
+        : accounts_(std::move(accounts)),
+          number_(number),
+          to_(neo::Address(receiver()).to_string()) {}
+
+    void next_request(std::string& out) override {
+        const std::string body = fmt::format(
+            R"({{"account_id":"{}","to_address":"{}","amount":1}})",
+            accounts_[count_ % accounts_.size()], to_);
+        ++count_;
+        fmt::format_to(
+            std::back_inserter(out),
+            "POST /transfer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            "Idempotency-Key: bench-{}-{}\r\nContent-Length: {}\r\n\r\n{}",
+            number_, count_, body.size(), body);
+    }
+    Result<std::uint64_t> on_answer(unsigned status, std::string_view body) override {
+        if (status != 200 || body.find(R"("status":"prepared")") != std::string_view::npos) {
+            return Error::internal(
+                fmt::format("the server answered {}: {}", status, body.substr(0, 300)));
+        }
+        return 1U;
+    }
+
+private:
+    std::vector<std::string> accounts_;
+    std::uint64_t number_;
+    std::uint64_t count_ = 0;
+    std::string to_;
+};
+
+Result<void> write_file(const std::string& path, std::string_view content) {
+    const mode_t before = ::umask(S_IRWXG | S_IRWXO);
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    ::umask(before);
+    file << content;
+    file.close();
+    if (!file) return Error::unavailable("cannot write " + path);
+    return {};
+}
+
+Task<bool> pause(base::Duration duration) {
+    auto sleeping = base::sleep_for(*base::Executor::current(), duration);
+    co_await std::move(sleeping);
+    co_return true;
+}
+
+// What the server says of its transfers in /info.
+struct Totals {
+    std::int64_t prepared = 0;
+    std::int64_t confirmed = 0;
+    std::int64_t failed = 0;
+    std::int64_t expired = 0;
+    std::vector<std::pair<std::string, double>> stages;  // seconds, all transfers together
+
+    bool final() const { return prepared == confirmed + failed + expired; }
+};
+
+Result<Totals> parse_totals(const Json& info) {
+    const Json* const statistics = info.find("statistics");
+    const Json* found = info.find("transfers");
+    if (found == nullptr && statistics != nullptr) found = statistics->find("transfers");
+    if (found == nullptr) return Error::internal("/info has no transfers");
+    const auto number = [&](std::string_view name) -> Result<std::int64_t> {
+        const Json* const member = found->find(name);
+        if (member == nullptr) return Error::internal("/info lacks " + std::string(name));
+        return member->as_int64();
+    };
+    Totals totals;
+    TRY(totals.prepared, number("prepared"));
+    TRY(totals.confirmed, number("confirmed"));
+    TRY(totals.failed, number("failed"));
+    TRY(totals.expired, number("expired"));
+    for (const std::string name : {"look_up", "chain", "sign", "record", "send", "note"}) {
+        TRY(const std::int64_t micros, number(name + "_us"));
+        totals.stages.emplace_back(name, static_cast<double>(micros) / 1e6);
+    }
+    return totals;
+}
+
+class TransferBench {
+public:
+    TransferBench(const TransferBenchOptions& options, Console& console)
+        : options_(options), console_(console), workers_(1), loop_(workers_) {}
+
+    Result<Json> run();
+
+private:
+    std::string path(const std::string& name) const { return options_.directory + "/" + name; }
+    Result<void> prepare();
+    Result<void> start_server();
+    Result<std::unique_ptr<Connection>> connect();
+    Result<std::vector<std::string>> fund_accounts(Connection& connection);
+    Result<Totals> totals(Connection& connection);
+    Result<Totals> wait_for_all(Connection& connection);
+    Json row(const LoadResult& load, const Totals& begin, const Totals& loaded, const Totals& end);
+
+    const TransferBenchOptions& options_;
+    Console& console_;
+    base::WorkerThreads workers_;
+    base::EventLoop loop_;
+    Cores cores_;
+    FsyncLatency fsync_;
+    LoadTls tls_;
+    std::unique_ptr<LocalNeo> chain_;
+    std::optional<ServerProcess> server_;
+    std::uint16_t port_ = 0;
+};
+
+Result<void> TransferBench::prepare() {
+    cores_ = choose_cores();
+    TRY(fsync_, measure_fsync(loop_, options_.directory));
+    const auto ca = http::TestCa::create_root("adyton bench");
+    http::LeafOptions server;
+    server.common_name = "neoaccounts";
+    server.ip_addresses = {"127.0.0.1"};
+    server.marble_types = {"neoaccounts"};
+    const auto server_identity = ca.issue(server);
+    http::LeafOptions client;
+    client.common_name = kService;
+    client.marble_types = {kService};
+    const auto client_identity = ca.issue(client);
+    tls_ = {
+        ca.certificate_pem(), client_identity.certificate_chain_pem,
+        client_identity.private_key_pem};
+    std::array<std::uint8_t, 32> master{};
+    crypto::SystemRandom().fill(master);
+    TRY_VOID(write_file(path("ca.pem"), tls_.ca));
+    TRY_VOID(write_file(path("client.pem"), tls_.certificate));
+    TRY_VOID(write_file(path("client.key"), tls_.key));
+    TRY_VOID(write_file(path("server.pem"), server_identity.certificate_chain_pem));
+    TRY_VOID(write_file(path("server.key"), server_identity.private_key_pem));
+    TRY_VOID(write_file(path("master.key"), "hex:" + base::hex_encode(master)));
+    LocalNeoOptions local;
+    local.port = 0;
+    local.faucet = false;
+    const PinnedScope pinned(cores_.client);  // its thread inherits the core
+    TRY(chain_, LocalNeo::start(std::move(local), localchain::public_test_validator()));
+    return write_file(
+        path("adyton.toml"),
+        fmt::format(
+            "[tls]\n"
+            "certificate = {{file = \"{0}/server.pem\"}}\n"
+            "key = {{file = \"{0}/server.key\"}}\n"
+            "client_ca = {{file = \"{0}/ca.pem\"}}\n"
+            "[log]\naccess = \"errors\"\n"
+            "[neo]\nrpc_urls = [\"{3}\"]\nnetwork = {4}\n"
+            "[pool]\n"
+            "master_key = {{file = \"{0}/master.key\"}}\n"
+            "min_accounts = {1}\nmax_accounts = {1}\n"
+            "[policy.rules]\ndefault = \"deny\"\n"
+            "[[policy.rules.rules]]\n"
+            "name = \"bench\"\neffect = \"allow\"\nservices = [\"{2}\"]\noperations = [\"*\"]\n",
+            options_.directory, options_.accounts, kService, chain_->url(),
+            static_cast<std::uint32_t>(kLocalNeoMagic)));
+}
+
+Result<void> TransferBench::start_server() {
+    const std::string config = path("adyton.toml");
+    const std::string data = path("data");
+    TRY(auto migration,
+        ServerProcess::start(
+            {{options_.executable, "migrate", "--config", config, "--data-dir", data},
+             {},
+             path("migrate.log"),
+             cores_.server}));
+    TRY(const int status, migration.wait_exit(loop_, kReadyPatience));
+    if (status != 0) return Error::internal("adyton migrate failed; see " + path("migrate.log"));
+    TRY(port_, find_free_port());
+    TRY(const auto metrics_port, find_free_port());
+    TRY(auto server, ServerProcess::start(
+                         {{options_.executable, "serve", "pool", "--config", config, "--data-dir",
+                           data, "--listen", fmt::format("127.0.0.1:{}", port_), "--metrics-listen",
+                           fmt::format("127.0.0.1:{}", metrics_port)},
+                          {},
+                          path("server.log"),
+                          cores_.server}));
+    server_.emplace(std::move(server));
+    auto ready = server_->wait_ready(loop_, metrics_port, kReadyPatience);
+    if (!ready) return std::move(ready).error().with_context("see " + path("server.log"));
+    return {};
+}
+
+Result<std::unique_ptr<Connection>> TransferBench::connect() {
+    ConnectionOptions connection;
+    connection.url = fmt::format("https://127.0.0.1:{}", port_);
+    connection.certificate = path("client.pem");
+    connection.key = path("client.key");
+    connection.ca = path("ca.pem");
+    return Connection::open(connection);
+}
+
+// Locks the accounts and pays each of them from the chain's treasury.
+Result<std::vector<std::string>> TransferBench::fund_accounts(Connection& connection) {
+    std::vector<std::string> ids;
+    std::vector<neo::ScriptHash> hashes;
+    while (ids.size() < options_.accounts) {
+        api::AccountsRequest request;
+        request.count =
+            static_cast<std::int64_t>(std::min<std::size_t>(options_.accounts - ids.size(), 100));
+        auto reply = connection.run(connection.pool().request(request));
+        if (!reply && reply.error().reason() == "pool_exhausted") {  // still being created
+            connection.run(pause(std::chrono::milliseconds(200)));
+            continue;
+        }
+        if (!reply) return std::move(reply.result).error();
+        for (const api::AccountInfo& account : reply->accounts) {
+            ids.push_back(account.id);
+            TRY(const auto address, neo::Address::parse(account.address));
+            hashes.push_back(address.script_hash());
+        }
+    }
+    auto paying = [this, hashes]() -> Task<Result<void>> {
+        base::Completion<Result<void>> done;
+        chain_->executor().post([this, hashes, state = done.completer()] {
+            for (const neo::ScriptHash& account : hashes) {
+                const auto paid =
+                    chain_->chain().pay(neo::gas_token().contract, account, base::Amount(kGasEach));
+                if (!paid) return state->set(Result<void>(paid.error()));
+            }
+            state->set(Result<void>());
+        });
+        co_return co_await done;
+    };
+    TRY_VOID(loop_.run_until_done(paying()));
+    loop_.run_until_done(pause(seconds(3)));  // until they are in a block
+    return ids;
+}
+
+Result<Totals> TransferBench::totals(Connection& connection) {
+    auto reply = connection.run(connection.pool().info());
+    if (!reply) return std::move(reply.result).error();
+    return parse_totals(*reply);
+}
+
+Result<Totals> TransferBench::wait_for_all(Connection& connection) {
+    for (int i = 0; i < 240; ++i) {
+        TRY(const Totals now, totals(connection));
+        console_.progress(
+            "final transfers", static_cast<std::uint64_t>(now.confirmed + now.failed + now.expired),
+            static_cast<std::uint64_t>(now.prepared));
+        if (now.final()) {
+            console_.end_progress();
+            return now;
+        }
+        connection.run(pause(std::chrono::milliseconds(500)));
+    }
+    return Error::deadline_exceeded("transfers are still unfinished after two minutes");
+}
+
+Json TransferBench::row(
+    const LoadResult& load, const Totals& begin, const Totals& loaded, const Totals& end) {
+    double all = 0;
+    for (std::size_t i = 0; i < end.stages.size(); ++i) {
+        if (end.stages[i].first != "sign") all += loaded.stages[i].second - begin.stages[i].second;
+    }
+    std::string shares;
+    for (std::size_t i = 0; i < end.stages.size(); ++i) {
+        const double spent = loaded.stages[i].second - begin.stages[i].second;
+        shares += fmt::format(
+            "{}{} {:.1f}%{}", i == 0 ? "" : ", ", end.stages[i].first, 100 * spent / all,
+            end.stages[i].first == "sign" ? " (within record)" : "");
+    }
+    const std::string notes = fmt::format(
+        "/transfer of GAS, each answered when broadcast and recorded, {} connections, {} "
+        "accounts, SQLite, blocks of 1 s; share of a transfer's time: {}; afterwards {} confirmed, "
+        "{} failed, {} expired, the receiver's balance agrees; {}; server on core {}, client and "
+        "simulated chain on core {}{}; write 4 KiB and fdatasync: p50 {} us, p99 {} us",
+        options_.connections, options_.accounts, shares, end.confirmed, end.failed, end.expired,
+        processor_name(), cores_.server, cores_.client,
+        cores_.server == cores_.client ? " (THE SAME: this machine has no second core to give)"
+                                       : "",
+        fsync_.p50_us, fsync_.p99_us);
+    console_.note(fmt::format(
+        "transfer: {:.0f} a second, p50 {} us, p99 {} us; {}", load.per_s, load.p50_us, load.p99_us,
+        shares));
+    Json out = Json::array();
+    out.push_back(Json::object()
+                      .set("name", Json::string("transfer"))
+                      .set("unit", Json::string("transfers"))
+                      .set("raw_per_s", Json())
+                      .set("served_per_s", Json::real(std::round(load.per_s * 10) / 10))
+                      .set("ratio", Json())
+                      .set("p50_us", Json::integer(load.p50_us))
+                      .set("p99_us", Json::integer(load.p99_us))
+                      .set("notes", Json::string(notes)));
+    return out;
+}
+
+Result<Json> TransferBench::run() {
+    TRY_VOID(prepare());
+    TRY_VOID(start_server());
+    TRY(const auto connection, connect());
+    TRY(const auto ids, fund_accounts(*connection));
+    std::vector<std::unique_ptr<Dialogue>> dialogues;
+    for (std::size_t i = 0; i < options_.connections; ++i) {
+        std::vector<std::string> mine;
+        for (std::size_t k = i; k < ids.size(); k += options_.connections) mine.push_back(ids[k]);
+        dialogues.push_back(std::make_unique<TransferDialogue>(std::move(mine), i));
+    }
+    TRY(const Totals begin, totals(*connection));
+    LoadOptions options;
+    options.port = port_;
+    options.duration = seconds(options_.seconds);
+    LoadResult load;
+    {
+        const PinnedScope pinned(cores_.client);
+        TRY(load, run_load(loop_, tls_, options, dialogues));
+    }
+    TRY(const Totals loaded, totals(*connection));
+    TRY(const Totals end, wait_for_all(*connection));
+    auto reading = [this]() -> Task<base::Amount> {
+        base::Completion<base::Amount> done;
+        chain_->executor().post([this, state = done.completer()] {
+            state->set(chain_->chain().balance(neo::gas_token().contract, receiver()));
+        });
+        co_return co_await done;
+    };
+    const base::Amount moved = loop_.run_until_done(reading());
+    if (moved != base::Amount(static_cast<std::uint64_t>(end.confirmed))) {
+        return Error::internal(fmt::format(
+            "{} transfers of 1 are confirmed, but {} arrived", end.confirmed, moved.to_string()));
+    }
+    TRY(const int status, server_->stop(loop_));
+    if (status != 0) {
+        return Error::internal(
+            fmt::format("the server ended with {}; see {}", status, path("server.log")));
+    }
+    return row(load, begin, loaded, end);
+}
+
+}  // namespace
+
+Result<Json> run_transfer_bench(const TransferBenchOptions& options, Console& console) {
+    return TransferBench(options, console).run();
+}
+
+}  // namespace adyton::apps::bench
