@@ -141,16 +141,17 @@ Json facts_json(const near::IntentFacts& facts) {
 }
 
 std::string facts_text(const near::IntentFacts& facts) {
-    std::string out = fmt::format("intent      {}\n", facts.kind);
-    if (!facts.understood) out += fmt::format("  NOT UNDERSTOOD: {}\n", facts.reason);
+    std::string out = fmt::format("intent      {}\n", printable(facts.kind));
+    if (!facts.understood) out += fmt::format("  NOT UNDERSTOOD: {}\n", printable(facts.reason));
     for (const near::IntentMovement& each : facts.outflows) {
         out += fmt::format(
-            "  gives {} of {} to {}{}\n", each.amount.to_string(), each.token,
+            "  gives {} of {} to {}{}\n", each.amount.to_string(), printable(each.token),
             each.to.has_value() ? each.to->text() : "whoever takes the offer",
             each.leaves_contract ? ", out of the contract" : "");
     }
     for (const near::TokenAmount& each : facts.inflows) {
-        out += fmt::format("  wants {} of {}\n", each.amount.to_string(), each.token.text());
+        out += fmt::format(
+            "  wants {} of {}\n", each.amount.to_string(), printable(each.token.text()));
     }
     if (facts.called_contract.has_value()) {
         out += fmt::format("  calls {}\n", facts.called_contract->text());
@@ -181,7 +182,7 @@ Result<Answer> explain_intents(const NearOptions& options) {
         out.set("signature_valid", Json::boolean(valid));
         text += fmt::format(
             "hash        {}\nkey         {}\nrecipient   {}\nsignature   {}\n", hash,
-            payload.nep413->public_key.to_string(), payload.nep413->payload.recipient,
+            payload.nep413->public_key.to_string(), printable(payload.nep413->payload.recipient),
             valid ? "valid" : "WRONG");
     }
     TRY(const auto message, near::parse_intents_message(message_text));

@@ -9,12 +9,35 @@ namespace {
 
 using base::Json;
 
+// A name that somebody else chose: as it is when it is a plain word, else in quotes and escaped, so
+// that it cannot pretend to be another line or another word.
+std::string shown(std::string_view name) {
+    constexpr std::string_view kPlain =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    if (!name.empty() && name.find_first_not_of(kPlain) == std::string_view::npos) {
+        return std::string(name);
+    }
+    std::string out = "\"";
+    for (const char c : name) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte >= 0x7f || c == '"' || c == '\\') {
+            out += fmt::format("\\x{:02x}", byte);
+        } else {
+            out += c;
+        }
+    }
+    return out + "\"";
+}
+
 std::string describe_permission(const AccessKeyPermission& permission) {
     if (std::holds_alternative<FullAccess>(permission)) return "FULL ACCESS";
     if (const auto* const call = std::get_if<FunctionCallPermission>(&permission)) {
         std::string methods = "every method";
         if (!call->method_names.empty()) {
-            methods = fmt::format("{}", fmt::join(call->method_names, ", "));
+            methods.clear();
+            for (const std::string& name : call->method_names) {
+                methods += (methods.empty() ? "" : ", ") + shown(name);
+            }
         }
         return fmt::format(
             "may call {} of {}, allowance {}", methods, call->receiver_id.text(),
@@ -36,7 +59,7 @@ std::string describe(const DeployContract& action) {
 std::string describe(const FunctionCall& action) {
     const auto args = base::as_text(action.args);
     return fmt::format(
-        "call {} with {}, gas {}, deposit {} yocto", action.method_name,
+        "call {} with {}, gas {}, deposit {} yocto", shown(action.method_name),
         base::is_valid_utf8(args) ? Json::string(std::string(args)).dump_pretty()
                                   : "base64 " + base::base64_encode(action.args),
         action.gas.to_string(), action.deposit.to_string());

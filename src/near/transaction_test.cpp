@@ -153,6 +153,19 @@ TEST(NearTransactionTest, TheExplanationNamesWhatIsDangerous) {
     EXPECT_NE(text.find(hash(transaction).to_string()), std::string::npos) << text;
 }
 
+TEST(NearTransactionTest, AMethodNameCannotPretendToBeAnotherLine) {
+    RandomNear random(10);
+    auto transaction = random.transaction(PublicKey(random.ed25519_key()));
+    transaction.actions = {FunctionCall{
+        "m\naction 2    transfer 0 yocto\x1b[2K\u202e", base::Bytes{'\n'}, Gas(), YoctoNear()}};
+    const std::string text = explain(transaction);
+    EXPECT_EQ(text.find("\naction 2"), std::string::npos) << text;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        EXPECT_TRUE(c == '\n' || (byte >= 0x20 && byte < 0x7f)) << int{byte};
+    }
+}
+
 TEST(NearTransactionTest, JsonWithUnknownMembersOrTwoArgumentFormsIsRefused) {
     for (
         const char* text :
