@@ -193,16 +193,14 @@ enum class OpCode : std::uint8_t {
 // The name of the specification: "PUSHINT8", "LDLOC3"; empty: the VM has no such opcode.
 std::string_view opcode_name(OpCode opcode);
 
-// What a call lets the callee and all that it calls do.
-enum CallFlags : std::uint8_t {
-    kCallNone = 0,
-    kCallReadStates = 1,
-    kCallWriteStates = 2,
-    kCallAllowCall = 4,
-    kCallAllowNotify = 8,
-    kCallReadOnly = 5,
-    kCallAll = 15,
-};
+// Call flags: what a call lets the callee and all that it calls do.
+inline constexpr std::uint8_t kCallNone = 0;
+inline constexpr std::uint8_t kCallReadStates = 1;
+inline constexpr std::uint8_t kCallWriteStates = 2;
+inline constexpr std::uint8_t kCallAllowCall = 4;
+inline constexpr std::uint8_t kCallAllowNotify = 8;
+inline constexpr std::uint8_t kCallReadOnly = 5;
+inline constexpr std::uint8_t kCallAll = 15;
 
 // The id of a system call as it stands in scripts: the first four bytes of SHA-256 of its name.
 std::array<std::uint8_t, 4> syscall_id(std::string_view name);

@@ -12,11 +12,11 @@ namespace adyton::neo {
 namespace {
 
 constexpr std::array<std::pair<std::uint8_t, std::string_view>, 5> kScopeNames = {
-    std::pair{std::uint8_t{kScopeCalledByEntry}, std::string_view("CalledByEntry")},
-    std::pair{std::uint8_t{kScopeCustomContracts}, std::string_view("CustomContracts")},
-    std::pair{std::uint8_t{kScopeCustomGroups}, std::string_view("CustomGroups")},
-    std::pair{std::uint8_t{kScopeWitnessRules}, std::string_view("WitnessRules")},
-    std::pair{std::uint8_t{kScopeGlobal}, std::string_view("Global")}};
+    std::pair{kScopeCalledByEntry, std::string_view("CalledByEntry")},
+    std::pair{kScopeCustomContracts, std::string_view("CustomContracts")},
+    std::pair{kScopeCustomGroups, std::string_view("CustomGroups")},
+    std::pair{kScopeWitnessRules, std::string_view("WitnessRules")},
+    std::pair{kScopeGlobal, std::string_view("Global")}};
 
 void append_little_endian(base::Bytes& out, std::uint64_t value, std::size_t width) {
     for (std::size_t i = 0; i < width; ++i) {
@@ -124,7 +124,7 @@ std::string scopes_to_string(std::uint8_t scopes) {
 }
 
 Result<std::uint8_t> parse_scopes(std::string_view text) {
-    if (trim(text) == "None") return std::uint8_t{kScopeNone};
+    if (trim(text) == "None") return kScopeNone;
     std::uint8_t scopes = 0;
     for (;;) {
         const std::size_t comma = text.find(',');

@@ -23,15 +23,16 @@ inline constexpr std::size_t kScopeItemsMax = 16;     // contracts, groups, rule
 inline constexpr std::size_t kConditionDepthMax = 3;  // of a witness rule
 inline constexpr std::size_t kWitnessScriptBytesMax = 1024;  // of each of the two scripts
 
-// Flags; Global stands alone.
-enum WitnessScope : std::uint8_t {
-    kScopeNone = 0x00,             // pays fees only
-    kScopeCalledByEntry = 0x01,    // valid in the entry script and what it calls directly
-    kScopeCustomContracts = 0x10,  // valid in the listed contracts, whoever calls them
-    kScopeCustomGroups = 0x20,     // valid in the contracts of the listed groups
-    kScopeWitnessRules = 0x40,     // valid as the rules say
-    kScopeGlobal = 0x80,           // valid everywhere
-};
+// Witness scopes, flags; Global stands alone.
+inline constexpr std::uint8_t kScopeNone = 0x00;  // pays fees only
+inline constexpr std::uint8_t kScopeCalledByEntry =
+    0x01;  // valid in the entry script and what it calls directly
+inline constexpr std::uint8_t kScopeCustomContracts =
+    0x10;  // valid in the listed contracts, whoever calls them
+inline constexpr std::uint8_t kScopeCustomGroups =
+    0x20;  // valid in the contracts of the listed groups
+inline constexpr std::uint8_t kScopeWitnessRules = 0x40;  // valid as the rules say
+inline constexpr std::uint8_t kScopeGlobal = 0x80;        // valid everywhere
 // "None", "CalledByEntry, CustomContracts": as JSON-RPC writes them.
 std::string scopes_to_string(std::uint8_t scopes);
 // The same text back; spaces around commas are optional. InvalidArgument: another name, Global with

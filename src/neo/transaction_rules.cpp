@@ -118,7 +118,7 @@ Result<void> check_condition(const WitnessCondition& condition, std::size_t dept
 
 Result<void> check_signer(const Signer& signer) {
     TRY_VOID(internal::check_scopes(signer.scopes));
-    const auto fits = [&](WitnessScope scope, std::size_t count) {
+    const auto fits = [&](std::uint8_t scope, std::size_t count) {
         return count <= ((signer.scopes & scope) != 0 ? kScopeItemsMax : 0);
     };
     if (!fits(kScopeCustomContracts, signer.allowed_contracts.size()) ||
