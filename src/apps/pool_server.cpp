@@ -74,6 +74,7 @@ Result<pool::PoolOptions> pool_options(const service::Config& config) {
     if (const auto magic = config.get(settings::kNeoNetwork); magic != 0) {
         options.network = neo::NetworkMagic{static_cast<std::uint32_t>(magic)};
     }
+    options.sign_fees_max = config.get(settings::kNeoSignFeesMax);
     return options;
 }
 

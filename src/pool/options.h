@@ -77,6 +77,9 @@ struct PoolOptions {
     // The only network that whole transactions are signed for; none: they are refused. A pool with
     // a chain client takes the client's.
     std::optional<neo::NetworkMagic> network;
+    // Fees that such a transaction may cost the account that signs, datoshi: they are burned, so no
+    // rule about receivers would stop them.
+    std::int64_t sign_fees_max = 1'100'000'000;
 
     TransferOptions transfers;
     ReconcileOptions reconcile;

@@ -6,6 +6,7 @@
 #include "policy/freeze.h"
 #include "pool/allocator.h"
 #include "pool/balances.h"
+#include "pool/clear_signing.h"
 #include "pool/creator.h"
 #include "pool/internal/service_parts.h"
 #include "pool/pool_service.h"
@@ -241,7 +242,9 @@ Answer sign_route(const Parts& parts, Call call) {
     auto signing = sign(parts.context, context, request.item);
     auto body = co_await std::move(signing);
     if (!body) {
-        auto failing = failed(parts, call, context, Operation::SignDigest, std::move(body).error());
+        const auto operation =
+            asks_for_transaction(request.item) ? Operation::SignTransaction : Operation::SignDigest;
+        auto failing = failed(parts, call, context, operation, std::move(body).error());
         co_return co_await std::move(failing);
     }
     co_return service::json_answer(*std::move(body));

@@ -1,10 +1,12 @@
 #include "pool/signing.h"
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "crypto/uuid.h"
 #include "http/status.h"
+#include "pool/clear_signing.h"
 #include "pool/lock_check.h"
 
 namespace adyton::pool {
@@ -53,6 +55,74 @@ void note_key_mismatch(const PoolContext& pool, const CallContext& call, const E
         {{"cause", error.message()}, {"trace_id", call.trace_id}});
 }
 
+std::string explanation_of(const ClearItem& item) {
+    return neo::to_json(item.explanation).dump();
+}
+
+// ----- transactions -----------------------------------------------------------------------------
+
+// One transaction for one account, on its way through the unit of work.
+struct ClearPart {
+    ClearItem item;
+    std::optional<ClearGrant> grant;
+};
+
+// Null: granted, and counted. What is refused is refused to this signature; the error is the
+// unit's.
+Result<std::optional<Error>> grant_transaction(
+    storage::Transaction& tx, const PoolContext& pool, CallContext& call, ClearPart& part,
+    const KeyRecord& key, base::Timestamp now) {
+    part.grant.reset();  // the unit may run twice
+    auto grant = judge_clear_item(pool, call, part.item, key, now);
+    if (!grant) return std::optional<Error>(std::move(grant).error());
+    TRY(auto refusal, charge_clear_item(tx, call, part.item, *grant, key.id));
+    if (!refusal) part.grant = *std::move(grant);
+    return refusal;
+}
+
+Result<SigningRecord> authorize_transaction(
+    storage::Transaction& tx, const PoolContext& pool, CallContext& call, const api::SignItem& item,
+    const std::string& id, ClearPart& part) {
+    TRY(auto found, accounts::find_for_signing(tx, id, call.service));
+    if (!found) return unknown_account();
+    TRY(const auto now, tx.now());
+    TRY_VOID(check_lock(found->lock, claim_of(call, item), now));
+    TRY(auto refusal, grant_transaction(tx, pool, call, part, found->key, now));
+    if (refusal) return *std::move(refusal);
+    const auto& decision = pool.policy.decide(call.service, policy::Operation::SignTransaction);
+    TRY_VOID(count_signatures(tx, decision, call, 1));
+    TRY_VOID(record(tx, pool, "pool.sign_transaction", call.service, [&](base::JsonWriter& out) {
+        write_signed_item(out, *found, part.item.digest);
+        write_clear_members(out, part.item, *part.grant);
+        out.member("trace_id", std::string_view(call.trace_id));
+    }));
+    return *std::move(found);
+}
+
+Task<Result<std::string>> sign_transaction(
+    const PoolContext& pool, CallContext& call, const api::SignItem& item) {
+    CO_TRY(auto clear, read_clear_item(pool, item));
+    ClearPart part{std::move(clear), {}};
+    const auto id = crypto::canonical_uuid(item.account_id);
+    if (!id) co_return unknown_account();
+    auto unit = [&](storage::Transaction& tx) {
+        return authorize_transaction(tx, pool, call, item, *id, part);
+    };
+    // Caps must hold through a crash, so what is charged is on disk before the signature leaves.
+    auto write = pool.database.write(std::move(unit), storage::Durability::Durable);
+    CO_TRY(const SigningRecord granted, co_await std::move(write));
+    auto made = pool.signer.sign(granted.key, part.item.digest);
+    if (!made) {
+        note_key_mismatch(pool, call, made.error());
+        co_return std::move(made).error();
+    }
+    pool.metrics.signatures.add();
+    const std::string hash = part.item.explanation.hash.to_string();
+    const std::string explanation = explanation_of(part.item);
+    co_return api::signed_text(
+        granted.key.id, made->signature.bytes, made->public_key.bytes(), {hash, explanation});
+}
+
 // ----- batches ----------------------------------------------------------------------------------
 
 struct BatchItem {
@@ -60,6 +130,7 @@ struct BatchItem {
     crypto::Sha256Digest digest;
     std::optional<Error> refusal;
     const SigningRecord* record = nullptr;
+    std::unique_ptr<ClearPart> clear;  // null: a bare digest
 };
 
 struct Batch {
@@ -67,17 +138,30 @@ struct Batch {
     std::vector<BatchItem> items;
     std::vector<std::string> ids;        // each once
     std::vector<SigningRecord> records;  // ordered by id
-    const policy::Decision* decision = nullptr;
+    bool any_digest = false;
+    bool any_transaction = false;
 };
 
-BatchItem prepare_item(const api::SignItem& request) {
+// Reads what is to be signed.
+Result<void> prepare_payload(
+    const PoolContext& pool, const api::SignItem& request, BatchItem& item) {
+    if (!asks_for_transaction(request)) {
+        TRY(item.digest, api::signing_digest(request));
+        return {};
+    }
+    TRY(auto clear, read_clear_item(pool, request));
+    item.digest = clear.digest;
+    item.clear = std::make_unique<ClearPart>(ClearPart{std::move(clear), {}});
+    return {};
+}
+
+BatchItem prepare_item(const PoolContext& pool, const api::SignItem& request) {
     BatchItem item;
-    const auto digest = api::signing_digest(request);
-    if (!digest) {
-        item.refusal = digest.error();
+    auto read = prepare_payload(pool, request, item);
+    if (!read) {
+        item.refusal = std::move(read).error();
         return item;
     }
-    item.digest = *digest;
     auto id = crypto::canonical_uuid(request.account_id);
     if (id) {
         item.id = *std::move(id);
@@ -87,12 +171,13 @@ BatchItem prepare_item(const api::SignItem& request) {
     return item;
 }
 
-Batch prepare_batch(std::vector<api::SignItem> requests) {
+Batch prepare_batch(const PoolContext& pool, std::vector<api::SignItem> requests) {
     Batch batch;
     batch.requests = std::move(requests);
     batch.items.reserve(batch.requests.size());
     for (const auto& request : batch.requests) {
-        batch.items.push_back(prepare_item(request));
+        batch.items.push_back(prepare_item(pool, request));
+        (asks_for_transaction(request) ? batch.any_transaction : batch.any_digest) = true;
         if (!batch.items.back().id.empty()) batch.ids.push_back(batch.items.back().id);
     }
     std::sort(batch.ids.begin(), batch.ids.end());
@@ -118,6 +203,32 @@ void judge_item(
     }
 }
 
+// Names listed of each transaction: a record has room for a megabyte.
+std::size_t listed_in(const Batch& batch) {
+    if (batch.items.size() <= 100) return kClearListedMax;
+    return batch.items.size() <= 1000 ? 1 : 0;
+}
+
+bool is_refused_by_policy(const BatchItem& item) {
+    return item.clear && item.refusal && item.refusal->reason().starts_with("policy_");
+}
+
+void write_refused_items(base::JsonWriter& out, const Batch& batch) {
+    constexpr std::size_t kMessageMax = 200;
+    out.key("refused").begin_array();
+    for (std::size_t i = 0; i < batch.items.size(); ++i) {
+        const BatchItem& item = batch.items[i];
+        if (!is_refused_by_policy(item)) continue;
+        out.begin_object().member("index", static_cast<std::int64_t>(i));
+        out.member("account_id", std::string_view(item.id));
+        out.member("tx_hash", std::string_view(item.clear->item.explanation.hash.to_string()));
+        out.member("reason", std::string_view(item.refusal->reason()));
+        out.member("message", std::string_view(item.refusal->message()).substr(0, kMessageMax));
+        out.end_object();
+    }
+    out.end_array();
+}
+
 Result<void> record_batch(
     storage::Transaction& tx, const PoolContext& pool, const CallContext& call,
     const Batch& batch) {
@@ -128,13 +239,50 @@ Result<void> record_batch(
             if (item.record == nullptr) continue;
             out.begin_object().member("index", static_cast<std::int64_t>(i));
             write_signed_item(out, *item.record, item.digest);
+            if (item.clear) {
+                write_clear_members(out, item.clear->item, *item.clear->grant, listed_in(batch));
+            }
             out.end_object();
         }
         out.end_array();
+        if (batch.any_transaction) write_refused_items(out, batch);
         out.member("requests", static_cast<std::int64_t>(batch.items.size()));
-        out.member("rule", batch.decision->rule);
+        if (batch.any_digest) {
+            out.member(
+                "rule", pool.policy.decide(call.service, policy::Operation::SignDigest).rule);
+        }
         out.member("trace_id", std::string_view(call.trace_id));
     });
+}
+
+struct Granted {
+    std::int64_t digests = 0;
+    std::int64_t transactions = 0;
+};
+
+Result<Granted> judge_batch(
+    storage::Transaction& tx, const PoolContext& pool, CallContext& call, Batch& batch) {
+    TRY(const auto now, tx.now());
+    Granted granted;
+    for (std::size_t i = 0; i < batch.items.size(); ++i) {
+        BatchItem& item = batch.items[i];
+        if (item.id.empty()) continue;
+        item.refusal.reset();  // the unit may run twice
+        item.record = nullptr;
+        judge_item(batch, call, batch.requests[i], item, now);
+        if (item.record == nullptr) continue;
+        if (!item.clear) {
+            ++granted.digests;
+            continue;
+        }
+        TRY(item.refusal, grant_transaction(tx, pool, call, *item.clear, item.record->key, now));
+        if (item.refusal) {
+            item.record = nullptr;
+        } else {
+            ++granted.transactions;
+        }
+    }
+    return granted;
 }
 
 Result<void> authorize_batch(
@@ -143,19 +291,32 @@ Result<void> authorize_batch(
     std::sort(
         batch.records.begin(), batch.records.end(),
         [](const SigningRecord& a, const SigningRecord& b) { return a.key.id < b.key.id; });
-    TRY(const auto now, tx.now());
-    std::int64_t granted = 0;
-    for (std::size_t i = 0; i < batch.items.size(); ++i) {
-        BatchItem& item = batch.items[i];
-        if (item.id.empty()) continue;
-        item.refusal.reset();  // the unit may run twice
-        item.record = nullptr;
-        judge_item(batch, call, batch.requests[i], item, now);
-        if (item.record != nullptr) ++granted;
-    }
-    if (granted == 0) return {};
-    TRY_VOID(count_signatures(tx, *batch.decision, call, granted));
+    TRY(const Granted granted, judge_batch(tx, pool, call, batch));
+    const auto count = [&](policy::Operation operation, std::int64_t signatures) -> Result<void> {
+        if (signatures == 0) return {};
+        return count_signatures(tx, pool.policy.decide(call.service, operation), call, signatures);
+    };
+    TRY_VOID(count(policy::Operation::SignDigest, granted.digests));
+    TRY_VOID(count(policy::Operation::SignTransaction, granted.transactions));
+    const bool refused = std::any_of(batch.items.begin(), batch.items.end(), is_refused_by_policy);
+    if (granted.digests + granted.transactions == 0 && !refused) return {};
     return record_batch(tx, pool, call, batch);
+}
+
+// What the rules say of a batch of that size, whatever is in it. Each transaction is judged later.
+Result<void> check_batch(const PoolContext& pool, const CallContext& call, const Batch& batch) {
+    const auto wanted = static_cast<std::int64_t>(batch.items.size());
+    if (batch.any_digest || !batch.any_transaction) {
+        TRY_VOID(pool.policy.check_sign(call.service, wanted));
+    }
+    if (!batch.any_transaction) return {};
+    const auto& bound =
+        pool.policy.decide(call.service, policy::Operation::SignTransaction).batch_size_max;
+    if (!bound || wanted <= bound->max) return {};
+    return Error::permission_denied(
+        "rule \"" + std::string(bound->rule) + "\" allows " + std::to_string(bound->max) +
+            " signatures in one batch",
+        "policy_batch_size");
 }
 
 api::BatchSignError public_error(const Error& error) {
@@ -174,13 +335,21 @@ std::string assemble(
         const BatchItem& item = batch.items[i];
         if (jobs[i].outcome && *jobs[i].outcome) {
             const AccountSignature& made = **jobs[i].outcome;
-            response.add_signature(item.id, made.signature.bytes, made.public_key.bytes());
+            std::string hash;
+            std::string explanation;
+            if (item.clear) {
+                hash = item.clear->item.explanation.hash.to_string();
+                explanation = explanation_of(item.clear->item);
+            }
+            response.add_signature(
+                item.id, made.signature.bytes, made.public_key.bytes(), {hash, explanation});
             pool.metrics.signatures.add();
             continue;
         }
         const Error error =
             jobs[i].outcome ? jobs[i].outcome->error() : item.refusal.value_or(unknown_account());
         note_key_mismatch(pool, call, error);
+        if (is_refused_by_policy(item)) pool.metrics.policy_refusals.add();
         const std::string& named = batch.requests[i].account_id;
         response.add_error(item.id.empty() ? named : item.id, public_error(error));
     }
@@ -191,6 +360,10 @@ std::string assemble(
 
 Task<Result<std::string>> sign(
     const PoolContext& pool, CallContext& call, const api::SignItem& item) {
+    if (asks_for_transaction(item)) {
+        auto clear = sign_transaction(pool, call, item);
+        co_return co_await std::move(clear);
+    }
     CO_TRY(const auto digest, api::signing_digest(item));
     CO_TRY_VOID(pool.policy.check_sign(call.service, 1));
     const auto id = crypto::canonical_uuid(item.account_id);
@@ -225,16 +398,16 @@ Task<Result<std::string>> sign(
 
 Task<Result<std::string>> batch_sign(
     const PoolContext& pool, CallContext& call, api::BatchSignRequest request) {
-    const auto wanted = static_cast<std::int64_t>(request.requests.size());
-    CO_TRY_VOID(pool.policy.check_sign(call.service, wanted));
-    Batch batch = prepare_batch(std::move(request.requests));
-    batch.decision = &pool.policy.decide(call.service, policy::Operation::SignDigest);
+    Batch batch = prepare_batch(pool, std::move(request.requests));
+    CO_TRY_VOID(check_batch(pool, call, batch));
     std::vector<SigningJob> jobs(batch.items.size());
     if (!batch.ids.empty()) {
         auto unit = [&](storage::Transaction& tx) {
             return authorize_batch(tx, pool, call, batch);
         };
-        auto write = pool.database.write(std::move(unit), pool.options.sign_durability);
+        const auto durability =
+            batch.any_transaction ? storage::Durability::Durable : pool.options.sign_durability;
+        auto write = pool.database.write(std::move(unit), durability);
         CO_TRY_VOID(co_await std::move(write));
         for (std::size_t i = 0; i < jobs.size(); ++i) {
             if (batch.items[i].record == nullptr) continue;

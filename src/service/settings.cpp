@@ -274,6 +274,10 @@ constexpr std::array kNeo = {
     row(kNeoNetworkFeeMax, "100000000",
         "A transfer whose network fee would be higher (smallest unit of GAS) is refused.",
         {.min = 1'000'000, .max = 100'000'000'000}),
+    row(kNeoSignFeesMax, "1100000000",
+        "A whole transaction is not signed for an account that it costs more in fees (smallest "
+        "unit of GAS; fees are burned, whatever the transaction does).",
+        {.min = 1'000'000, .max = 1'000'000'000'000}),
 };
 
 constexpr std::array kNear = {

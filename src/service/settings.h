@@ -85,6 +85,7 @@ inline constexpr Key<std::int64_t> kNeoRpcQuorum{"neo.rpc_quorum"};
 inline constexpr Key<base::Duration> kNeoRpcTimeout{"neo.rpc_timeout"};
 inline constexpr Key<base::Duration> kNeoProbePeriod{"neo.probe_period"};
 inline constexpr Key<std::int64_t> kNeoNetworkFeeMax{"neo.network_fee_max"};
+inline constexpr Key<std::int64_t> kNeoSignFeesMax{"neo.sign_fees_max"};
 
 // NEAR nodes
 inline constexpr Key<TextList> kNearRpcUrls{"near.rpc_urls"};
