@@ -31,11 +31,27 @@ constexpr int kExpired = -510;
 constexpr int kInsufficientFunds = -511;
 constexpr int kNoContractWitness = -512;
 constexpr int kInvalidParams = -32602;
+constexpr std::size_t kScriptsMax = 100'000;
 
 std::optional<Refusal> check_script(const PoolEntry& entry) {
     const auto instructions = neo::disassemble(entry.transaction.script);
     if (instructions) return std::nullopt;
     return Refusal{kInvalidScript, "invalid script: " + instructions.error().message()};
+}
+
+// The usual witness, one signature, without reading its key again.
+bool is_signed(
+    const neo::Witness& witness, const neo::StandardScript& standard,
+    const neo::ScriptHash& account, const crypto::Sha256Digest& digest) {
+    constexpr std::size_t kInvocationBytes = 2 + crypto::P256Signature::kSize;
+    const base::ByteView invocation = witness.invocation;
+    if (standard.multisig || invocation.size() != kInvocationBytes || invocation[0] != 0x0c ||
+        invocation[1] != crypto::P256Signature::kSize) {
+        return neo::verify_witness(witness, account, digest).has_value();
+    }
+    const auto signature = crypto::P256Signature::parse(invocation.subspan(2));
+    CHECK(signature.has_value());
+    return crypto::verify(standard.keys.front(), digest, *signature);
 }
 
 }  // namespace
@@ -194,6 +210,16 @@ std::optional<Refusal> NeoChain::Core::check_attributes(
     return std::nullopt;
 }
 
+const neo::StandardScript* NeoChain::Core::standard_script(
+    const neo::ScriptHash& account, const base::Bytes& verification) const {
+    const auto found = scripts.find(account);
+    if (found != scripts.end()) return &found->second;
+    auto parsed = neo::parse_verification_script(verification);
+    if (!parsed.has_value()) return nullptr;
+    if (scripts.size() >= kScriptsMax) scripts.clear();
+    return &scripts.emplace(account, std::move(*parsed)).first->second;
+}
+
 std::optional<Refusal> NeoChain::Core::check_witnesses(
     const PoolEntry& entry, std::int64_t budget, NodeFlavour flavour) const {
     const crypto::Sha256Digest digest = neo::sign_data_digest(options.magic, entry.hash);
@@ -210,8 +236,8 @@ std::optional<Refusal> NeoChain::Core::check_witnesses(
         if (neo::ScriptHash::of_script(witness.verification) != account) {
             return refuse(kUnclassified, "verification script does not match the signer");
         }
-        const auto standard = neo::parse_verification_script(witness.verification);
-        if (!standard.has_value()) {
+        const neo::StandardScript* const standard = standard_script(account, witness.verification);
+        if (standard == nullptr) {
             return refuse(
                 kUnclassified, "the simulator runs only single and multi-signature scripts");
         }
@@ -222,7 +248,7 @@ std::optional<Refusal> NeoChain::Core::check_witnesses(
                 kUnclassified,
                 "signature check failed: vm execution has failed: insufficient amount of gas");
         }
-        if (!neo::verify_witness(witness, account, digest)) {
+        if (!is_signed(witness, *standard, account, digest)) {
             return refuse(kInvalidSignature, "signature check failed: invalid signature");
         }
     }

@@ -83,7 +83,7 @@ TEST_F(NodeTransportTest, WhatIsOnTheWireSurvivesTheSendersCrash) {
         constexpr auto kForget = [](NodeTransport* transport,
                                     http::ClientRequest asked) -> Task<void> {
             Task<Result<http::Response>> sending = transport->send(std::move(asked));
-            co_await std::move(sending);
+            [[maybe_unused]] const auto lost = co_await std::move(sending);
         };
         base::spawn(executor_, kForget(&transport_, send_transfer()));
         executor_.step();

@@ -12,6 +12,7 @@
 #include "localchain/internal/ledger.h"
 #include "localchain/internal/mempool.h"
 #include "localchain/neo_chain.h"
+#include "neo/witness.h"
 
 namespace adyton::localchain {
 
@@ -41,6 +42,10 @@ struct NeoChain::Core {
     // `budget`: what the network fee leaves for the witnesses after the size is paid.
     std::optional<Refusal> check_witnesses(
         const internal::PoolEntry& entry, std::int64_t budget, NodeFlavour flavour) const;
+    // What the script of an account asks for; null: it is not standard. Keys are points of a curve
+    // and cost more to read than the rest of a transaction, so those of known accounts are kept.
+    const neo::StandardScript* standard_script(
+        const neo::ScriptHash& account, const base::Bytes& verification) const;
 
     // neo_blocks.cpp
     struct Sealed {  // what a block is made of besides its transactions
@@ -88,6 +93,8 @@ struct NeoChain::Core {
         std::vector<neo::ScriptHash> signers;
     };
     std::unordered_map<neo::TransactionHash, std::vector<Excluded>, internal::HashKey> excluded;
+
+    mutable std::unordered_map<neo::ScriptHash, neo::StandardScript, internal::HashKey> scripts;
 
     std::vector<std::function<void(const Block&)>> observers;
     base::Executor::TimerId timer = 0;
