@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The main job of the account pool, before your eyes: request two accounts, sign a digest, verify
-the signature with the openssl command, release the accounts. `tools/dev up` runs it.
+the signature with the openssl command, release the accounts. With the local Neo chain of `adyton
+dev` also: give one account GAS, move some to the other, wait until it is confirmed, and show what
+the transaction says. `tools/dev up` runs it.
 
-  tests/e2e/main_job.py --base-url http://127.0.0.1:8085
+  tests/e2e/main_job.py --base-url http://127.0.0.1:8085 --neo-rpc http://127.0.0.1:50012
 
 Exit code: 0 when everything held, 1 when not."""
 
@@ -10,7 +12,9 @@ import argparse
 import base64
 import hashlib
 import json
+import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -44,7 +48,66 @@ def demand(condition, text):
         raise Failed(text)
 
 
-def run(base_url, service):
+def ask_node(url, method, *params):
+    """The node's result, or None while it does not know."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read()).get("result")
+    except OSError as error:
+        raise Failed("%s %s: %s" % (url, method, error)) from error
+
+
+def gas_of(url, address):
+    for balance in ask_node(url, "getnep17balances", address)["balance"]:
+        if balance["symbol"] == "GAS":
+            return int(balance["amount"])
+    return 0
+
+
+def until(condition, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        demand(time.monotonic() < deadline, "not within %d s: %s" % (seconds, what))
+        time.sleep(0.2)
+
+
+def move_gas(base_url, service, node, adyton, accounts):
+    """10 GAS from the faucet to the first account, 2.5 of them on to the second."""
+    sender, receiver = accounts
+    before = gas_of(node, sender["address"])
+    paid = ask_node(node, "adyton_faucet",
+                    {"address": sender["address"], "token": "GAS", "amount": "1000000000"})
+    demand(paid is not None, "the faucet does not pay")
+    until(lambda: gas_of(node, sender["address"]) == before + 1000000000, 20,
+          "the faucet's payment in a block")
+    print("funded      10 GAS to %s from the local chain's faucet" % sender["address"])
+
+    held = gas_of(node, receiver["address"])
+    done = call(base_url, service, "POST", "/transfer",
+                {"account_id": sender["id"], "to_address": receiver["address"],
+                 "amount": "250000000", "token_address": "GAS", "wait_seconds": 20})
+    until(lambda: call(base_url, service, "GET", "/transfers/" + done["transfer_id"])["status"]
+          == "confirmed", 30, "the transfer confirmed")
+    final = call(base_url, service, "GET", "/transfers/" + done["transfer_id"])
+    print("transferred 2.5 GAS to %s: %s in block %d" % (
+        receiver["address"], final["status"], final["block_index"]))
+    demand(gas_of(node, receiver["address"]) == held + 250000000, "the receiver's balance")
+    fees = before + 1000000000 - 250000000 - gas_of(node, sender["address"])
+    demand(fees == int(final["system_fee"]) + int(final["network_fee"]), "fees of %d" % fees)
+
+    signed = ask_node(node, "getrawtransaction", final["tx_hash"])
+    network = ask_node(node, "getversion")["protocol"]["network"]
+    explained = subprocess.run([adyton, "tool", "neo-tx", "explain", "--network", str(network),
+                                signed], stdout=subprocess.PIPE, text=True, timeout=30)
+    demand(explained.returncode == 0, "adyton tool neo-tx explain failed")
+    demand(receiver["address"] in explained.stdout and "250000000" in explained.stdout,
+           "not explained: " + explained.stdout)
+    print("explained   %s" % explained.stdout.strip().replace("\n", "\n            "))
+
+
+def run(base_url, service, node, adyton):
     before = call(base_url, service, "GET", "/pool-info")
     print("pool        %d accounts, %d free" % (before["total_accounts"],
                                                 before["active_accounts"]))
@@ -73,6 +136,9 @@ def run(base_url, service):
            "the public key does not belong to the account's address")
     print("verified    by the openssl command; the key belongs to %s" % accounts[0]["address"])
 
+    if node:
+        move_gas(base_url, service, node, adyton, accounts)
+
     released = call(base_url, service, "POST", "/release", {"lock_id": asked["lock_id"]})
     demand(released["released_count"] == 2, "released %s accounts" % released["released_count"])
     left = call(base_url, service, "GET", "/accounts")["accounts"]
@@ -85,10 +151,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base-url", "--pool", default="http://127.0.0.1:8085",
                         help="the pool's URL (default: %(default)s)")
+    parser.add_argument("--neo-rpc", help="the local Neo chain's URL: also do a transfer")
+    parser.add_argument("--adyton", default="build/release/bin/adyton",
+                        help="the program that explains the transaction (default: %(default)s)")
     parser.add_argument("--service", default="neocompute", help="X-Service-ID (development mode)")
     arguments = parser.parse_args()
     try:
-        run(arguments.base_url.rstrip("/"), arguments.service)
+        run(arguments.base_url.rstrip("/"), arguments.service, arguments.neo_rpc,
+            arguments.adyton)
     except Failed as error:
         print("error: %s" % error, file=sys.stderr)
         return 1
