@@ -29,7 +29,7 @@ std::string_view to_string(ApprovalDecision decision);  // "approve", "reject"
 
 // What an approver signs: SHA-256 of the transcript "approval" with the tags 1 request id,
 // 2 subject, 3 operation (32), 4 expires_at (microseconds since 1970, u64be), 5 approver id,
-// 6 decision as text. Golden file: tests/data/policy/approval.json.
+// 6 decision as text. Golden file: tests/golden/policy/approval.txt.
 struct ApprovalStatement {
     std::string request_id;
     std::string subject;

@@ -196,6 +196,35 @@ TEST_P(ReservationTest, WhatIsCommittedStaysAndWhatIsGivenBackReturnsOnce) {
         ReservationState::GivenBack);
 }
 
+TEST_P(ReservationTest, AskingSaysWhatReservingWouldAndChangesNothing) {
+    const auto ask = [&](const Limit& limit, std::uint64_t amount) {
+        const std::vector<Charge> charges = {{limit, Amount(amount)}};
+        return database().read([charges](Transaction& tx) { return probe(tx, charges); });
+    };
+    EXPECT_FALSE(run(ask(total("100"), 100)).value());
+    ASSERT_FALSE(reserve("one", {{total("100"), Amount(60)}}).value());
+    EXPECT_FALSE(run(ask(total("100"), 40)).value());
+    const auto refused = run(ask(total("100"), 41));
+    ASSERT_TRUE(refused && *refused);
+    EXPECT_EQ((*refused)->used, Amount(60));
+    EXPECT_EQ(used(total("100")), "60");
+}
+
+TEST_P(ReservationTest, DecidedOnesCanBeForgotten) {
+    for (const std::string id : {"a", "b", "c"}) {
+        ASSERT_FALSE(reserve(id, {{total("100"), Amount(1)}}).value());
+    }
+    ASSERT_TRUE(commit("a"));
+    ASSERT_TRUE(give_back("b"));
+    const auto removed = write([](Transaction& tx) -> Result<std::int64_t> {
+        TRY(const base::Timestamp now, tx.now());
+        return remove_decided_reservations(tx, now + seconds(1), 10);
+    });
+    EXPECT_EQ(removed.value(), 2);
+    EXPECT_EQ(count("policy_reservations"), 1);
+    EXPECT_EQ(used(total("100")), "2");
+}
+
 TEST_P(ReservationTest, UndecidedOnesAreListedOldestFirst) {
     for (const std::string id : {"a", "b", "c"}) {
         ASSERT_FALSE(reserve(id, {{total("100"), Amount(1)}}).value());
@@ -259,6 +288,36 @@ TEST_P(ReservationTest, SerializeMakesACountTrueUntilTheCommit) {
         ASSERT_TRUE(took) << took.error().message();
     }
     EXPECT_EQ(count("held"), 5);
+}
+
+TEST_P(RateWindowTest, UsageReturnsToTheWindowItWasChargedIn) {
+    Limit hourly = total("10");
+    hourly.window = hours(1);
+    Limit monthly = total("30");
+    monthly.kind = WindowKind::Month;
+    const auto take_both = [&](const std::string& id, std::uint64_t amount) {
+        return reserve(id, {{hourly, Amount(amount)}, {monthly, Amount(amount)}});
+    };
+    ASSERT_FALSE(take_both("a", 10).value());
+    const auto refused = take_both("b", 1);
+    ASSERT_TRUE(refused && *refused);
+    EXPECT_EQ((*refused)->to_error().reason(), "policy_rate");
+    test().sim()->run_for((*refused)->retry_after);
+    ASSERT_FALSE(take_both("c", 10).value());
+    ASSERT_TRUE(give_back("a"));  // the hour of `a` is over, its month is not
+    EXPECT_EQ(used(hourly), "10");
+    EXPECT_EQ(used(monthly), "10");
+    // A clock set back into the hour before does not open it again.
+    test().sim()->shift_clock(-minutes(30));
+    ASSERT_FALSE(take_both("d", 10).value());
+    EXPECT_TRUE(take_both("e", 1).value());
+    test().sim()->shift_clock(minutes(30));
+    EXPECT_TRUE(take_both("f", 1).value());
+    // A year on, everything has ended; giving back what was forgotten does no harm.
+    test().sim()->run_for(hours(24 * 366));
+    ASSERT_FALSE(take_both("g", 10).value());
+    ASSERT_TRUE(give_back("c"));
+    EXPECT_EQ(used(monthly), "10");
 }
 
 ADYTON_ON_ALL_DATABASES(ReservationTest);
