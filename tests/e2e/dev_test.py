@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import crypto_check
-from harness import ROOT, Client, check, digest_of, main, scenario, wait_until
+from harness import BINARY, ROOT, Client, check, digest_of, main, scenario, wait_until
 
 MAIN_JOB = pathlib.Path(__file__).resolve().parent / "main_job.py"
 
@@ -24,11 +24,13 @@ def DevDoesTheMainJob(world):
     """The issue's first sentence: request, sign, verify with an independent tool, release."""
     server = world.dev()
     done = subprocess.run(
-        [sys.executable, str(MAIN_JOB), "--base-url", "http://127.0.0.1:%d" % server.port],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        [sys.executable, str(MAIN_JOB), "--base-url", "http://127.0.0.1:%d" % server.port,
+         "--neo-rpc", "http://127.0.0.1:%d" % (server.base + 5), "--adyton", BINARY],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
     print(done.stdout)
     check(done.returncode == 0, "the main job failed")
     check(done.stdout.count("\nrequested ") == 2, "two accounts are printed")
+    check("\ntransferred 2.5 GAS " in done.stdout and "\nexplained " in done.stdout, "the transfer")
     check("\nverified " in done.stdout and "\nreleased " in done.stdout, "it ends")
     check(server.terminate() == 0, "SIGTERM ends it with 0")
 
@@ -43,7 +45,7 @@ def DevSaysLoudlyThatItIsDevelopment(world):
     check("X-Service-ID" in banner and banner.count("curl ") >= 3, banner)
     log = (server.data / "adyton.log").read_text()
     check("DEVELOPMENT IDENTITY" in log, log)
-    for port in (0, 2, 3, 6):  # what is announced as absent does not listen
+    for port in (0, 2, 6):  # what is announced as absent does not listen
         try:
             Client(server.base + port, timeout=2).get("/info")
         except OSError:
@@ -67,6 +69,30 @@ def DevKeepsItsKeyAndItsAccounts(world):
     client = Client(again.port)
     check(client.sign(held["accounts"][0]["id"], digest).json == first, "the same signature")
     check(client.release(lock_id=held["lock_id"]) == 2, "the lock survived")
+
+
+@scenario
+def DevKeepsTheLocalNeoChainAndSaysThatItIsASimulator(world):
+    server = world.dev()
+    check("SIMULATOR" in server.log_text(), server.log_text())
+    node = "http://127.0.0.1:%d" % (server.base + 5)
+    more = {"ADYTON_NEO_RPC_URL": node}
+    address = "NTZAirRR9MB4DCg2Y529G7JWqqqexgJk1s"
+    shown = world.run("dev", "fund", "--address", address, "--amount", "500", **more)
+    check("confirmed" in shown, shown)
+    for wrong in (["--address", "N1", "--amount", "1"], ["--address", address, "--amount", "1.5"],
+                  ["--address", address, "--amount", "1", "--token", "NOTHING"]):
+        refused = world.try_run("dev", "fund", *wrong, **more)
+        check(refused.returncode == 1 and "error: " in refused.stderr, wrong, refused)
+    client = Client(server.base + 5)
+    ask = {"jsonrpc": "2.0", "id": 1, "method": "getnep17balances", "params": [address]}
+    before = client.post("/", ask).json["result"]
+    check(before["balance"][0]["amount"] == "500", before)
+    version = client.post("/", dict(ask, method="getversion", params=[])).json["result"]
+    check("SIMULATOR" in version["useragent"], version)
+    check(server.terminate() == 0, "ends")
+    again = world.dev(data=server.data)
+    check(Client(again.base + 5).post("/", ask).json["result"] == before, "the ledger is kept")
 
 
 @scenario
