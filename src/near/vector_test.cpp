@@ -294,8 +294,12 @@ TEST(NearVectorTest, KeystoreDerivation) {
             ASSERT_EQ(parts.size(), 2U);
             EXPECT_EQ(direct_user_full_access_seed_text(wallet_id, account(parts[0])), seed_text);
             EXPECT_EQ(direct_user_full_access_label(wallet_id), text_of(each, "key_label"));
+        } else if (seed_text.starts_with("wallet-policy:")) {
+            EXPECT_EQ(policy_seed_text(wallet_id), seed_text);
         } else {
-            EXPECT_EQ(wallet_seed_text(wallet_id, "near"), seed_text);
+            const auto parts = split_tail(seed_text, "wallet:" + wallet_id + ":");
+            ASSERT_EQ(parts.size(), 1U);
+            EXPECT_EQ(wallet_seed_text(wallet_id, parts[0]), seed_text);
         }
     });
 }
