@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "crypto/digest.h"
+#include "keystore/chain_view.h"
+#include "keystore/order.h"
+#include "policy/facts.h"
+#include "policy/near_facts.h"
+
+namespace adyton::keystore {
+
+// One of the wallet's own payloads that a call to the intents contract carries. What it moves was
+// charged when it was signed; if it was not signed here, it is charged with the call.
+struct CarriedPayload {
+    near::MessageHash hash;
+    policy::ActionFacts facts;
+};
+
+// An order as bytes: what would be signed, and what it does according to these bytes alone.
+struct Prepared {
+    base::Bytes payload;          // Borsh, without tag and signature
+    crypto::Sha256Digest digest;  // what the key signs: the hash of tag and payload
+    policy::ActionFacts facts;
+    std::vector<CarriedPayload> carried;
+    // The last block height (transactions) or time (messages to the intents contract; microseconds
+    // since 1970) at which the payload can take effect, where something says so.
+    std::optional<std::int64_t> valid_until;
+    std::string nonce;  // of a transaction, decimal; empty for others
+};
+
+// Serializes the order, reads the bytes back with the decoder of the format and compares; then
+// derives the facts from what was read. Internal: the bytes do not say what was asked (a bug;
+// nothing is signed).
+Result<Prepared> prepare(const Order& order, const policy::NearNetwork& network);
+
+// The order with the chain's part: the next nonce unless the caller set one, and the block hash.
+// Conflict, reason "nonce_exhausted".
+Result<Order> with_chain(Order order, const AccessKeyView& view);
+
+// What makes a request the same request: SHA-256 of the transcript "keystore-request" with the tags
+// 1 wallet id, 2 operation, 3 key version, 4 public key, 5 the payload (a transaction's without
+// block hash, and without nonce unless the caller set it), 6 whether the caller set a nonce,
+// 7 idempotency key, which counts only where nothing else tells two requests apart: transactions
+// whose nonce the caller did not set.
+crypto::Sha256Digest request_digest(const Order& order, std::string_view idempotency_key);
+
+// A stored payload signed again: the answer's parts follow from it.
+crypto::Sha256Digest signing_digest(const Order& order, base::ByteView payload);
+
+}  // namespace adyton::keystore

@@ -1,0 +1,107 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "base/json.h"
+#include "keystore/key_ring.h"
+
+// keystore_derivation.json against the keys that sign.
+namespace adyton::keystore {
+namespace {
+
+using base::Json;
+
+Json read_vectors(const std::string& name) {
+    const char* const set = std::getenv("ADYTON_VECTORS");
+    const std::string directory = set == nullptr ? "tests/vectors" : set;
+    std::ifstream file(directory + "/near/" + name);
+    std::stringstream text;
+    text << file.rdbuf();
+    auto json = Json::parse(text.str());
+    EXPECT_TRUE(json) << "cannot read " << directory << "/near/" << name;
+    return json ? *json : Json();
+}
+
+std::string text_of(const Json& json, std::string_view name) {
+    const Json* const found = json.find(name);
+    EXPECT_TRUE(found != nullptr && found->is_string()) << name;
+    return found == nullptr ? "" : found->string_value();
+}
+
+TEST(KeystoreVectorTest, KeysAreThoseOfTheOriginal) {
+    const Json vectors = read_vectors("keystore_derivation.json");
+    ASSERT_TRUE(vectors.is_object());
+    const auto bytes = base::hex_decode(text_of(vectors, "master_secret_hex")).value();
+    const auto secret = master_secret(crypto::SecretBuffer::copy_of(bytes).value());
+    ASSERT_TRUE(secret);
+    auto copy = crypto::SecretBytes<32>::copy_of(secret->expose());
+    const KeyRing keys(std::move(copy), 10);
+    const std::string wallet = text_of(vectors, "wallet_id");
+    const auto account = [](const std::string& text) {
+        return near::AccountId::parse(text).value();
+    };
+    int checked = 0;
+    for (const Json& each : vectors.find("cases")->items()) {
+        const std::string name = text_of(each, "name");
+        SCOPED_TRACE(name);
+        const auto expect_key = [&](const KeyName& key) {
+            EXPECT_EQ(key.seed_text(), text_of(each, "seed_string"));
+            EXPECT_EQ(
+                base::hex_encode(keys.public_key(key).bytes), text_of(each, "public_key_hex"));
+            const auto digest = crypto::sha256(base::as_bytes(name));
+            EXPECT_TRUE(
+                crypto::verify(keys.public_key(key), digest.view(), keys.sign(key, digest)));
+            ++checked;
+        };
+        if (name == "wallet-near") {
+            expect_key(KeyName::wallet(wallet, 1));
+        } else if (name == "direct-user-full-access") {
+            expect_key(KeyName::direct_user(wallet, account("alice.near"), 1));
+        } else {
+            std::vector<std::string> methods;
+            for (const Json& method : each.find("method_names_in")->items()) {
+                methods.push_back(method.string_value());
+            }
+            expect_key(KeyName::direct_user_calls(
+                wallet, account("alice.near"), account("reg.example.near"),
+                account("count.alice.near"), methods, 1));
+        }
+    }
+    EXPECT_GE(checked, 4);
+}
+
+TEST(KeyRingTest, VersionsAndPurposesNeverShareAKey) {
+    crypto::SecretBytes<32> secret;
+    secret.expose_mutable()[0] = 1;
+    const KeyRing keys(std::move(secret), 10);
+    const auto alice = near::AccountId::parse("alice.near").value();
+    std::vector<std::string> names;
+    for (std::uint32_t version = 1; version <= 3; ++version) {
+        names.push_back(KeyName::wallet("w", version).seed_text());
+        names.push_back(KeyName::direct_user("w", alice, version).seed_text());
+        names.push_back(
+            KeyName::direct_user_calls("w", alice, alice, alice, {"m"}, version).seed_text());
+        names.push_back(
+            KeyName::direct_user_calls("w", alice, alice, alice, {"m", "n"}, version).seed_text());
+    }
+    std::sort(names.begin(), names.end());
+    EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+    EXPECT_EQ(KeyName::wallet("w", 2).seed_text(), "wallet:w:near:v2");
+    EXPECT_EQ(
+        KeyName::direct_user("w", alice, 2).seed_text(),
+        "wallet:w:near:direct-user-fa:alice.near:v2");
+    EXPECT_TRUE(keys.check());
+}
+
+TEST(KeyRingTest, TheSecretIsExactly32Bytes) {
+    for (const std::size_t size : {0U, 16U, 31U, 33U, 64U}) {
+        EXPECT_FALSE(master_secret(crypto::SecretBuffer::copy_of(base::Bytes(size, 1)).value()))
+            << size;
+    }
+}
+
+}  // namespace
+}  // namespace adyton::keystore
