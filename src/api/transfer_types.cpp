@@ -201,7 +201,9 @@ Result<TransferInfo> parse_transfer_info(const Json& body) {
     TRY(transfer.account_id, members.required_text("account_id"));
     TRY(transfer.to_address, members.required_text("to_address"));
     auto amount = parse_amount(members, "amount");
-    if (!amount) return members.wrong("amount", "an amount");
+    if (!amount || amount->amount == base::Amount()) {
+        return members.wrong("amount", "an amount above zero");
+    }
     transfer.amount = amount->amount;
     transfer.form = amount->form;
     TRY(transfer.transfer_id, members.required_text("transfer_id"));
