@@ -177,7 +177,7 @@ Result<void> decide_and_record(storage::Transaction& tx, Work& work) {
     work.replayed = false;
     work.pending.reset();
     TRY(const base::Timestamp now, tx.now());
-    TRY(const policy::StoredPolicy stored, work.keystore.policies.load(tx, work.subject));
+    TRY(const policy::StoredPolicy stored, work.keystore.policies.load_to_sign(tx, work.subject));
     if (stored.frozen) return frozen(stored);
     TRY(auto known, records::load(tx, work.order.wallet_id, work.request));
     if (work.order.key_version > known.key_version ||

@@ -116,12 +116,17 @@ public:
         return head;
     }
 
-    Result<Head> lock_head(storage::Transaction& tx, const std::string& subject) const {
+    Result<void> ensure_head(storage::Transaction& tx, const std::string& subject) const {
         TRY_VOID(tx.execute(
             "INSERT INTO policy_heads "
             "(store, subject, version, digest, present, frozen, freeze_reason) "
             "VALUES ($1, $2, 0, $3, $4, $4, '') ON CONFLICT DO NOTHING",
             {options_.name, subject, base::Bytes(), false}));
+        return {};
+    }
+
+    Result<Head> lock_head(storage::Transaction& tx, const std::string& subject) const {
+        TRY_VOID(ensure_head(tx, subject));
         return read_head(tx, subject, tx.fragment(storage::Fragment::ForUpdate));
     }
 
@@ -159,6 +164,9 @@ public:
         if (!policy) return Error::corrupt_data("a stored policy is malformed");
         return *policy;
     }
+
+    Result<StoredPolicy> load(
+        storage::Transaction& tx, const std::string& subject, const Head& head);
 
     struct Entry {
         base::Bytes digest;
@@ -252,21 +260,35 @@ PolicyStore::PolicyStore(PolicyKeys keys, base::RandomSource& random, Options op
 
 PolicyStore::~PolicyStore() = default;
 
-Result<StoredPolicy> PolicyStore::load(storage::Transaction& tx, const std::string& subject) {
-    TRY(const Head head, impl_->read_head(tx, subject, ""));
+Result<StoredPolicy> PolicyStore::Impl::load(
+    storage::Transaction& tx, const std::string& subject, const Head& head) {
     StoredPolicy out;
     out.version = head.version;
     out.frozen = head.frozen;
     out.freeze_reason = head.freeze_reason;
     if (!head.present) return out;
-    out.policy = impl_->cached(subject, head.digest);
+    out.policy = cached(subject, head.digest);
     if (out.policy == nullptr) {
-        TRY(ValuePolicy policy, impl_->read_policy(tx, subject, head.version));
+        TRY(ValuePolicy policy, read_policy(tx, subject, head.version));
         out.policy = std::make_shared<const ValuePolicy>(std::move(policy));
-        impl_->remember(subject, head.digest, out.policy);
+        remember(subject, head.digest, out.policy);
     }
     out.frozen = out.frozen || out.policy->frozen;
     return out;
+}
+
+Result<StoredPolicy> PolicyStore::load(storage::Transaction& tx, const std::string& subject) {
+    TRY(const Head head, impl_->read_head(tx, subject, ""));
+    return impl_->load(tx, subject, head);
+}
+
+Result<StoredPolicy> PolicyStore::load_to_sign(
+    storage::Transaction& tx, const std::string& subject) {
+    if (tx.dialect() == storage::Dialect::Sqlite) return load(tx, subject);  // one writer
+    TRY_VOID(check_subject(subject));
+    TRY_VOID(impl_->ensure_head(tx, subject));
+    TRY(const Head head, impl_->read_head(tx, subject, " FOR SHARE"));
+    return impl_->load(tx, subject, head);
 }
 
 Result<std::int64_t> PolicyStore::put(

@@ -77,6 +77,9 @@ public:
     // Always reads the version and the freeze from the database; the policy itself comes from the
     // cache if that holds this version. CorruptData: a row that does not open or parse.
     Result<StoredPolicy> load(storage::Transaction& tx, const std::string& subject);
+    // The same in a unit that signs: no change and no freeze of it commits before this unit has
+    // ended, so nothing is signed after a freeze. Not in read units.
+    Result<StoredPolicy> load_to_sign(storage::Transaction& tx, const std::string& subject);
 
     struct Change {
         std::string subject;

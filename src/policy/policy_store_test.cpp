@@ -252,6 +252,52 @@ TEST_P(PolicyStoreTest, WhatIsExportedImportsElsewhere) {
     EXPECT_TRUE(listed->at(0).has_policy);
 }
 
+// The freeze counts what was signed when it takes hold: nothing may join that afterwards.
+TEST_P(PolicyStoreTest, NothingIsSignedAfterAFreeze) {
+    ASSERT_TRUE(
+        script("CREATE TABLE signed (id BIGINT PRIMARY KEY);"
+               "CREATE TABLE seen (subject VARCHAR(64) PRIMARY KEY, signatures BIGINT)"));
+    const auto other = test().open_another();
+    const auto log = run(audit::AuditLog::open(*other, "other")).value();
+    std::int64_t id = 0;
+    std::int64_t refused = 0;
+    for (int round = 0; round < 4; ++round) {
+        const std::string subject = "wallet:" + std::to_string(round);
+        std::vector<Task<Result<bool>>> tasks;
+        for (int i = 0; i < 24; ++i) {
+            storage::Database& at = i % 2 == 0 ? database() : *other;
+            const std::int64_t mine = ++id;
+            if (i == 7) {
+                tasks.push_back(other->write([&, subject](Transaction& tx) -> Result<bool> {
+                    TRY_VOID(store_.freeze(tx, *log, subject, "stop", "op"));
+                    TRY_VOID(tx.execute(
+                        "INSERT INTO seen (subject, signatures) "
+                        "SELECT $1, count(*) FROM signed",
+                        {subject}));
+                    return true;
+                }));
+            }
+            tasks.push_back(at.write([this, subject, mine](Transaction& tx) -> Result<bool> {
+                TRY(const StoredPolicy stored, store_.load_to_sign(tx, subject));
+                if (stored.frozen) return false;
+                TRY_VOID(tx.execute("INSERT INTO signed (id) VALUES ($1)", {mine}));
+                return true;
+            }));
+        }
+        for (const auto& done : test().run_all(std::move(tasks))) {
+            ASSERT_TRUE(done) << done.error().message();
+            if (!*done) ++refused;
+        }
+        const auto seen = write([&](Transaction& tx) -> Result<std::int64_t> {
+            TRY(const auto rows,
+                tx.query("SELECT signatures FROM seen WHERE subject = $1", {subject}));
+            return rows.integer(0, 0);
+        });
+        EXPECT_EQ(seen.value(), count("signed")) << round;
+    }
+    EXPECT_GT(refused, 0);
+}
+
 TEST_P(PolicyStoreTest, ChangesAtOnceBecomeVersionsInARow) {
     const auto other = test().open_another();
     const auto log = run(audit::AuditLog::open(*other, "other")).value();
