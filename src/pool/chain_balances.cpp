@@ -28,6 +28,20 @@ Result<std::optional<neo::AccountFingerprint>> read_fingerprint(
     return out;
 }
 
+Result<Drift> read_drift(const Rows& rows, std::size_t row) {
+    Drift out;
+    TRY(out.key.account_id, rows.text(row, 0));
+    TRY(out.key.token_type, rows.text(row, 1));
+    TRY(out.key.script_hash, rows.text(row, 2));
+    TRY(out.tracked, rows.integer(row, 3));
+    TRY(const std::string amount, rows.text(row, 4));
+    TRY(out.on_chain, base::Amount::parse(amount));
+    TRY(const std::int64_t height, rows.integer(row, 5));
+    out.height = static_cast<std::uint32_t>(height);
+    TRY(out.seen, rows.integer(row, 6));
+    return out;
+}
+
 // What lets a retiring account go: nobody holds it, nothing of it is under way, it is not frozen.
 #define ADYTON_FREE_RETIRING_SQLITE                                                \
     "a.is_retiring AND a.locked_by IS NULL AND a.unfinished_transfers = 0 "        \
@@ -95,20 +109,30 @@ Result<bool> is_unmoved(Transaction& tx, const TrackedBalance& tracked) {
 }
 
 Result<std::optional<Drift>> find_drift(Transaction& tx, const BalanceKey& key) {
-    TRY(const Rows rows, tx.query(
-                             "SELECT tracked, on_chain, height, seen FROM pool_balance_drifts "
-                             "WHERE account_id = $1 AND token_type = $2 AND script_hash = $3",
-                             {key.account_id, key.token_type, key.script_hash}));
+    TRY(const Rows rows,
+        tx.query(
+            "SELECT account_id, token_type, script_hash, tracked, on_chain, height, seen "
+            "FROM pool_balance_drifts "
+            "WHERE account_id = $1 AND token_type = $2 AND script_hash = $3",
+            {key.account_id, key.token_type, key.script_hash}));
     if (rows.empty()) return std::optional<Drift>();
-    Drift out;
-    out.key = key;
-    TRY(out.tracked, rows.integer(0, 0));
-    TRY(const std::string amount, rows.text(0, 1));
-    TRY(out.on_chain, base::Amount::parse(amount));
-    TRY(const std::int64_t height, rows.integer(0, 2));
-    out.height = static_cast<std::uint32_t>(height);
-    TRY(out.seen, rows.integer(0, 3));
+    TRY(Drift out, read_drift(rows, 0));
     return std::optional<Drift>(std::move(out));
+}
+
+Result<std::vector<Drift>> list_drifts(Transaction& tx, std::int64_t limit) {
+    TRY(const Rows rows,
+        tx.query(
+            "SELECT account_id, token_type, script_hash, tracked, on_chain, height, seen "
+            "FROM pool_balance_drifts WHERE seen >= $1 "
+            "ORDER BY account_id, token_type, script_hash LIMIT $2",
+            {kDriftReadings, limit}));
+    std::vector<Drift> out;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        TRY(Drift one, read_drift(rows, i));
+        out.push_back(std::move(one));
+    }
+    return out;
 }
 
 Result<void> put_drift(Transaction& tx, const Drift& drift) {

@@ -56,8 +56,9 @@ Result<std::optional<Drift>> find_drift(storage::Transaction& tx, const BalanceK
 Result<void> put_drift(storage::Transaction& tx, const Drift& drift);
 // Whether there was one.
 Result<bool> forget_drift(storage::Transaction& tx, const BalanceKey& key);
-// Those that were seen often enough.
+// Those that were seen often enough: how many, and the first of them by key.
 Result<std::int64_t> count_drifts(storage::Transaction& tx);
+Result<std::vector<Drift>> list_drifts(storage::Transaction& tx, std::int64_t limit);
 
 // Retiring, not locked, not frozen, without unfinished transfers; by id from `after` on.
 Result<std::vector<RetiringAccount>> list_retiring(

@@ -67,6 +67,19 @@ base::Json Reconciler::info() const {
     out.set("compared", base::Json::integer(last_compared_));
     out.set("unreadable", base::Json::integer(last_unreadable_));
     out.set("drifts", base::Json::integer(last_drifts_));
+    base::Json shown = base::Json::array();
+    const std::lock_guard lock(mutex_);
+    for (const Drift& drift : shown_) {
+        base::Json one = base::Json::object();
+        one.set("account_id", base::Json::string(drift.key.account_id));
+        one.set("token", base::Json::string(drift.key.token_type));
+        one.set("script_hash", base::Json::string(drift.key.script_hash));
+        one.set("tracked", base::Json::integer(drift.tracked));
+        one.set("on_chain", base::Json::string(drift.on_chain.to_string()));
+        one.set("block_index", base::Json::unsigned_integer(drift.height));
+        shown.push_back(std::move(one));
+    }
+    out.set("first_drifts", std::move(shown));
     return out;
 }
 
@@ -89,9 +102,19 @@ Task<Result<std::int64_t>> Reconciler::reconcile(WorkerGuard guard) {
         cursor_ = rows.back().key;
         total += static_cast<std::int64_t>(rows.size());
     }
-    auto counting = pool_.database.read(
-        [](storage::Transaction& tx) { return chain_balances::count_drifts(tx); });
-    CO_TRY(const std::int64_t open, co_await std::move(counting));
+    std::vector<Drift> drifts;
+    std::int64_t open = 0;
+    auto count = [&](storage::Transaction& tx) -> Result<void> {
+        TRY(open, chain_balances::count_drifts(tx));
+        TRY(drifts, chain_balances::list_drifts(tx, kDriftsShown));
+        return {};
+    };
+    auto counting = pool_.database.read(std::move(count));
+    CO_TRY_VOID(co_await std::move(counting));
+    {
+        const std::lock_guard lock(mutex_);
+        shown_ = std::move(drifts);
+    }
     open_drifts_.set(open);
     last_drifts_ = open;
     last_compared_ = total;

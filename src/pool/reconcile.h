@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,8 @@ public:
     // swept.
     Task<Result<std::int64_t>> retire(WorkerGuard guard);
 
-    // For /info: what the last runs found.
+    // For /info: what the last run found, and up to kDriftsShown of the drifts there are.
+    static constexpr std::int64_t kDriftsShown = 20;
     base::Json info() const;
 
 private:
@@ -52,7 +54,6 @@ private:
         neo::ScriptHash token;
         base::Amount amount;
     };
-    struct Look;
 
     std::size_t sources() const;
     Task<Result<std::int64_t>> compare(
@@ -88,6 +89,8 @@ private:
     std::atomic<std::int64_t> last_compared_{0};
     std::atomic<std::int64_t> last_unreadable_{0};
     std::atomic<std::int64_t> last_drifts_{0};
+    mutable std::mutex mutex_;
+    std::vector<Drift> shown_;  // guarded by mutex_
 };
 
 }  // namespace adyton::pool

@@ -96,7 +96,12 @@ TEST_P(ReconcileTest, ADifferenceIsADriftOnceTwoRunsHaveSeenIt) {
     EXPECT_EQ(tracked_gas(account.id), 0) << "flagged, not changed";
     reconcile();
     EXPECT_EQ(audit_bodies("pool.balance_drift").size(), 1U) << "said once";
-    EXPECT_EQ(reconciler().info().find("drifts")->number_text(), "1");
+    const base::Json info = reconciler().info();
+    EXPECT_EQ(info.find("drifts")->number_text(), "1");
+    ASSERT_EQ(info.find("first_drifts")->size(), 1U);
+    const base::Json& shown = info.find("first_drifts")->items()[0];
+    EXPECT_EQ(shown.find("account_id")->string_value(), account.id);
+    EXPECT_EQ(shown.find("on_chain")->string_value(), "1000000000");
 
     EXPECT_EQ(set_balance(account.id, "1000000000").status, 200);
     reconcile();
