@@ -256,6 +256,16 @@ Result<std::optional<SigningRecord>> find_for_signing(
     return std::optional<SigningRecord>(std::move(record));
 }
 
+Result<std::optional<SigningRecord>> peek_for_signing(
+    Transaction& tx, const std::string& id, const std::string& service) {
+    TRY(Rows rows, tx.query(
+                       "SELECT " ADYTON_SIGNING_COLUMNS " FROM pool_accounts AS a WHERE a.id = $1",
+                       {id, service}));
+    if (rows.empty()) return std::optional<SigningRecord>();
+    TRY(auto record, take_signing_record(rows, 0));
+    return std::optional<SigningRecord>(std::move(record));
+}
+
 Result<std::vector<SigningRecord>> find_all_for_signing(
     Transaction& tx, std::span<const std::string> ids, const std::string& service) {
     TRY(Rows rows, tx.query(

@@ -93,6 +93,9 @@ namespace accounts {
 
 Result<std::optional<SigningRecord>> find_for_signing(
     storage::Transaction& tx, const std::string& id, const std::string& service);
+// The same without a lock on the row: for a read unit, before the unit that decides.
+Result<std::optional<SigningRecord>> peek_for_signing(
+    storage::Transaction& tx, const std::string& id, const std::string& service);
 // In any order; ids that do not exist are missing.
 Result<std::vector<SigningRecord>> find_all_for_signing(
     storage::Transaction& tx, std::span<const std::string> ids, const std::string& service);

@@ -8,6 +8,7 @@
 #include "pool/balances.h"
 #include "pool/clear_signing.h"
 #include "pool/creator.h"
+#include "pool/internal/route_support.h"
 #include "pool/internal/service_parts.h"
 #include "pool/pool_service.h"
 #include "pool/signing.h"
@@ -25,70 +26,6 @@ using Parts = PoolService::Parts;
 constexpr std::int64_t kFreezesListed = 1000;
 constexpr std::int64_t kAllocationsListed = 1000;
 
-CallContext context_of(const Call& call) {
-    CallContext context;
-    context.service = call.caller().service_id.text();
-    context.trace_id = call.request.trace_id;
-    return context;
-}
-
-Result<base::Json> parse_claimed_body(const Call& call) {
-    TRY(auto body, api::parse_request_body(call.request.body));
-    const base::Json* const claimed = body.find("service_id");
-    if (claimed == nullptr || claimed->is_null()) return body;
-    if (!claimed->is_string()) {
-        return Error::invalid_argument(
-            "invalid request body: service_id must be a string", "wrong_type");
-    }
-    TRY_VOID(attest::check_claimed(call.caller(), claimed->string_value()));
-    return body;
-}
-
-Result<std::optional<std::string_view>> single_header(
-    const http::Headers& headers, std::string_view name) {
-    const auto values = headers.find_all(name);
-    for (const auto& value : values) {
-        if (value != values.front()) {
-            return Error::invalid_argument(
-                std::string(name) + " stands twice with different values",
-                "idempotency_key_invalid");
-        }
-    }
-    if (values.empty()) return std::optional<std::string_view>();
-    return std::optional<std::string_view>(values.front());
-}
-
-// Reads the idempotency key of the call, if it sends one.
-Result<void> take_idempotency_key(const Call& call, std::string route, CallContext& context) {
-    const http::Headers& headers = call.request.headers;
-    TRY(const auto key, single_header(headers, "Idempotency-Key"));
-    TRY(const auto x_key, single_header(headers, "X-Idempotency-Key"));
-    TRY(auto text, workflow::choose_idempotency_key(key, x_key));
-    if (!text) return {};
-    IdempotentCall idempotent;
-    idempotent.key = {"pool", context.service, std::move(route), *std::move(text)};
-    idempotent.request_digest = crypto::sha256(base::as_bytes(call.request.body));
-    context.idempotent = std::move(idempotent);
-    return {};
-}
-
-// What a broken constraint means to callers: a bug or bad luck of ours, not a conflict of theirs.
-Error hide_constraints(Error error) {
-    if (error.code() != ErrorCode::Conflict) return error;
-    for (const std::string_view ours : {"unique", "foreign_key", "check", "constraint"}) {
-        if (error.reason() == ours) return Error::internal(error.message());
-    }
-    return error;
-}
-
-// A failed call: limits say when to come back, and refusals of the policy are recorded.
-Task<Error> failed(
-    const Parts& parts, Call call, CallContext& context, Operation operation, Error error) {
-    if (context.retry_after) call.hints.retry_after = context.retry_after;
-    auto recording = record_refusal(parts.context, context, operation, std::move(error));
-    co_return hide_constraints(co_await std::move(recording));
-}
-
 // The answer to a call that may replay: the body as it was sent the first time.
 template <typename Act>
 Answer answer_text(
@@ -96,7 +33,7 @@ Answer answer_text(
     auto acting = act();
     auto body = co_await std::move(acting);
     if (!body) {
-        auto failing = failed(parts, call, context, operation, std::move(body).error());
+        auto failing = failed(parts.context, call, context, operation, std::move(body).error());
         co_return co_await std::move(failing);
     }
     auto response = service::json_answer(*std::move(body));
@@ -110,7 +47,7 @@ Answer answer_message(
     auto acting = act();
     auto message = co_await std::move(acting);
     if (!message) {
-        auto failing = failed(parts, call, context, operation, std::move(message).error());
+        auto failing = failed(parts.context, call, context, operation, std::move(message).error());
         co_return co_await std::move(failing);
     }
     co_return service::json_answer(api::to_json_text(*message));
@@ -244,7 +181,7 @@ Answer sign_route(const Parts& parts, Call call) {
     if (!body) {
         const auto operation =
             asks_for_transaction(request.item) ? Operation::SignTransaction : Operation::SignDigest;
-        auto failing = failed(parts, call, context, operation, std::move(body).error());
+        auto failing = failed(parts.context, call, context, operation, std::move(body).error());
         co_return co_await std::move(failing);
     }
     co_return service::json_answer(*std::move(body));
@@ -376,7 +313,8 @@ Answer export_route(const Parts& parts, Call call) {
     CallContext context = context_of(call);
     const auto allowed = parts.context.policy.check(context.service, Operation::AuditExport);
     if (!allowed) {
-        auto failing = failed(parts, call, context, Operation::AuditExport, allowed.error());
+        auto failing =
+            failed(parts.context, call, context, Operation::AuditExport, allowed.error());
         co_return co_await std::move(failing);
     }
     audit::ExportOptions options;

@@ -78,6 +78,7 @@ Task<Result<std::unique_ptr<TestPool>>> TestPool::open(
         made->metrics_,
         made->options_.instance,
         std::chrono::hours(24 * 7)};
+    parts.neo = made->options_.neo;
     PoolKeys keys{test_master_key(made->options_.master_key), {}, {}};
     if (!made->options_.encryption_key.empty()) {
         keys.encryption_key = crypto::AesKey();

@@ -51,6 +51,7 @@ struct TestPoolOptions {
     std::string master_key{kTestMasterKey};
     std::string encryption_key;  // 32 bytes, or empty
     attest::IdentityMode identity = attest::IdentityMode::Development;
+    chain::NeoClient* neo = nullptr;
 };
 
 // One process of the pool on a database that is migrated already.

@@ -22,16 +22,24 @@ LockClaim claim_of(const CallContext& call, const TransferPlan& plan) {
     return {call.service, plan.request.lock_id, plan.request.fencing};
 }
 
+enum class Rows { Read, Lock };
+
+Result<std::optional<SigningRecord>> find_account(
+    storage::Transaction& tx, const std::string& id, const std::string& service, Rows rows) {
+    return rows == Rows::Lock ? accounts::find_for_signing(tx, id, service)
+                              : accounts::peek_for_signing(tx, id, service);
+}
+
 // The lock of the account as claimed, and of the payer by the same service.
 Result<void> check_locks(
-    storage::Transaction& tx, const CallContext& call, const TransferPlan& plan,
+    storage::Transaction& tx, const CallContext& call, const TransferPlan& plan, Rows rows,
     std::optional<SigningRecord>& from, std::optional<SigningRecord>& payer) {
     TRY(const base::Timestamp now, tx.now());
-    TRY(from, accounts::find_for_signing(tx, plan.account_id, call.service));
+    TRY(from, find_account(tx, plan.account_id, call.service, rows));
     if (!from) return unknown_account();
     TRY_VOID(check_lock(from->lock, claim_of(call, plan), now));
     if (!plan.sponsored()) return {};
-    TRY(payer, accounts::find_for_signing(tx, plan.payer_id, call.service));
+    TRY(payer, find_account(tx, plan.payer_id, call.service, rows));
     if (!payer) return unknown_account();
     auto checked = check_lock(payer->lock, {call.service, "", {}}, now);
     if (!checked) return std::move(checked).error().with_context("fee_account_id");
@@ -206,7 +214,7 @@ Task<Result<Transfers::Core::Preview>> Transfers::Core::preview(
                 pool.idempotency.peek(tx, call.idempotent->key, call.idempotent->request_digest));
             if (stored) return {};
         }
-        return check_locks(tx, call, plan, from, payer);
+        return check_locks(tx, call, plan, Rows::Read, from, payer);
     };
     auto read = pool.database.read(unit);
     CO_TRY_VOID(co_await std::move(read));
@@ -302,7 +310,7 @@ Result<std::string> Transfers::Core::prepare_in(
     }
     std::optional<SigningRecord> from;
     std::optional<SigningRecord> payer;
-    TRY_VOID(check_locks(tx, call, plan, from, payer));
+    TRY_VOID(check_locks(tx, call, plan, Rows::Lock, from, payer));
     TRY_VOID(check_all_funds(tx, plan, draft));
 
     TransferRecord record = make_record(out.id, call, plan, parties, draft, chain.magic());
@@ -348,7 +356,15 @@ Task<Result<Transfers::Core::Prepared>> Transfers::Core::prepare(
         });
     };
     auto write = pool.database.write(std::move(unit));
-    CO_TRY(auto decided, co_await std::move(write));
+    auto written = co_await std::move(write);
+    if (!written) {
+        // It may stand there under this process's name, where nobody else would drive it. If it
+        // does not, the first step finds that out.
+        const bool unknown = written.error().code() == ErrorCode::OutcomeUnknown;
+        if (unknown && prepared.run) runner.adopt(*prepared.run);
+        co_return written.error();
+    }
+    Decided decided = *std::move(written);
     CO_TRY(const std::string body, std::move(decided).take());
     CO_TRY(prepared.id, stored_id(body));
     if (call.replayed) prepared.record.reset();

@@ -1,0 +1,574 @@
+#include "pool/transfer.h"
+
+#include <gtest/gtest.h>
+
+#include "neo/transaction.h"
+#include "neo/witness.h"
+#include "pool/transfer_test_support.h"
+
+namespace adyton::pool {
+namespace {
+
+using api::TransferStatus;
+using localchain::FaultRule;
+using localchain::NodeFault;
+
+std::string id_of(const TestAnswer& answer) {
+    return answer.at("transfer_id").is_string() ? answer.at("transfer_id").string_value() : "";
+}
+
+TEST_P(TransferTest, GasArrivesAndTheAnswerKeepsTheSeedsShape) {
+    connect();
+    const auto account = funded(1).at(0);
+    const auto answer = transfer(account.id, "123456789");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    EXPECT_EQ(answer.at("account_id").string_value(), account.id);
+    EXPECT_EQ(answer.at("to_address").string_value(), address_text());
+    EXPECT_EQ(answer.at("amount").number_text(), "123456789");
+    EXPECT_EQ(answer.at("tx_hash").string_value().substr(0, 2), "0x");
+    EXPECT_EQ(answer.at("status").string_value(), "broadcast");
+    EXPECT_EQ(ledger().pool_size(), 1U);
+    const auto transfer = finish(id_of(answer));
+    EXPECT_EQ(transfer.status, TransferStatus::Confirmed) << transfer.reason;
+    EXPECT_EQ(
+        chain().balance(TransferChain::gas(), TransferChain::stranger()), base::Amount(123456789));
+    const auto left = 10 * kOneGas - 123456789 -
+                      static_cast<std::uint64_t>(transfer.system_fee + transfer.network_fee);
+    EXPECT_EQ(chain().balance(TransferChain::gas(), hash_of(account)), base::Amount(left));
+    ASSERT_TRUE(transfer.block_index);
+    const auto hash = neo::TransactionHash::parse(transfer.tx_hash).value();
+    ASSERT_NE(ledger().find_confirmed(hash), nullptr);
+    EXPECT_EQ(ledger().find_confirmed(hash)->block_index, *transfer.block_index);
+    EXPECT_EQ(audit_bodies("pool.transfer").size(), 1U);
+    EXPECT_EQ(audit_bodies("pool.transfer_final").size(), 1U);
+}
+
+TEST_P(TransferTest, NeoAndAnyOtherTokenByHashWithDataAndTextAmounts) {
+    connect();
+    const auto account = funded(1).at(0);
+    ASSERT_TRUE(ledger().pay(
+        TransferChain::token(), hash_of(account),
+        base::Amount::parse("5000000000000000000000").value()));
+    block();
+    const auto neo = transfer(account.id, "7", R"(,"token_address":"neo")");
+    ASSERT_EQ(neo.status, 200) << neo.text;
+    EXPECT_EQ(finish(id_of(neo)).status, TransferStatus::Confirmed);
+    const auto other = transfer(
+        account.id, "\"4000000000000000000000\"",
+        R"(,"token_address":")" + TransferChain::token().to_string() + R"(","data":"memo 17")");
+    ASSERT_EQ(other.status, 200) << other.text;
+    EXPECT_EQ(other.at("amount").string_value(), "4000000000000000000000");
+    const auto done = finish(id_of(other));
+    EXPECT_EQ(done.status, TransferStatus::Confirmed) << done.reason;
+    EXPECT_EQ(done.data, "memo 17");
+    EXPECT_EQ(
+        chain().balance(TransferChain::token(), TransferChain::stranger()).to_string(),
+        "4000000000000000000000");
+    EXPECT_EQ(chain().balance(TransferChain::neo(), TransferChain::stranger()), base::Amount(7));
+}
+
+TEST_P(TransferTest, ASponsorPaysTheFeesOfAnAccountWithoutGas) {
+    connect();
+    const auto accounts = request(2).accounts;
+    chain().fund(hash_of(accounts[0]), 0, 50);
+    chain().fund(hash_of(accounts[1]), 5 * kOneGas, 0);
+    const auto poor = transfer(accounts[0].id, "20", R"(,"token_address":"NEO")");
+    EXPECT_EQ(poor.status, 409) << poor.text;
+    EXPECT_EQ(poor.reason(), "insufficient_balance");
+    const auto answer = transfer(
+        accounts[0].id, "20",
+        R"(,"token_address":"NEO","fee_account_id":")" + accounts[1].id + "\"");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    const auto done = finish(id_of(answer));
+    EXPECT_EQ(done.status, TransferStatus::Confirmed) << done.reason;
+    EXPECT_EQ(done.fee_account_id, accounts[1].id);
+    EXPECT_EQ(chain().balance(TransferChain::neo(), TransferChain::stranger()), base::Amount(20));
+    const auto bytes = number("SELECT length(tx_bytes) FROM pool_transfers");
+    EXPECT_GT(bytes, 250);
+    const auto hash = neo::TransactionHash::parse(done.tx_hash).value();
+    const auto transaction = neo::parse_transaction(ledger().find_confirmed(hash)->bytes).value();
+    ASSERT_EQ(transaction.signers.size(), 2U);
+    EXPECT_EQ(transaction.signers[0].scopes, neo::kScopeNone);
+    EXPECT_EQ(transaction.signers[0].account, hash_of(accounts[1]));
+    EXPECT_EQ(transaction.signers[1].scopes, neo::kScopeCalledByEntry);
+}
+
+TEST_P(TransferTest, WhoDoesNotHoldTheLockMovesNothing) {
+    connect();
+    const auto account = funded(1).at(0);
+    const auto foreign = transfer(account.id, "1", {}, {}, "thief");
+    EXPECT_EQ(foreign.status, 403);
+    EXPECT_EQ(foreign.reason(), "not_locker");
+    const auto stale = transfer(account.id, "1", R"(,"fencing":99)");
+    EXPECT_EQ(stale.status, 409);
+    EXPECT_EQ(stale.reason(), "stale_fencing");
+    EXPECT_EQ(transfer("5a8e3f5e-1111-4222-8333-444455556666", "1").status, 404);
+    // Somebody else's account pays no fees.
+    const auto other = request(1, "other").accounts.at(0);
+    chain().fund(hash_of(other), 5 * kOneGas, 0);
+    const auto sponsored = transfer(account.id, "1", R"(,"fee_account_id":")" + other.id + "\"");
+    EXPECT_EQ(sponsored.status, 403);
+    EXPECT_EQ(sponsored.reason(), "not_locker");
+    EXPECT_EQ(number("SELECT count(*) FROM pool_transfers"), 0);
+    EXPECT_EQ(ledger().pool_size(), 0U);
+}
+
+TEST_P(TransferTest, MalformedRequestsAreRefusedBeforeTheChainIsAsked) {
+    connect();
+    const auto account = funded(1).at(0);
+    const auto calls = chain().node(0).calls() + chain().node(1).calls();
+    const auto bad = [&](const std::string& body) {
+        const auto answer = post("/transfer", body);
+        EXPECT_EQ(answer.status, 400) << body << answer.text;
+        return answer.reason();
+    };
+    const std::string start = R"({"account_id":")" + account.id + R"(",)";
+    EXPECT_EQ(
+        bad(start + R"("to_address":"ALq7AWrhAueN6mJNqk6FHJjnsEoPRytLdW","amount":1})"),
+        "bad_address");
+    EXPECT_EQ(bad(start + R"("to_address":"N","amount":1})"), "bad_address");
+    EXPECT_EQ(
+        bad(start + R"("to_address":")" + address_text() +
+            R"(","amount":1,"token_address":"BTC"})"),
+        "unknown_token");
+    bad(start + R"("to_address":")" + address_text() + R"(","amount":0})");
+    bad(start + R"("to_address":")" + address_text() + R"(","amount":1.5})");
+    EXPECT_EQ(chain().node(0).calls() + chain().node(1).calls(), calls);
+}
+
+TEST_P(TransferTest, TooLittleMoneyIsSaidAndNothingIsSent) {
+    connect();
+    const auto account = funded(1, kOneGas).at(0);
+    const auto all = transfer(account.id, std::to_string(kOneGas));  // nothing left for the fees
+    EXPECT_EQ(all.status, 409) << all.text;
+    EXPECT_EQ(all.reason(), "insufficient_balance");
+    const auto more = transfer(account.id, std::to_string(2 * kOneGas));
+    EXPECT_EQ(more.status, 422) << more.text;
+    EXPECT_EQ(more.reason(), "transfer_would_fail");
+    EXPECT_EQ(number("SELECT count(*) FROM pool_transfers"), 0);
+    EXPECT_EQ(number("SELECT sum(unfinished_transfers) FROM pool_accounts"), 0);
+}
+
+TEST_P(TransferTest, UnconfirmedTransfersCountAgainstTheBalance) {
+    connect();
+    const auto account = funded(1, 10 * kOneGas).at(0);
+    const auto first = transfer(account.id, std::to_string(6 * kOneGas));
+    ASSERT_EQ(first.status, 200) << first.text;
+    const auto second = transfer(account.id, std::to_string(6 * kOneGas));
+    EXPECT_EQ(second.status, 409) << second.text;
+    EXPECT_EQ(second.reason(), "balance_reserved");
+    const auto third = transfer(account.id, std::to_string(3 * kOneGas));
+    EXPECT_EQ(third.status, 200) << third.text;
+    EXPECT_EQ(finish(id_of(first)).status, TransferStatus::Confirmed);
+    EXPECT_EQ(finish(id_of(third)).status, TransferStatus::Confirmed);
+    // NEO is counted the same way.
+    const auto some = transfer(account.id, "60", R"(,"token_address":"NEO")");
+    ASSERT_EQ(some.status, 200) << some.text;
+    const auto rest = transfer(account.id, "60", R"(,"token_address":"NEO")");
+    EXPECT_EQ(rest.reason(), "balance_reserved") << rest.text;
+    EXPECT_EQ(finish(id_of(some)).status, TransferStatus::Confirmed);
+}
+
+TEST_P(TransferTest, AnIdempotencyKeyMovesItsAmountOnce) {
+    connect();
+    const auto account = funded(1).at(0);
+    const auto first = transfer(account.id, "1000", {}, "key-1");
+    ASSERT_EQ(first.status, 200) << first.text;
+    const auto again = transfer(account.id, "1000", {}, "key-1");
+    ASSERT_EQ(again.status, 200) << again.text;
+    EXPECT_EQ(id_of(again), id_of(first));
+    EXPECT_EQ(again.headers.find("Idempotency-Replayed").value_or(""), "true");
+    const auto changed = transfer(account.id, "1001", {}, "key-1");
+    EXPECT_EQ(changed.status, 409);
+    EXPECT_EQ(changed.reason(), "idempotency_key_reused");
+    finish(id_of(first));
+    const auto late = transfer(account.id, "1000", {}, "key-1");
+    ASSERT_EQ(late.status, 200);
+    EXPECT_EQ(late.at("status").string_value(), "confirmed");  // where it stands now
+    EXPECT_EQ(chain().balance(TransferChain::gas(), TransferChain::stranger()), base::Amount(1000));
+}
+
+TEST_P(TransferTest, ConcurrentRepetitionsMakeOneTransfer) {
+    connect();
+    const auto account = funded(1).at(0);
+    std::vector<Task<TestAnswer>> calls;
+    for (int i = 0; i < 16; ++i) {
+        calls.push_back(pool().call(
+            {"POST",
+             "/transfer",
+             "svc",
+             R"({"account_id":")" + account.id + R"(","to_address":")" + address_text() +
+                 R"(","amount":500})",
+             {{"Idempotency-Key", "same"}}}));
+    }
+    const auto answers = test().run_all(std::move(calls));
+    for (const auto& answer : answers) {
+        EXPECT_EQ(answer.status, 200) << answer.text;
+        EXPECT_EQ(id_of(answer), id_of(answers.front()));
+    }
+    EXPECT_EQ(number("SELECT count(*) FROM pool_transfers"), 1);
+    finish(id_of(answers.front()));
+    EXPECT_EQ(chain().balance(TransferChain::gas(), TransferChain::stranger()), base::Amount(500));
+}
+
+TEST_P(TransferTest, ConcurrentTransfersOfOneAccountNeverOverdrawIt) {
+    connect();
+    const auto account = funded(1, 5 * kOneGas).at(0);
+    std::vector<Task<TestAnswer>> calls;
+    for (int i = 0; i < 12; ++i) {
+        calls.push_back(pool().call(
+            {"POST",
+             "/transfer",
+             "svc",
+             R"({"account_id":")" + account.id + R"(","to_address":")" + address_text() +
+                 R"(","amount":100000000})",
+             {}}));
+    }
+    const auto answers = test().run_all(std::move(calls));
+    std::vector<std::string> accepted;
+    for (const auto& answer : answers) {
+        if (answer.status == 200) {
+            accepted.push_back(id_of(answer));
+        } else {
+            EXPECT_EQ(answer.reason(), "balance_reserved") << answer.text;
+        }
+    }
+    EXPECT_EQ(accepted.size(), 4U);  // 1 GAS and about 0.11 of fees each
+    for (const auto& id : accepted) EXPECT_EQ(finish(id).status, TransferStatus::Confirmed);
+    EXPECT_EQ(
+        chain().balance(TransferChain::gas(), TransferChain::stranger()),
+        base::Amount(4 * kOneGas));
+}
+
+TEST_P(TransferTest, ALostAnswerIsResolvedByHash) {
+    connect();
+    const auto account = funded(1).at(0);
+    for (std::size_t i = 0; i < 2; ++i) {
+        FaultRule rule;
+        rule.fault = NodeFault::LoseAnswer;
+        rule.method = "sendrawtransaction";
+        chain().node(i).order(rule);
+    }
+    const auto answer = transfer(account.id, "1000");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    EXPECT_EQ(answer.at("status").string_value(), "unknown");
+    EXPECT_EQ(finish(id_of(answer)).status, TransferStatus::Confirmed);
+    EXPECT_EQ(chain().balance(TransferChain::gas(), TransferChain::stranger()), base::Amount(1000));
+}
+
+TEST_P(TransferTest, WhatANodeForgetsIsSentAgainByteForByte) {
+    connect();
+    const auto account = funded(1).at(0);
+    FaultRule rule;
+    rule.fault = NodeFault::Swallow;
+    rule.method = "sendrawtransaction";
+    rule.count = 1;
+    chain().node(0).order(rule);
+    chain().node(1).order(rule);
+    const auto answer = transfer(account.id, "1000");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    EXPECT_EQ(ledger().pool_size(), 0U);
+    const auto done = finish(id_of(answer));
+    EXPECT_EQ(done.status, TransferStatus::Confirmed) << done.reason;
+    EXPECT_EQ(done.tx_hash, answer.at("tx_hash").string_value());
+}
+
+TEST_P(TransferTest, NodesThatAreDownGive202AndTheTransferLandsLater) {
+    TestPoolOptions options = quick_pool();
+    options.pool.transfers.broadcast_wait = std::chrono::milliseconds(300);
+    connect(options);
+    const auto account = funded(1).at(0);
+    for (std::size_t i = 0; i < 2; ++i) {
+        FaultRule rule;
+        rule.fault = NodeFault::LoseRequest;
+        rule.method = "sendrawtransaction";
+        rule.count = FaultRule::kForever;
+        chain().node(i).order(rule);
+    }
+    const auto answer = transfer(account.id, "1000");
+    EXPECT_TRUE(answer.status == 202 || answer.at("status").string_value() == "unknown")
+        << answer.text;
+    EXPECT_EQ(ledger().pool_size(), 0U);
+    chain().node(0).clear_faults();
+    chain().node(1).clear_faults();
+    EXPECT_EQ(finish(id_of(answer)).status, TransferStatus::Confirmed);
+}
+
+TEST_P(TransferTest, WhatNeverLandsExpiresAndGivesItsMoneyBack) {
+    connect();
+    const auto account = funded(1, 10 * kOneGas).at(0);
+    for (std::size_t i = 0; i < 2; ++i) {
+        FaultRule rule;
+        rule.fault = NodeFault::Swallow;
+        rule.method = "sendrawtransaction";
+        rule.count = FaultRule::kForever;
+        chain().node(i).order(rule);
+    }
+    const auto answer = transfer(account.id, std::to_string(8 * kOneGas));
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    const auto done = finish(id_of(answer));
+    EXPECT_EQ(done.status, TransferStatus::Expired);
+    EXPECT_FALSE(done.block_index);
+    EXPECT_EQ(number("SELECT sum(unfinished_transfers) FROM pool_accounts"), 0);
+    chain().node(0).clear_faults();
+    chain().node(1).clear_faults();
+    const auto again = transfer(account.id, std::to_string(8 * kOneGas));
+    ASSERT_EQ(again.status, 200) << again.text;
+    EXPECT_EQ(finish(id_of(again)).status, TransferStatus::Confirmed);
+    EXPECT_EQ(
+        chain().balance(TransferChain::gas(), TransferChain::stranger()),
+        base::Amount(8 * kOneGas));
+}
+
+TEST_P(TransferTest, AFaultOnChainIsAFailureThatCostsItsFees) {
+    connect();
+    const auto account = funded(1, 10 * kOneGas).at(0);
+    const auto answer = transfer(account.id, "60", R"(,"token_address":"NEO")");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    // The NEO goes elsewhere before the block, past our own books: signed with /sign, say.
+    const auto hash = neo::TransactionHash::parse(answer.at("tx_hash").string_value()).value();
+    const base::Bytes bytes = *ledger().find_pooled(hash);
+    ASSERT_TRUE(ledger().drop_from_pool(hash));
+    execute("UPDATE pool_transfers SET amount = '0'");
+    const auto other = transfer(account.id, "50", R"(,"token_address":"NEO")");
+    ASSERT_EQ(other.status, 200) << other.text;
+    block();
+    execute("UPDATE pool_transfers SET amount = '60' WHERE id = '" + id_of(answer) + "'");
+    ASSERT_TRUE(ledger().submit(bytes, localchain::NodeFlavour::NeoGo).accepted());
+    EXPECT_EQ(finish(id_of(other)).status, TransferStatus::Confirmed);
+    const auto failed = finish(id_of(answer));
+    EXPECT_EQ(failed.status, TransferStatus::Failed);
+    EXPECT_EQ(failed.reason.substr(0, 5), "FAULT") << failed.reason;
+    EXPECT_TRUE(failed.block_index);
+    EXPECT_EQ(chain().balance(TransferChain::neo(), TransferChain::stranger()), base::Amount(50));
+    EXPECT_EQ(number("SELECT sum(unfinished_transfers) FROM pool_accounts"), 0);
+}
+
+TEST_P(TransferTest, AReleasedAccountRestsUntilItsTransfersAreFinal) {
+    connect();
+    const auto account = funded(1).at(0);
+    const auto answer = transfer(account.id, "1000");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    const auto released = post("/release", R"({"account_ids":[")" + account.id + R"("]})");
+    ASSERT_EQ(released.status, 200);
+    // Nobody gets it: a new account is made instead.
+    EXPECT_NE(request(1, "other").accounts.at(0).id, account.id);
+    execute("UPDATE pool_accounts SET is_retiring = true WHERE id = '" + account.id + "'");
+    execute("UPDATE pool_account_balances SET amount = 0");
+    const auto none = run(database().write(
+        [](storage::Transaction& tx) { return accounts::delete_retired(tx, 10); }));
+    EXPECT_EQ(none.value().size(), 0U);
+    EXPECT_EQ(finish(id_of(answer)).status, TransferStatus::Confirmed);
+    const auto gone = run(database().write(
+        [](storage::Transaction& tx) { return accounts::delete_retired(tx, 10); }));
+    EXPECT_EQ(gone.value().size(), 1U);
+}
+
+TEST_P(TransferTest, TrackedBalancesFollowWhatExecuted) {
+    connect();
+    const auto accounts = funded(2);
+    for (const auto& account : accounts) {
+        ASSERT_EQ(
+            post("/balance", R"({"account_id":")" + account.id + R"(","absolute":1000000000})")
+                .status,
+            200);
+    }
+    const std::string body = R"({"account_id":")" + accounts[0].id + R"(","to_address":")" +
+                             hash_of(accounts[1]).to_string() + R"(","amount":250000000})";
+    const auto answer = post("/transfer", body);
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    const auto done = finish(id_of(answer));
+    ASSERT_EQ(done.status, TransferStatus::Confirmed);
+    const auto tracked = [&](const api::AccountInfo& account) {
+        return number(
+            "SELECT amount FROM pool_account_balances WHERE token_type = 'GAS' AND account_id = '" +
+            account.id + "'");
+    };
+    EXPECT_EQ(tracked(accounts[1]), 1'250'000'000);
+    EXPECT_EQ(tracked(accounts[0]), 750'000'000 - done.system_fee - done.network_fee);
+}
+
+TEST_P(TransferTest, TransfersAreListedNewestFirstInPagesAndOnlyToTheirService) {
+    connect();
+    const auto accounts = funded(2);
+    std::vector<std::string> ids;
+    for (std::size_t i = 0; i < 5; ++i) {
+        const auto answer = transfer(accounts[i % 2].id, std::to_string(100 + i));
+        ASSERT_EQ(answer.status, 200) << answer.text;
+        ids.insert(ids.begin(), id_of(answer));
+        pass(std::chrono::milliseconds(5));
+    }
+    std::vector<std::string> seen;
+    std::string cursor;
+    do {
+        const auto page = get("/transfers?limit=2&cursor=" + cursor);
+        ASSERT_EQ(page.status, 200) << page.text;
+        const auto parsed = api::parse_transfers_response(page.body).value();
+        EXPECT_LE(parsed.transfers.size(), 2U);
+        for (const auto& transfer : parsed.transfers) seen.push_back(transfer.transfer_id);
+        cursor = parsed.next_cursor;
+    } while (!cursor.empty());
+    EXPECT_EQ(seen, ids);
+    const auto of_one = get("/transfers?account_id=" + accounts[0].id);
+    EXPECT_EQ(api::parse_transfers_response(of_one.body).value().transfers.size(), 3U);
+    EXPECT_EQ(
+        api::parse_transfers_response(get("/transfers?status=confirmed").body)
+            .value()
+            .transfers.size(),
+        0U);
+    for (const auto& id : ids) finish(id);
+    EXPECT_EQ(
+        api::parse_transfers_response(get("/transfers?status=confirmed").body)
+            .value()
+            .transfers.size(),
+        5U);
+    EXPECT_EQ(
+        api::parse_transfers_response(get("/transfers", "other").body).value().transfers.size(),
+        0U);
+    EXPECT_EQ(get("/transfers/" + ids[0], "other").status, 404);
+    EXPECT_EQ(get("/transfers/nothing").status, 404);
+    EXPECT_EQ(get("/transfers?cursor=bad").status, 400);
+    EXPECT_EQ(get("/transfers?status=sent").status, 400);
+}
+
+TEST_P(TransferTest, ARestartTakesUnfinishedTransfersUpAgain) {
+    connect();
+    const auto account = funded(1).at(0);
+    const auto answer = transfer(account.id, "1000");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    constexpr auto kStop = [](Task<void> task) -> Task<bool> {
+        co_await std::move(task);
+        co_return true;
+    };
+    run(kStop(pool().service().stop()));
+    close();
+    block();
+    connect();
+    EXPECT_EQ(finish(id_of(answer)).status, TransferStatus::Confirmed);
+}
+
+TEST_P(TransferTest, AFrozenAccountAndADenyingRuleMoveNothing) {
+    TestPoolOptions options = quick_pool();
+    options.rules = policy::RuleSet::allow_all();
+    policy::Rule rule;
+    rule.name = "no-transfers";
+    rule.effect = policy::Effect::Deny;
+    rule.services = {"weak"};
+    rule.operations = {policy::Operation::Transfer};
+    options.rules.rules.push_back(rule);
+    connect(options);
+    const auto account = funded(1).at(0);
+    const auto weak = request(1, "weak").accounts.at(0);
+    const auto denied = transfer(weak.id, "1", {}, {}, "weak");
+    EXPECT_EQ(denied.status, 403) << denied.text;
+    EXPECT_EQ(denied.reason(), "policy_denied");
+    EXPECT_EQ(audit_bodies("policy.refused").size(), 1U);
+    ASSERT_EQ(
+        post("/freeze", R"({"scope":"account","subject":")" + account.id + R"(","reason":"x"})")
+            .status,
+        200);
+    EXPECT_EQ(transfer(account.id, "1").status, 423);
+    EXPECT_EQ(number("SELECT count(*) FROM pool_transfers"), 0);
+}
+
+TEST_P(TransferTest, CapsAndDestinationsAreJudgedOnWhatTheBytesDo) {
+    TestPoolOptions options = quick_pool();
+    const std::string rules =
+        R"({"default":"deny","rules":[)"
+        R"({"name":"rest","effect":"allow","services":["*"],)"
+        R"("operations":["request_accounts","list_accounts","release_accounts"]},)"
+        R"({"name":"payments","effect":"allow","services":["svc"],"operations":["transfer"],)"
+        R"("destinations":[")" +
+        address_text() +
+        R"("],"limits":{"per_transaction":{"GAS":"1000"},"daily":{"GAS":"2500"}}}]})";
+    auto parsed = policy::RuleSet::parse(base::Json::parse(rules).value());
+    ASSERT_TRUE(parsed) << parsed.error().message();
+    options.rules = *std::move(parsed);
+    connect(options);
+    const auto account = funded(1).at(0);
+    const auto big = transfer(account.id, "1001");
+    EXPECT_TRUE(big.status == 403 || big.status == 429) << big.text;
+    EXPECT_EQ(big.reason().substr(0, 7), "policy_") << big.text;
+    const auto elsewhere = post(
+        "/transfer", R"({"account_id":")" + account.id + R"(","to_address":")" + account.address +
+                         R"(","amount":1})");
+    EXPECT_EQ(elsewhere.status, 403) << elsewhere.text;
+    std::vector<Task<TestAnswer>> calls;
+    for (int i = 0; i < 8; ++i) {
+        calls.push_back(pool().call(
+            {"POST",
+             "/transfer",
+             "svc",
+             R"({"account_id":")" + account.id + R"(","to_address":")" + address_text() +
+                 R"(","amount":1000})",
+             {}}));
+    }
+    const auto answers = test().run_all(std::move(calls));
+    std::vector<std::string> accepted;
+    for (const auto& answer : answers) {
+        if (answer.status == 200) {
+            accepted.push_back(id_of(answer));
+        } else {
+            EXPECT_EQ(answer.reason().substr(0, 7), "policy_") << answer.text;
+        }
+    }
+    EXPECT_EQ(accepted.size(), 2U);
+    for (const auto& id : accepted) EXPECT_EQ(finish(id).status, TransferStatus::Confirmed);
+    // What expires gives its part of the day back.
+    for (std::size_t i = 0; i < 2; ++i) {
+        FaultRule rule;
+        rule.fault = NodeFault::Swallow;
+        rule.method = "sendrawtransaction";
+        rule.count = FaultRule::kForever;
+        chain().node(i).order(rule);
+    }
+    const auto lost = transfer(account.id, "500");
+    ASSERT_EQ(lost.status, 200) << lost.text;
+    EXPECT_EQ(transfer(account.id, "500").reason().substr(0, 7), "policy_");
+    EXPECT_EQ(finish(id_of(lost)).status, TransferStatus::Expired);
+    chain().node(0).clear_faults();
+    chain().node(1).clear_faults();
+    const auto last = transfer(account.id, "500");
+    ASSERT_EQ(last.status, 200) << last.text;
+    EXPECT_EQ(finish(id_of(last)).status, TransferStatus::Confirmed);
+    EXPECT_EQ(chain().balance(TransferChain::gas(), TransferChain::stranger()), base::Amount(2500));
+}
+
+TEST_P(TransferTest, WithoutAChainTransfersAreUnavailable) {
+    open();
+    const auto account = request(1).accounts.at(0);
+    const auto answer = transfer(account.id, "1");
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.reason(), "chain_not_configured");
+}
+
+TEST_P(TransferTest, ALongWaitAnswersWithTheEnd) {
+    connect();
+    const auto account = funded(1).at(0);
+    std::vector<Task<TestAnswer>> calls;
+    constexpr auto kBlocks = [](base::Executor* executor,
+                                localchain::NeoChain* chain) -> Task<TestAnswer> {
+        for (int i = 0; i < 8; ++i) {
+            auto pause = base::sleep_for(*executor, std::chrono::milliseconds(60));
+            co_await std::move(pause);
+            chain->produce_block();
+        }
+        co_return TestAnswer{};
+    };
+    calls.push_back(pool().call(
+        {"POST",
+         "/transfer",
+         "svc",
+         R"({"account_id":")" + account.id + R"(","to_address":")" + address_text() +
+             R"(","amount":500,"wait_seconds":10})",
+         {}}));
+    calls.push_back(kBlocks(&executor(), &ledger()));
+    const auto answers = test().run_all(std::move(calls));
+    ASSERT_EQ(answers[0].status, 200) << answers[0].text;
+    EXPECT_EQ(answers[0].at("status").string_value(), "confirmed");
+}
+
+ADYTON_ON_ALL_DATABASES(TransferTest);
+
+}  // namespace
+}  // namespace adyton::pool
