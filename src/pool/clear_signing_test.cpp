@@ -416,9 +416,9 @@ TEST_P(ClearSigningTest, EachTransactionOfABatchIsJudgedByItself) {
 
 TEST_P(ClearSigningTest, SignatureRatesCountBothForms) {
     open_with(R"({"rules":[{"name":"slow","effect":"allow","services":["*"],
-        "operations":["request_accounts","sign_digest"],"signatures_per_minute":2},
+        "operations":["request_accounts","sign_digest"],"signatures_per_day":2},
         {"name":"slow too","effect":"allow","services":["*"],
-        "operations":["sign_transaction"],"signatures_per_minute":2}]})");
+        "operations":["sign_transaction"],"signatures_per_day":2}]})");
     hold();
     EXPECT_EQ(sign(ids_[0]).status, 200);
     EXPECT_EQ(sign_it(gas(1)).status, 200);
