@@ -270,6 +270,12 @@ Task<base::Duration> StepRunner::State::claim_round() {
         if (done.error().reason() != "driver_lost") {
             note_error("due runs could not be picked up", done.error());
         }
+        // They may be ours in the database and unknown here, where nobody would ever drive them:
+        // under another name this process finds them free again.
+        if (done.error().code() == ErrorCode::OutcomeUnknown && mine == current_driver()) {
+            lose_driver();
+            renew_alarm.ring();
+        }
         co_return std::max(kPauseAfterError, options.poll_period);
     }
     if (mine != current_driver()) co_return base::Duration::zero();  // lost meanwhile: not ours

@@ -154,6 +154,56 @@ TEST_F(StepRunnerTest, AnAdoptedRunBeginsWithoutWaitingForARound) {
     stop(*runner);
 }
 
+// Carries out every write, and says of one of them that nobody knows.
+class ForgetfulDatabase final : public storage::Database {
+public:
+    explicit ForgetfulDatabase(storage::Database& inner) : inner_(inner) {}
+    storage::Dialect dialect() const override { return inner_.dialect(); }
+    Task<Result<void>> write_unit(
+        storage::UnitOfWork unit, storage::Durability durability) override {
+        auto writing = inner_.write_unit(std::move(unit), durability);
+        Result<void> done = co_await std::move(writing);
+        if (done && countdown_ > 0 && --countdown_ == 0) {
+            co_return Error::outcome_unknown("the connection broke during the commit");
+        }
+        co_return done;
+    }
+    Task<Result<void>> read_unit(storage::UnitOfWork unit) override {
+        return inner_.read_unit(std::move(unit));
+    }
+    void forget_write(int number) { countdown_ = number; }
+    bool forgot() const { return countdown_ == 0; }
+
+private:
+    storage::Database& inner_;
+    int countdown_ = 0;
+};
+
+TEST_F(StepRunnerTest, NoRunIsLostWhereTheOutcomeOfAWriteIsUnknown) {
+    ForgetfulDatabase forgetful(test_->database());
+    for (int lost = 1; lost <= 10; ++lost) {
+        StepRunner::Options options{
+            "a", test_->executor(), forgetful, random_, base::null_logger()};
+        options.lease = seconds(9);
+        StepRunner runner(std::move(options));
+        RunKind kind;
+        kind.name = "count";
+        World* const world = &world_;
+        kind.step = [world](StepContext& context) { return step(world, &context); };
+        runner.add(std::move(kind));
+        runner.start();
+        pass(milliseconds(1500));
+        forgetful.forget_write(lost);  // of claims, renewals and retries; steps have their own way
+        insert(lost);
+        pass(minutes(1));
+        EXPECT_TRUE(forgetful.forgot()) << lost;
+        EXPECT_EQ(find(lost).state, RunState::Succeeded) << lost;
+        EXPECT_EQ(effects(), 5 * lost) << lost;
+        stop(runner);
+    }
+    EXPECT_FALSE(world_.driven_twice);
+}
+
 TEST_F(StepRunnerTest, TwoInstancesShareTheRunsAndDoEachStepOnce) {
     world_.step_takes = milliseconds(200);
     const auto one = start("a");
