@@ -173,6 +173,8 @@ TEST(EvaluateTest, ADenialNeedsTokenAndDestinationOfOneMovement) {
     EXPECT_FALSE(ask(policy, action).denied());
     action.movements.push_back({"a", "alice", "eve", Amount(1)});
     EXPECT_TRUE(ask(policy, action).denied());
+    // A transfer of nothing is a transfer; a call that pays nothing is no payment.
+    EXPECT_TRUE(ask(policy, transfer_action("a", "eve", 0)).denied());
     const ValuePolicy no_native = denial_with(R"(,"tokens":["native"])");
     EXPECT_FALSE(ask(no_native, call_action("dex", "swap")).denied());
     EXPECT_TRUE(ask(no_native, call_action("dex", "swap", 1)).denied());
@@ -232,6 +234,10 @@ TEST(EvaluateTest, WhatIsNotUnderstoodNeedsARuleThatSaysSo) {
     ValuePolicy denying = rule_with(R"(,"not_understood":true)");
     denying.rules.push_back(denial_with(R"(,"destinations":["bob"])").rules[0]);
     EXPECT_EQ(said(ask(denying, facts)), "denied by no: policy_denied");
+    // Ordinary as they look, its actions may not be all.
+    facts.actions = {transfer_action("a", "bob", 1)};
+    EXPECT_EQ(said(ask(rule_with(""), facts)), no);
+    EXPECT_EQ(said(ask(rule_with(R"(,"operations":["transfer"])"), facts)), no);
     // Key changes must still be named.
     facts.actions = {kind_action(ActionKind::AddKey)};
     EXPECT_EQ(said(ask(rule_with(R"(,"not_understood":true)"), facts)), no);

@@ -82,7 +82,9 @@ without(reservation.cpp [[if (refusal) return refusal;]])
 
 # Approvals.
 mutant(approval.cpp [[undecided && now >= out.expires_at]] [[false]])
-mutant(approval.cpp [[approver->key->to_string() == vote.key]] [[true]])
+mutant(approval.cpp [[approver->key->verify(
+                   request.statement(vote.approver_id, vote.decision).digest(), vote.signature)]] [[true]])
+mutant(approval.cpp [[vote.decision == decision && approver != nullptr]] [[approver != nullptr]])
 mutant(approval.cpp [[request.subject != use.subject || request.operation != use.operation]] [[request.operation != use.operation]])
 mutant(approval.cpp [[out.subject != request.subject || out.operation != request.operation]] [[out.subject != request.subject]])
 mutant(approval.cpp [[!approver->key->verify(statement.digest(), vote.signature)]] [[false]])
