@@ -102,7 +102,8 @@ def move_gas(base_url, service, node, adyton, accounts):
     explained = subprocess.run([adyton, "tool", "neo-tx", "explain", "--network", str(network),
                                 signed], stdout=subprocess.PIPE, text=True, timeout=30)
     demand(explained.returncode == 0, "adyton tool neo-tx explain failed")
-    demand(receiver["address"] in explained.stdout and "250000000" in explained.stdout,
+    said = "transfer 2.5 GAS from %s to %s" % (sender["address"], receiver["address"])
+    demand(said in explained.stdout and "Understood   yes" in explained.stdout,
            "not explained: " + explained.stdout)
     print("explained   %s" % explained.stdout.strip().replace("\n", "\n            "))
 
