@@ -2,13 +2,16 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <utility>
 
+#include "apps/bench/keystore_bench.h"
 #include "apps/bench/pool_bench.h"
+#include "apps/bench/transfer_bench.h"
 #include "apps/command.h"
 #include "apps/development_key.h"
 
@@ -40,15 +43,16 @@ Result<std::string> own_executable() {
     return std::string(path.data(), static_cast<std::size_t>(size));
 }
 
-Exit run_bench(Process& process, const BenchOptions& options) {
+// `measure` (executable, directory) -> Result<Json>.
+template <typename Measure>
+Exit run_bench(Process& process, const BenchOptions& options, Measure measure) {
     const auto directory = make_directory(options.directory);
     const auto executable = own_executable();
     if (!directory || !executable) {
         process.console.fail(directory ? executable.error() : directory.error(), false);
         return Exit::Failed;
     }
-    const auto rows = bench::run_pool_bench(
-        {*executable, *directory, options.seconds, options.only}, process.console);
+    const Result<base::Json> rows = measure(*executable, *directory);
     const bool keep = options.keep || !rows;
     if (keep) {
         process.console.note("databases and logs are in " + *directory);
@@ -65,10 +69,80 @@ Exit run_bench(Process& process, const BenchOptions& options) {
     return Exit::Ok;
 }
 
-std::string list_of_names() {
+std::string list_of_names(const std::vector<std::string>& names) {
     std::string out;
-    for (const std::string& name : bench::pool_bench_names()) out += " " + name;
+    for (const std::string& name : names) out += " " + name;
     return out;
+}
+
+void add_options(CLI::App& command, BenchOptions& options, const std::vector<std::string>& names) {
+    command.add_option("--seconds", options.seconds, "Length of each measurement")
+        ->check(CLI::Range(1, 3600))
+        ->capture_default_str();
+    command.add_option("--only", options.only, "Only this measurement; may be repeated")
+        ->check(CLI::IsMember(names));
+    command.add_option("--dir", options.directory, "Where databases go [current directory]");
+    command.add_flag("--keep", options.keep, "Do not delete the databases and logs");
+}
+
+void add_keystore_bench(CLI::App& group, Invocation& invocation) {
+    CLI::App& command = add_command(
+        group, invocation,
+        {.name = "keystore",
+         .summary = "Measure delegate signing of the keystore against raw Ed25519",
+         .details =
+             "Starts a keystore of its own on one core and loads it over mutual TLS from another: "
+             "each request is judged by a policy, reserves and is recorded durably. The output is "
+             "a list of {name, unit, raw_per_s, served_per_s, ratio, p50_us, p99_us, notes}; what "
+             "does not apply is null. Measurements:" +
+             list_of_names(bench::keystore_bench_names()),
+         .examples = {
+             "adyton bench keystore", "adyton bench keystore --seconds 3 --only delegate_64"}});
+    const auto options = std::make_shared<BenchOptions>();  // shared: the callback is copied
+    add_options(command, *options, bench::keystore_bench_names());
+    on_run(command, invocation, [options](Process& process) {
+        return run_bench(
+            process, *options, [&](const std::string& executable, const std::string& directory) {
+                return bench::run_keystore_bench(
+                    {executable, directory, options->seconds, options->only}, process.console);
+            });
+    });
+}
+
+void add_transfer_bench(CLI::App& group, Invocation& invocation) {
+    CLI::App& command = add_command(
+        group, invocation,
+        {.name = "transfer",
+         .summary = "Measure transfers of the account pool on a simulated Neo chain",
+         .details =
+             "Starts a pool in strict mode on one core and loads /transfer over mutual TLS from "
+             "another, where the simulated chain answers too. Each answered transfer is "
+             "simulated, priced, signed, durable, broadcast and recorded; the notes give the "
+             "share of each stage. Then waits until all are final and compares with the ledger.",
+         .examples = {"adyton bench transfer", "adyton bench transfer --seconds 3"}});
+    struct Options {
+        BenchOptions common;
+        std::size_t connections = 64;
+        std::size_t accounts = 1024;
+    };
+    const auto options = std::make_shared<Options>();  // shared: the callback is copied
+    add_options(command, options->common, {"transfer"});
+    command.add_option("--connections", options->connections, "Requests under way at once")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    command.add_option("--accounts", options->accounts, "Accounts that take turns")
+        ->check(CLI::Range(1, 10'000))
+        ->capture_default_str();
+    on_run(command, invocation, [options](Process& process) {
+        return run_bench(
+            process, options->common,
+            [&](const std::string& executable, const std::string& directory) {
+                return bench::run_transfer_bench(
+                    {executable, directory, options->common.seconds, options->connections,
+                     std::max(options->accounts, options->connections)},
+                    process.console);
+            });
+    });
 }
 
 }  // namespace
@@ -85,20 +159,21 @@ void add_bench_commands(CLI::App& root, Invocation& invocation) {
              "from another, with databases on the disk of --dir. The output is a list of {name, "
              "unit, raw_per_s, served_per_s, ratio, p50_us, p99_us, notes}; what does not apply is "
              "null. Measurements:" +
-             list_of_names(),
+             list_of_names(bench::pool_bench_names()),
          .examples = {
              "adyton bench pool", "adyton bench pool --seconds 3 --only sign_durable",
              "adyton bench pool --dir /mnt/disk > bench.json"}});
     const auto options = std::make_shared<BenchOptions>();  // shared: the callback is copied
-    command.add_option("--seconds", options->seconds, "Length of each measurement")
-        ->check(CLI::Range(1, 3600))
-        ->capture_default_str();
-    command.add_option("--only", options->only, "Only this measurement; may be repeated")
-        ->check(CLI::IsMember(bench::pool_bench_names()));
-    command.add_option("--dir", options->directory, "Where databases go [current directory]");
-    command.add_flag("--keep", options->keep, "Do not delete the databases and logs");
-    on_run(
-        command, invocation, [options](Process& process) { return run_bench(process, *options); });
+    add_options(command, *options, bench::pool_bench_names());
+    on_run(command, invocation, [options](Process& process) {
+        return run_bench(
+            process, *options, [&](const std::string& executable, const std::string& directory) {
+                return bench::run_pool_bench(
+                    {executable, directory, options->seconds, options->only}, process.console);
+            });
+    });
+    add_keystore_bench(group, invocation);
+    add_transfer_bench(group, invocation);
 }
 
 }  // namespace adyton::apps

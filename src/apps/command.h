@@ -54,6 +54,7 @@ void add_verify_commands(CLI::App& root, Invocation& invocation);
 void add_config_commands(CLI::App& root, Invocation& invocation);
 void add_migrate_command(CLI::App& root, Invocation& invocation);
 void add_bench_commands(CLI::App& root, Invocation& invocation);
+void add_wallet_commands(CLI::App& root, Invocation& invocation);
 
 // Parses and runs. Usage for what is not understood, with the nearest help on err.
 Exit run_command_line(const std::vector<std::string>& arguments, Process& process);

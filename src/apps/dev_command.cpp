@@ -11,9 +11,12 @@
 #include "apps/config_options.h"
 #include "apps/dev_fund_command.h"
 #include "apps/development_key.h"
+#include "apps/keystore_connection.h"
+#include "apps/keystore_server.h"
 #include "apps/local_neo.h"
 #include "apps/pool_server.h"
 #include "apps/version.h"
+#include "crypto/digest.h"
 #include "crypto/random.h"
 #include "service/startup.h"
 
@@ -33,7 +36,7 @@ constexpr std::array<PartInfo, 7> kParts = {{
     {"coordinator", 8080, false},
     {"account pool", 8085, true},
     {"compute", 8086, false},
-    {"keystore", 8087, false},
+    {"keystore", 8087, true},
     {"metrics", 9464, true},
     {"local Neo chain", 50012, true},
     {"local NEAR RPC", 3030, false},
@@ -92,6 +95,8 @@ struct Prepared {
     std::string directory;
     std::string log_path;
     DevelopmentKey key;
+    std::string keystore_directory;
+    DevelopmentKey keystore_secret;
 };
 
 Result<Prepared> prepare(const DevOptions& options) {
@@ -100,6 +105,9 @@ Result<Prepared> prepare(const DevOptions& options) {
     crypto::SystemRandom random;
     TRY(out.key, ensure_development_key(out.directory, random));
     out.log_path = out.directory + "/adyton.log";
+    out.keystore_directory = out.directory + "/keystore";
+    TRY_VOID(create_directory(out.keystore_directory));
+    TRY(out.keystore_secret, ensure_development_key(out.keystore_directory, random));
     return out;
 }
 
@@ -152,9 +160,31 @@ Result<service::Config> configure(
     return load_config(flags, environment, decided);
 }
 
+std::string token_hash(std::string_view token) {
+    return crypto::sha256(base::as_bytes(token)).to_hex();
+}
+
+// The keystore has a directory, a database and a secret of its own.
+Result<service::Config> configure_keystore(
+    const DevOptions& options, const Prepared& prepared, const service::ConfigInputs& environment) {
+    ConfigFlags flags;
+    flags.values["log.path"] = prepared.keystore_directory + "/adyton.log";
+    flags.values["log.level"] = options.log_level;
+    flags.assignments = options.assignments;
+    return load_config(
+        flags, environment,
+        {{"data_dir", prepared.keystore_directory},
+         {"listen", address_of(options, Keystore)},
+         {"metrics.listen", ""},
+         {"identity.mode", "development"},
+         {"keystore.master_secret", "file:" + prepared.keystore_secret.path},
+         {"keystore.coordinator_token_hashes", token_hash(kDevelopmentCoordinatorToken)},
+         {"keystore.operator_token_hashes", token_hash(kDevelopmentOperatorToken)}});
+}
+
 void print_banner(
     Console& console, const DevOptions& options, const Prepared& prepared, const LocalNeo& local,
-    const PoolServer& server) {
+    const PoolServer& server, const KeystoreServer& keystore) {
     const std::string pool = "http://" + server.address();
     std::string absent;
     for (std::size_t part = 0; part < kParts.size(); ++part) {
@@ -166,6 +196,7 @@ void print_banner(
         "Adyton {}, DEVELOPMENT: every program on this machine may claim to be any service.\n"
         "\n"
         "  account pool   {}\n"
+        "  keystore       http://{} (bearer tokens {} and {})\n"
         "  metrics        http://{}/metrics\n"
         "  Neo chain      {} (SIMULATOR of a Neo N3 node: magic {}, a block a second)\n"
         "  data           {}\n"
@@ -180,17 +211,20 @@ void print_banner(
         "  curl -s {}/request -H 'X-Service-ID: neocompute' -d '{{\"count\":2}}'\n"
         "  curl -s {}/openapi.json\n"
         "or: {} pool request --count 2 --url {}\n"
+        "    {} wallet create --url http://{}\n"
         "    {} dev fund --address N... --token GAS --amount 1000000000 --url {}\n"
         "Ctrl-C stops it.",
-        kVersion, pool, server.metrics_address(), local.url(),
-        static_cast<std::uint32_t>(kLocalNeoMagic), prepared.directory, prepared.log_path,
-        prepared.key.path, prepared.key.created ? " (made now)" : "", absent, pool, pool, pool,
-        "adyton", pool, "adyton", local.url()));
+        kVersion, pool, keystore.address(), kDevelopmentCoordinatorToken, kDevelopmentOperatorToken,
+        server.metrics_address(), local.url(), static_cast<std::uint32_t>(kLocalNeoMagic),
+        prepared.directory, prepared.log_path, prepared.key.path,
+        prepared.key.created ? " (made now)" : "", absent, pool, pool, pool, "adyton", pool,
+        "adyton", keystore.address(), "adyton", local.url()));
     console.flush();
 }
 
 void print_json_banner(
-    Console& console, const Prepared& prepared, const LocalNeo& local, const PoolServer& server) {
+    Console& console, const Prepared& prepared, const LocalNeo& local, const PoolServer& server,
+    const KeystoreServer& keystore) {
     Json absent = Json::array();
     for (const PartInfo& part : kParts) {
         if (!part.in_this_build) absent.push_back(Json::string(part.name));
@@ -199,6 +233,7 @@ void print_json_banner(
         Json::object()
             .set("identity_mode", Json::string("development"))
             .set("pool", Json::string("http://" + server.address()))
+            .set("keystore", Json::string("http://" + keystore.address()))
             .set("metrics", Json::string("http://" + server.metrics_address() + "/metrics"))
             .set("neo_rpc", Json::string(local.url()))
             .set("neo_network", Json::integer(static_cast<std::uint32_t>(kLocalNeoMagic)))
@@ -217,13 +252,18 @@ Result<void> run(Process& process, const DevOptions& options, bool json) {
     TRY(const auto logger, open_log(config));
     // Before the pool, which asks it at once; destroyed after it.
     TRY(const auto local, start_local_neo(process, options, prepared, *logger));
+    TRY(const auto keystore_config, configure_keystore(options, prepared, environment));
+    TRY(const auto keystore, KeystoreServer::create(
+                                 {keystore_config, environment, process.secrets, process.hardening,
+                                  OldSchema::Migrate}));
     TRY(const auto server,
         PoolServer::create(
             {config, environment, process.secrets, process.hardening, OldSchema::Migrate}));
+    keystore->run_beside();
     if (json) {
-        print_json_banner(process.console, prepared, *local, *server);
+        print_json_banner(process.console, prepared, *local, *server, *keystore);
     } else {
-        print_banner(process.console, options, prepared, *local, *server);
+        print_banner(process.console, options, prepared, *local, *server, *keystore);
     }
     return server->run();
 }
@@ -243,14 +283,15 @@ void add_dev_command(CLI::App& root, Invocation& invocation) {
         {.name = "dev",
          .summary = "Run everything on this machine, for development",
          .details =
-             "Starts the account pool on 127.0.0.1 with an embedded database that it prepares by "
-             "itself and a master key of its own. Callers are believed who they say they are. "
+             "Starts the account pool and the NEAR keystore on 127.0.0.1 with an embedded database "
+             "that it prepares by "
+             "itself and master keys of their own. Callers are believed who they say they are. "
              "Settings in the environment are ignored; --set changes one. Beside it runs a "
              "simulated Neo N3 chain whose ledger is kept with the other data; `adyton dev fund` "
              "pays from its treasury. Ports: coordinator 8080, pool 8085, compute 8086, keystore "
              "8087, metrics 9464, Neo RPC 50012, NEAR RPC "
              "3030; with --port-base N they are N, N+1 and so on in that order. Only the "
-             "pool, metrics and Neo RPC are in this build.",
+             "pool, keystore, metrics and Neo RPC are in this build.",
          .examples = {
              "adyton dev", "adyton dev --port-base 18080 --data-dir /tmp/adyton",
              "adyton dev --set pool.min_accounts=1000"}});

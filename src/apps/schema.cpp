@@ -5,6 +5,7 @@
 
 #include "audit/audit_log.h"
 #include "base/check.h"
+#include "keystore/schema.h"
 #include "policy/rule.h"
 #include "pool/schema.h"
 #include "workflow/idempotency.h"
@@ -14,7 +15,8 @@ namespace adyton::apps {
 std::vector<storage::Migration> all_migrations() {
     std::vector<storage::Migration> all;
     for (const std::span<const storage::Migration> one :
-         {workflow::migrations(), audit::migrations(), policy::migrations(), pool::migrations()}) {
+         {workflow::migrations(), audit::migrations(), policy::migrations(), pool::migrations(),
+          keystore::migrations()}) {
         all.insert(all.end(), one.begin(), one.end());
     }
     const auto by_number = [](const storage::Migration& a, const storage::Migration& b) {

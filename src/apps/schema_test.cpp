@@ -21,13 +21,15 @@ TEST(SchemaTest, EveryModuleWithTablesIsThere) {
     bool audit = false;
     bool policy = false;
     bool pool = false;
+    bool keystore = false;
     for (const storage::Migration& migration : all_migrations()) {
         workflow |= migration.number < 10;
         audit |= migration.number >= 10 && migration.number < 20;
         policy |= migration.number >= 20 && migration.number < 30;
         pool |= migration.number >= 30 && migration.number < 40;
+        keystore |= migration.number >= 40 && migration.number < 50;
     }
-    EXPECT_TRUE(workflow && audit && policy && pool);
+    EXPECT_TRUE(workflow && audit && policy && pool && keystore);
 }
 
 }  // namespace

@@ -7,18 +7,21 @@
 
 #include "apps/command.h"
 #include "apps/config_options.h"
+#include "apps/keystore_server.h"
 #include "apps/pool_server.h"
 
 namespace adyton::apps {
 namespace {
 
-Exit run_serve_pool(Process& process, const ConfigFlags& flags, bool json) {
+// Loads the configuration, opens the server and runs it until a signal.
+template <typename Server>
+Exit run_serve(Process& process, const ConfigFlags& flags, bool json) {
     const auto config = load_config(flags, process.environment);
     if (!config) {
         process.console.fail(config.error(), json);
         return Exit::Failed;
     }
-    const auto server = PoolServer::create(
+    const auto server = Server::create(
         {*config, process.environment, process.secrets, process.hardening, OldSchema::Refuse});
     if (!server) {
         process.console.fail(server.error(), json);
@@ -63,7 +66,30 @@ void add_serve_pool(CLI::App& serve, Invocation& invocation) {
     const auto flags = std::make_shared<ConfigFlags>();  // shared: the callback is copied
     add_config_options(command, *flags);
     on_run(command, invocation, [flags, &invocation](Process& process) {
-        return run_serve_pool(process, *flags, invocation.json);
+        return run_serve<PoolServer>(process, *flags, invocation.json);
+    });
+}
+
+void add_serve_keystore(CLI::App& serve, Invocation& invocation) {
+    CLI::App& command = add_command(
+        serve, invocation,
+        {.name = "keystore",
+         .summary = "Serve the NEAR keystore until SIGTERM",
+         .details =
+             "Callers are known by bearer tokens, of which the configuration holds SHA-256 digests "
+             "alone; tokens travel over TLS, unless --identity development says that every local "
+             "program is trusted. The database must have been prepared with `adyton migrate`. A "
+             "NEAR node (NEAR_RPC_URL) is needed to sign transactions and to give reservations "
+             "back. SIGTERM and SIGINT drain and end it, SIGHUP reads certificates anew.",
+         .examples = {
+             "adyton serve keystore --config /etc/adyton/keystore.toml --listen 127.0.0.1:8087",
+             "KEYSTORE_MASTER_SECRET=64_HEX ALLOWED_COORDINATOR_TOKEN_HASHES=64_HEX adyton serve "
+             "keystore --identity development --data-dir ./data --listen 127.0.0.1:8087",
+             "printf %s \"$TOKEN\" | sha256sum   # the digest of a token"}});
+    const auto flags = std::make_shared<ConfigFlags>();  // shared: the callback is copied
+    add_config_options(command, *flags);
+    on_run(command, invocation, [flags, &invocation](Process& process) {
+        return run_serve<KeystoreServer>(process, *flags, invocation.json);
     });
 }
 
@@ -71,9 +97,8 @@ struct Absent {
     const char* name;
     const char* summary;
 };
-constexpr std::array<Absent, 3> kAbsent = {{
+constexpr std::array<Absent, 2> kAbsent = {{
     {"compute", "Serve confidential JavaScript (not in this build)"},
-    {"keystore", "Serve the NEAR keystore (not in this build)"},
     {"coordinator", "Serve the coordinator (not in this build)"},
 }};
 
@@ -101,6 +126,7 @@ void add_serve_commands(CLI::App& root, Invocation& invocation) {
     CLI::App& serve =
         add_group(root, {.name = "serve", .summary = "Run one service, for production"});
     add_serve_pool(serve, invocation);
+    add_serve_keystore(serve, invocation);
     for (const Absent& absent : kAbsent) add_absent(serve, invocation, absent);
 }
 

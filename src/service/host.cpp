@@ -113,6 +113,10 @@ void ServiceHost::on_drained(std::function<Task<void>()> work) {
     parts_->after_drain.push_back(std::move(work));
 }
 
+void ServiceHost::run_until_stopped() {
+    parts_->runtime.run();
+}
+
 Result<void> ServiceHost::run_until_signal() {
     Parts* const parts = parts_.get();
     SignalWatcher::Actions actions;

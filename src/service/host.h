@@ -97,6 +97,8 @@ public:
 
     // Runs the process: until SIGTERM or SIGINT, or request_stop(), then drains.
     Result<void> run_until_signal();
+    // The same without looking at signals, for a second host in one process: until request_stop().
+    void run_until_stopped();
     // What SIGTERM does. Thread safe.
     void request_stop();
     // What SIGHUP does: new connections use what load_tls gives; on failure the old stays. Main

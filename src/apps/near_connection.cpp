@@ -1,0 +1,96 @@
+#include "apps/near_connection.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "http/tls.h"
+#include "service/settings.h"
+
+namespace adyton::apps {
+namespace {
+
+namespace settings = service::settings;
+
+class ClientView final : public keystore::ChainView {
+public:
+    explicit ClientView(chain::NearClient& client) : client_(client) {}
+
+    Task<Result<keystore::AccessKeyView>> access_key(
+        near::AccountId account, near::PublicKey key) override {
+        auto asking = client_.find_access_key(std::move(account), std::move(key));
+        CO_TRY(const auto found, co_await std::move(asking));
+        if (!found) co_return Error::not_found("the access key does not exist");
+        keystore::AccessKeyView view;
+        view.nonce = found->nonce;
+        view.full_access = !found->function_call.has_value();
+        view.block_hash = found->block_hash;
+        view.block_height = found->block_height;
+        co_return view;
+    }
+
+    Task<Result<keystore::FinalBlock>> final_block() override {
+        auto asking = client_.final_block();
+        CO_TRY(const auto block, co_await std::move(asking));
+        const auto micros = std::chrono::microseconds(block.timestamp_ns / 1000);
+        co_return keystore::FinalBlock{block.height, base::Timestamp(micros)};
+    }
+
+    Task<Result<keystore::PayloadFate>> payload_fate(
+        near::AccountId contract, near::AccountId signer, near::MessageNonce nonce,
+        base::Timestamp deadline) override {
+        chain::NearPayloadRef payload{
+            std::move(contract), std::move(signer), nonce, deadline};
+        auto asking = client_.payload_fate(std::move(payload));
+        CO_TRY(const auto fate, co_await std::move(asking));
+        switch (fate) {
+            case chain::SignedFate::Open:
+                co_return keystore::PayloadFate::Open;
+            case chain::SignedFate::Consumed:
+                co_return keystore::PayloadFate::Consumed;
+            case chain::SignedFate::Dead:
+                co_return keystore::PayloadFate::Dead;
+        }
+        co_return keystore::PayloadFate::Open;
+    }
+
+private:
+    chain::NearClient& client_;
+};
+
+}  // namespace
+
+std::unique_ptr<keystore::ChainView> keystore_chain_view(chain::NearClient& client) {
+    return std::make_unique<ClientView>(client);
+}
+
+NearConnection::NearConnection(base::EventLoop& loop, http::ClientOptions options)
+    : transport_(loop, std::move(options)) {}
+NearConnection::~NearConnection() = default;
+
+Result<std::unique_ptr<NearConnection>> NearConnection::open(
+    const service::Config& config, base::EventLoop& loop, base::Logger& logger) {
+    const service::TextList& urls = config.get(settings::kNearRpcUrls);
+    if (urls.empty()) return std::unique_ptr<NearConnection>();
+    chain::NearClientOptions options;
+    options.chain_id = config.get(settings::kNearNetwork);
+    options.endpoints.urls = urls;
+    options.endpoints.quorum = static_cast<std::size_t>(config.get(settings::kNearRpcQuorum));
+    options.endpoints.rpc.timeout = config.get(settings::kNearRpcTimeout);
+    options.endpoints.probe_timeout =
+        std::min(options.endpoints.probe_timeout, options.endpoints.rpc.timeout);
+
+    http::ClientOptions connecting;
+    connecting.response_bytes_max = options.endpoints.rpc.response_bytes_max;
+    http::ClientTlsOptions tls;
+    tls.minimum_version = http::TlsVersion::Tls12;  // public nodes stand behind older balancers
+    TRY(connecting.tls, http::TlsContext::create_client(tls));
+    std::unique_ptr<NearConnection> out(new NearConnection(loop, std::move(connecting)));
+    auto client = chain::NearRpcClient::create(std::move(options), out->transport_, loop, logger);
+    if (!client) return std::move(client).error().with_context("near.rpc_urls");
+    out->client_ = *std::move(client);
+    out->view_ = keystore_chain_view(*out->client_);
+    return out;
+}
+
+}  // namespace adyton::apps
