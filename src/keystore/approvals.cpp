@@ -7,6 +7,7 @@ namespace {
 
 // An operation whose approval ran out may be asked for again, under the next id.
 constexpr int kAttemptsMax = 16;
+constexpr std::size_t kSummaryBytesMax = 60 * 1024;
 
 std::string id_of(const ApprovalNeed& need, int attempt) {
     std::string id = need.operation.to_hex();
@@ -51,6 +52,9 @@ PendingApproval pending_of(
     out.request.required = need.required;
     out.request.expires_after = terms.expires_after;
     out.request.summary = policy::to_json(facts).dump();
+    if (out.request.summary.size() > kSummaryBytesMax) {
+        out.request.summary = "{\"facts_digest\":\"" + policy::digest_of(facts).to_hex() + "\"}";
+    }
     return out;
 }
 

@@ -30,9 +30,10 @@ crypto::Ed25519KeyPair checkpoint_key(const KeyRing& keys) {
     return audit::derive_checkpoint_key(*copy);
 }
 
-policy::PolicyStore::Options store_options() {
+policy::PolicyStore::Options store_options(const KeystoreOptions& keystore) {
     policy::PolicyStore::Options options;
     options.name = "keystore";
+    options.cached_max = keystore.cached_policies;
     return options;
 }
 
@@ -87,7 +88,7 @@ KeystoreService::Parts::Parts(
       options(std::move(its_options)),
       keys(std::move(master), options.cached_public_keys),
       checkpoint_key(keystore::checkpoint_key(keys)),
-      policies(policy::PolicyKeys(keys.master().expose()), given.random, store_options()),
+      policies(policy::PolicyKeys(keys.master().expose()), given.random, store_options(options)),
       metrics(make_metrics(given.metrics)),
       context{given.database, given.executor, given.logger, given.audit, given.random,
               keys,           policies,       options,      metrics,     given.chain_or_null},

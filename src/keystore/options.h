@@ -26,6 +26,9 @@ struct KeystoreOptions {
     // Public keys of wallets in use that are kept in memory (some 200 bytes each).
     std::size_t cached_public_keys = 262'144;
 
+    // Policies held decrypted (some two kilobytes each).
+    std::size_t cached_policies = 131'072;
+
     base::Duration settle_period = std::chrono::minutes(1);
     base::Duration cleanup_period = std::chrono::minutes(10);
     base::Duration checkpoint_period = std::chrono::minutes(10);

@@ -456,7 +456,7 @@ Task<Result<api::SignPolicyResponse>> sign_policy(
     if (!rules) co_return bad("Invalid encrypted_data: " + rules.error().message());
     const auto digest = crypto::sha256(base::as_bytes(request.encrypted_data));
     auto unit = [&](storage::Transaction& tx) -> Result<void> {
-        TRY(const auto stored, keystore.policies.load(tx, subject_of(request.wallet_id)));
+        TRY(const auto stored, keystore.policies.load_to_sign(tx, subject_of(request.wallet_id)));
         if (stored.frozen) return Error::permission_denied("wallet_frozen", "wallet_frozen");
         return record(tx, keystore, "keystore.sign", caller.actor, [&](base::JsonWriter& out) {
             out.member("wallet_id", std::string_view(request.wallet_id));

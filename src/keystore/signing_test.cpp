@@ -246,6 +246,7 @@ TEST_P(KeystoreSigningTest, ClocksThatJumpNeverGiveAllowanceBack) {
     if (test().sim() == nullptr) GTEST_SKIP() << "needs the simulated clock";
     open();
     put_policy(kDaily100);
+    test().sim()->shift_clock(std::chrono::hours(12));  // it stands at midnight
     ASSERT_EQ(sign_delegate(1, "100").status, 200);
     test().sim()->shift_clock(-std::chrono::hours(3));
     EXPECT_EQ(sign_delegate(2, "1").status, 403);
