@@ -147,7 +147,7 @@ void crash_and_repeat(KeystorePropertyTest& test, std::uint64_t seed) {
 TEST_P(KeystorePropertyTest, NoCrashLosesOrGrantsAnything) {
     if (test().sim() == nullptr) GTEST_SKIP() << "needs the simulated disk";
     const char* const seeds = std::getenv("ADYTON_KEYSTORE_SEEDS");
-    const std::uint64_t count = seeds == nullptr ? 6 : std::strtoull(seeds, nullptr, 10);
+    const std::uint64_t count = seeds == nullptr ? 3 : std::strtoull(seeds, nullptr, 10);
     for (std::uint64_t seed = 1; seed <= count; ++seed) {
         if (seed != 1) {
             TearDown();

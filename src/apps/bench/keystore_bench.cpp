@@ -150,16 +150,17 @@ public:
     }
     Result<std::uint64_t> on_answer(unsigned status, std::string_view body) override {
         last_.assign(body);
+        answered_ = nonce_;
         if (status != 200) return Error::internal(fmt::format("HTTP {}: {}", status, body));
         return std::uint64_t{1};
     }
-    // The last answer is a valid delegate with the last nonce.
+    // The last answer is a valid delegate with the nonce that was asked for.
     Result<void> verify() const {
         TRY(const auto json, Json::parse(last_));
         const Json* const text = json.find("signed_delegate_base64");
         if (text == nullptr || !text->is_string()) return Error::internal("no delegate came");
         TRY(const auto made, near::parse_signed_delegate_base64(text->string_value()));
-        if (!near::verify(made) || made.delegate_action.nonce != nonce_) {
+        if (!near::verify(made) || made.delegate_action.nonce != answered_) {
             return Error::internal("a delegate is not what was asked for");
         }
         return {};
@@ -169,6 +170,7 @@ private:
     const std::vector<Wallet>& wallets_;
     base::SeededRandom random_;
     std::uint64_t nonce_;
+    std::uint64_t answered_ = 0;  // the nonce of the last answer
     std::string body_;
     std::string last_;
 };
