@@ -11,6 +11,7 @@
 namespace adyton::base {
 namespace {
 constexpr unsigned kWorkerThreadsMax = 64;
+constexpr unsigned kWaitingThreads = 2;
 constexpr int kEventsPerPoll = 256;
 }  // namespace
 
@@ -22,8 +23,9 @@ unsigned usable_cores() {
 }
 
 WorkerThreads::WorkerThreads(unsigned count) {
-    if (count == 0) count = usable_cores();
-    count = std::clamp(count, 1U, kWorkerThreadsMax);
+    if (count == 0) count = usable_cores() + kWaitingThreads;
+    count = std::min(count, kWorkerThreadsMax);
+    parallelism_ = std::min(count, usable_cores());
     threads_.reserve(count);
     for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { run(); });
 }

@@ -21,7 +21,8 @@ namespace adyton::base {
 // when it is destroyed is dropped; work that runs is waited for.
 class WorkerThreads {
 public:
-    // 0: one for each core this process may use, at least 1 and at most 64.
+    // 0: one for each core this process may use and two more, because some wait for the disk
+    // instead of computing. At most 64.
     explicit WorkerThreads(unsigned count);
     ~WorkerThreads();
     WorkerThreads(const WorkerThreads&) = delete;
@@ -29,6 +30,8 @@ public:
 
     void post(UniqueFunction work);
     unsigned count() const { return static_cast<unsigned>(threads_.size()); }
+    // How many compute at the same time: no more than there are cores.
+    unsigned parallelism() const { return parallelism_; }
 
 private:
     void run();
@@ -38,6 +41,7 @@ private:
     std::deque<UniqueFunction> queue_;
     bool stopping_ = false;
     std::vector<std::thread> threads_;
+    unsigned parallelism_ = 1;
 };
 
 // The cores this process may run on (its affinity mask), at least 1.
@@ -64,7 +68,7 @@ public:
     TimerId post_after(Duration delay, UniqueFunction work) override;
     bool cancel(TimerId timer) override;
     void post_blocking(UniqueFunction work) override;
-    unsigned parallelism() const override { return workers_.count(); }
+    unsigned parallelism() const override { return workers_.parallelism(); }
     Timestamp now() const override;
     SteadyTime steady_now() const override;
 
