@@ -187,6 +187,8 @@ protected:
     void crash_and_restart(TestDatabase::Crash kind) {
         sim().drop_all();
         close();
+        if (!test().disk()->powered()) kind = TestDatabase::Crash::Power;
+        test().disk()->power_off_after(1'000'000'000);  // no strike is left for the next life
         test().crash(kind);
         start_process();
     }

@@ -181,9 +181,10 @@ Task<StepResult> Transfers::Core::send_step(StepContext& context, TransferRecord
         outcome.reached_network() ? TransferStatus::Broadcast : TransferStatus::Unknown;
     auto noting = note_sent(context, record, outcome, status);
     CO_TRY_VOID(co_await std::move(noting));
+    // About when its block is there: an earlier look mostly finds nothing.
     auto asking = poll_delay();
     const auto delay = co_await std::move(asking);
-    co_return StepOutcome::again(delay ? *delay : options.poll_max);
+    co_return StepOutcome::again(delay ? std::min(*delay * 2, options.poll_max) : options.poll_max);
 }
 
 // Records what came of sending, and goes on to watching.

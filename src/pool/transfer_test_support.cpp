@@ -76,9 +76,9 @@ void TransferChain::fund(const neo::ScriptHash& account, std::uint64_t gas, std:
 
 TestPoolOptions TransferTest::quick_pool() {
     TestPoolOptions options = small_pool();
-    options.pool.transfers.poll_min = std::chrono::milliseconds(10);
-    options.pool.transfers.poll_max = std::chrono::milliseconds(40);
-    options.pool.transfers.validity = std::chrono::seconds(12);  // blocks of a second
+    options.pool.transfers.poll_min = std::chrono::milliseconds(5);
+    options.pool.transfers.poll_max = std::chrono::milliseconds(20);
+    options.pool.transfers.validity = std::chrono::seconds(8);  // blocks of a second
     options.pool.transfers.broadcast_wait = std::chrono::seconds(2);
     return options;
 }
@@ -159,7 +159,7 @@ api::TransferInfo TransferTest::finish(const std::string& transfer_id) {
         const auto transfer = find(transfer_id);
         if (is_final(transfer.status)) return transfer;
         block();
-        pass(std::chrono::milliseconds(50));
+        pass(std::chrono::milliseconds(25));
     }
     ADD_FAILURE() << "the transfer did not become final";
     return find(transfer_id);
