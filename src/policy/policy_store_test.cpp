@@ -263,6 +263,7 @@ TEST_P(PolicyStoreTest, NothingIsSignedAfterAFreeze) {
     std::int64_t refused = 0;
     for (int round = 0; round < 4; ++round) {
         const std::string subject = "wallet:" + std::to_string(round);
+        ASSERT_TRUE(put(with_daily(1), change(subject), store_));
         std::vector<Task<Result<bool>>> tasks;
         for (int i = 0; i < 24; ++i) {
             storage::Database& at = i % 2 == 0 ? database() : *other;
@@ -280,6 +281,9 @@ TEST_P(PolicyStoreTest, NothingIsSignedAfterAFreeze) {
             tasks.push_back(at.write([this, subject, mine](Transaction& tx) -> Result<bool> {
                 TRY(const StoredPolicy stored, store_.load_to_sign(tx, subject));
                 if (stored.frozen) return false;
+                if (tx.dialect() == storage::Dialect::Postgres) {
+                    TRY_VOID(tx.query("SELECT 1 FROM pg_sleep(0.003)", {}));  // time to slip in
+                }
                 TRY_VOID(tx.execute("INSERT INTO signed (id) VALUES ($1)", {mine}));
                 return true;
             }));

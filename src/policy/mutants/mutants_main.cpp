@@ -37,9 +37,9 @@ int living() {
 }
 
 int run_tests(int argc, char** argv) {
-    ::testing::InitGoogleTest(&argc, argv);
-    ::testing::GTEST_FLAG(filter) = kFilter;
+    ::testing::GTEST_FLAG(filter) = kFilter;  // --gtest_filter wins
     ::testing::GTEST_FLAG(fail_fast) = true;
+    ::testing::InitGoogleTest(&argc, argv);
     ::alarm(120);  // a mutant that never ends is caught, too
     return RUN_ALL_TESTS();
 }
