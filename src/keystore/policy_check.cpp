@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "keystore/approvals.h"
 #include "keystore/order.h"
+#include "keystore/prepared.h"
 #include "keystore/wallet_id.h"
 #include "near/compact_json.h"
 #include "near/intents.h"
@@ -221,6 +222,23 @@ Result<policy::ActionFacts> delete_facts(
     return facts_of_one(account, account, near::DeleteAccount{std::move(beneficiary)}, network);
 }
 
+// The wallet's own payloads in the arguments of a described call.
+Result<std::vector<CarriedPayload>> carried_by_action(
+    const Json& action, const near::AccountId& account, const near::PublicKey& own,
+    const policy::NearNetwork& network) {
+    const ActionReader read(action);
+    TRY(const auto type, read.required("type"));
+    if (type != "call") return std::vector<CarriedPayload>();
+    TRY(const auto receiver, read.account("receiver_id", "to"));
+    near::FunctionCall call;
+    TRY(call.method_name, read.required("method_name"));
+    api::CallArgs args;
+    TRY(args.args_json, read.text("args_json"));
+    TRY(args.args_base64, read.text("args_base64"));
+    TRY(call.args, call_args(args));
+    return carried_by(call, receiver, account, own, network);
+}
+
 using Mapping = Result<policy::ActionFacts> (*)(
     const ActionReader&, const near::AccountId&, const policy::NearNetwork&);
 constexpr std::array<std::pair<std::string_view, Mapping>, 8> kMappings = {{
@@ -344,7 +362,13 @@ Task<Result<api::CheckPolicyResponse>> check_policy(
     const KeystoreContext& keystore, api::CheckPolicyRequest request, std::uint32_t version) {
     CO_TRY_VOID(check_wallet_id(request.wallet_id));
     const near::AccountId account = account_of(keystore, request.wallet_id, version);
-    CO_TRY(const auto facts, facts_of_action(request.action, account, keystore.options.network));
+    CO_TRY(
+        const auto described, facts_of_action(request.action, account, keystore.options.network));
+    const near::PublicKey wallet_key(
+        keystore.keys.public_key(KeyName::wallet(request.wallet_id, version)));
+    CO_TRY(
+        const auto carried,
+        carried_by_action(request.action, account, wallet_key, keystore.options.network));
     CO_TRY(const auto claimed, claimed_usage(request.action));
     Json given;
     std::optional<policy::ValuePolicy> given_rules;
@@ -358,6 +382,8 @@ Task<Result<api::CheckPolicyResponse>> check_policy(
     }
     const std::string subject = subject_of(request.wallet_id);
     auto unit = [&](storage::Transaction& tx) -> Result<api::CheckPolicyResponse> {
+        std::vector<const CarriedPayload*> fresh;
+        TRY(const auto facts, with_fresh_payloads(tx, described, carried, fresh));
         TRY(const auto stored, keystore.policies.load(tx, subject));
         // A policy that comes with the request stands in for one that is not stored.
         const bool only_given = given_rules && stored.policy == nullptr;

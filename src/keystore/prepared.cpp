@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "crypto/transcript.h"
+#include "keystore/records.h"
 #include "near/intents.h"
 
 namespace adyton::keystore {
@@ -18,23 +19,16 @@ Error mismatch() {
     return Error::internal("the bytes to sign do not say what was asked; nothing was signed");
 }
 
-// Payloads inside the arguments of execute_intents that the wallet itself signed.
 void find_carried(
     const near::FunctionCall& call, const near::AccountId& receiver, const Order& order,
     const policy::NearNetwork& network, std::vector<CarriedPayload>& out) {
-    if (receiver != network.intents || call.method_name != "execute_intents") return;
-    const auto payloads = near::parse_execute_intents_args(call.args);
-    if (!payloads) return;  // the facts say that the call is not understood
-    const near::PublicKey own(order.public_key);
-    for (const near::MultiPayload& payload : *payloads) {
-        if (!payload.nep413 || payload.nep413->public_key != own) continue;
-        const MessagePayload& message = payload.nep413->payload;
-        const near::MessageHash hash = near::hash(message);
+    auto found =
+        carried_by(call, receiver, order.account(), near::PublicKey(order.public_key), network);
+    for (CarriedPayload& payload : found) {
         const bool known = std::any_of(out.begin(), out.end(), [&](const CarriedPayload& other) {
-            return other.hash == hash;
+            return other.hash == payload.hash;
         });
-        if (known) continue;
-        out.push_back({hash, policy::facts_of(order.account(), message, network)});
+        if (!known) out.push_back(std::move(payload));
     }
 }
 
@@ -109,6 +103,42 @@ Result<Prepared> prepare_transaction(
 }
 
 }  // namespace
+
+std::vector<CarriedPayload> carried_by(
+    const near::FunctionCall& call, const near::AccountId& receiver, const near::AccountId& account,
+    const near::PublicKey& own, const policy::NearNetwork& network) {
+    std::vector<CarriedPayload> out;
+    if (receiver != network.intents || call.method_name != "execute_intents") return out;
+    const auto payloads = near::parse_execute_intents_args(call.args);
+    if (!payloads) return out;  // the facts say that the call is not understood
+    for (const near::MultiPayload& payload : *payloads) {
+        if (!payload.nep413 || payload.nep413->public_key != own) continue;
+        const MessagePayload& message = payload.nep413->payload;
+        const near::MessageHash hash = near::hash(message);
+        const bool known = std::any_of(out.begin(), out.end(), [&](const CarriedPayload& other) {
+            return other.hash == hash;
+        });
+        if (!known) out.push_back({hash, policy::facts_of(account, message, network)});
+    }
+    return out;
+}
+
+Result<policy::ActionFacts> with_fresh_payloads(
+    storage::Transaction& tx, policy::ActionFacts facts, const std::vector<CarriedPayload>& carried,
+    std::vector<const CarriedPayload*>& fresh) {
+    for (const CarriedPayload& payload : carried) {
+        TRY(const bool known, records::is_payload_known(tx, payload.hash.digest));
+        if (known) continue;
+        fresh.push_back(&payload);
+        facts.actions.insert(
+            facts.actions.end(), payload.facts.actions.begin(), payload.facts.actions.end());
+        if (!payload.facts.understood && facts.understood) {
+            facts.understood = false;
+            facts.reason = payload.facts.reason;
+        }
+    }
+    return facts;
+}
 
 Result<Prepared> prepare(const Order& order, const policy::NearNetwork& network) {
     if (const auto* const message = std::get_if<MessagePayload>(&order.content)) {

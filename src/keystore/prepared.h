@@ -13,6 +13,7 @@
 #include "keystore/order.h"
 #include "policy/facts.h"
 #include "policy/near_facts.h"
+#include "storage/database.h"
 
 namespace adyton::keystore {
 
@@ -22,6 +23,15 @@ struct CarriedPayload {
     near::MessageHash hash;
     policy::ActionFacts facts;
 };
+
+// Those inside the arguments of `call`, each once; none where the arguments do not read.
+std::vector<CarriedPayload> carried_by(
+    const near::FunctionCall& call, const near::AccountId& receiver, const near::AccountId& account,
+    const near::PublicKey& own, const policy::NearNetwork& network);
+// The facts and what the payloads move that were charged nowhere; `fresh` gets those.
+Result<policy::ActionFacts> with_fresh_payloads(
+    storage::Transaction& tx, policy::ActionFacts facts, const std::vector<CarriedPayload>& carried,
+    std::vector<const CarriedPayload*>& fresh);
 
 // An order as bytes: what would be signed, and what it does according to these bytes alone.
 struct Prepared {

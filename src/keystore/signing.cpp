@@ -77,24 +77,6 @@ Result<void> bury(storage::Transaction& tx, const SignatureRecord& earlier) {
     return records::set_state(tx, earlier, SignatureState::GivenBack);
 }
 
-// The facts with what the call carries beyond what was charged before.
-Result<policy::ActionFacts> facts_to_charge(
-    storage::Transaction& tx, const Work& work, std::vector<const CarriedPayload*>& fresh) {
-    policy::ActionFacts facts = work.prepared.facts;
-    for (const CarriedPayload& carried : work.prepared.carried) {
-        TRY(const bool known, records::is_payload_known(tx, carried.hash.digest));
-        if (known) continue;
-        fresh.push_back(&carried);
-        facts.actions.insert(
-            facts.actions.end(), carried.facts.actions.begin(), carried.facts.actions.end());
-        if (!carried.facts.understood && facts.understood) {
-            facts.understood = false;
-            facts.reason = carried.facts.reason;
-        }
-    }
-    return facts;
-}
-
 // Payloads that were not signed here are remembered as charged.
 Result<void> remember_carried(
     storage::Transaction& tx, const Work& work, const std::vector<const CarriedPayload*>& fresh,
@@ -197,7 +179,8 @@ Result<void> decide_and_record(storage::Transaction& tx, Work& work) {
         work.record.generation = known.latest->generation + 1;
     }
     std::vector<const CarriedPayload*> fresh;
-    TRY(const policy::ActionFacts facts, facts_to_charge(tx, work, fresh));
+    TRY(const policy::ActionFacts facts,
+        with_fresh_payloads(tx, work.prepared.facts, work.prepared.carried, fresh));
     TRY(const policy::Verdict verdict, decide(tx, work, stored, facts, now));
     TRY_VOID(reserve(tx, work, verdict.charges));
     work.record.request_digest = work.request;

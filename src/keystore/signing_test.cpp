@@ -298,11 +298,17 @@ TEST_P(KeystoreSigningTest, APayloadThatWasSignedElsewhereIsChargedWhenItIsCarri
     payload.nonce = nonce_of(3);
     payload.recipient = "intents.near";
     const auto made = near::sign(payload, pair);
+    // Asking sees it too, as long as nobody charged it.
+    const std::string carrying =
+        R"({"type":"call","receiver_id":"intents.near","method_name":"execute_intents",)"
+        R"("current_usage":{"daily":{"nep141:wrap.near":"31"}},"args_json":)" +
+        quoted(near::execute_intents_args({near::MultiPayload::of(made)})) + "}";
+    EXPECT_FALSE(allowed(carrying));
     ASSERT_EQ(carry(1, 3, "70", made.signature).status, 200);
     EXPECT_EQ(carry(2, 3, "70", made.signature).status, 200);  // charged once
     EXPECT_EQ(sign_message(4, "31").status, 403);
+    EXPECT_TRUE(allowed(carrying));
     EXPECT_EQ(sign_message(4, "30").status, 200);
-    payload.message = intents_text("1", "eve.near");
 }
 
 TEST_P(KeystoreSigningTest, WhatAnIntentDoesDecidesNotWhatTheRequestSays) {

@@ -7,11 +7,12 @@ import hmac
 import json
 import random
 import re
+import ssl
 import struct
 import subprocess
 import threading
 
-from harness import Client, audit_records, check, free_port_base, main, scenario
+from harness import Authority, Client, audit_records, check, free_port_base, main, scenario
 
 SECRET = "f1805c8761626aaaf2c1d3937a70ee5ddcfabf6594c49c1222d2de714a4807c6"
 WALLET = "3f0c9a52-6b1e-4c55-9f4d-2f6a5b7c8d90"
@@ -175,6 +176,33 @@ def KeystoreStrictNeedsTls(world):
         KEYSTORE_MASTER_SECRET=SECRET, ALLOWED_COORDINATOR_TOKEN_HASHES=sha256_hex(TOKEN))
     check(done.returncode == 1 and "TLS" in done.stderr, done.stderr)
     check(SECRET not in done.stderr + done.stdout, "the secret is not shown")
+
+
+@scenario
+def KeystoreSpeaksTlsWithTokens(world):
+    """Strict: the server proves itself by a certificate, the caller by a token."""
+    authority = Authority(world.directory / "pki")
+    certificate, key = authority.issue("keystore", san="IP:127.0.0.1", usage="serverAuth")
+    data, base = world.directory / "strict", free_port_base(2)
+    world.run("migrate", "--data-dir", str(data))
+    server = world.server(
+        ["serve", "keystore", "--listen", "127.0.0.1:%d" % base, "--data-dir", str(data),
+         "--metrics-listen", "127.0.0.1:%d" % (base + 1), "--set",
+         "tls.certificate=file:%s" % certificate, "--set", "tls.key=file:%s" % key],
+        world.clean_environment(
+            KEYSTORE_MASTER_SECRET=SECRET,
+            ALLOWED_COORDINATOR_TOKEN_HASHES=sha256_hex(TOKEN)))
+    server.port, server.metrics_port = base, base + 1
+    server.start().wait_ready()
+    tls = ssl.create_default_context(cafile=str(authority.certificate))
+    client = Keystore(server.port, tls=tls)
+    check(client.must("POST", "/wallet/derive-address",
+                      {"wallet_id": WALLET, "chain": "near"})["address"] == ADDRESS)
+    refused = client.post("/wallet/sign-nep366-delegate", delegate(1))
+    check(refused.status == 403 and "no policy" in refused.json["error"], refused)
+    check(Keystore(server.port, "a-token-nobody-knows", tls=tls).post(
+        "/wallet/create", {}).status == 401)
+    check(SECRET not in server.log_text(), "the secret is not logged")
 
 
 @scenario
