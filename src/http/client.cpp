@@ -1,6 +1,5 @@
 #include "http/client.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 #include "http/internal/client_core.h"
 #include "http/internal/request_parser.h"
 #include "http/internal/response_writer.h"
+#include "http/internal/socket_address.h"
 #include "http/internal/trace_id.h"
 
 namespace adyton::http {
@@ -22,46 +22,24 @@ namespace {
 
 using internal::ClientConnection;
 using internal::HostPool;
+using internal::SocketAddress;
 
 constexpr std::size_t kJoinBytesMax = 16 * 1024;
 constexpr auto kTick = std::chrono::milliseconds(10);
 constexpr auto kSlowTick = std::chrono::milliseconds(500);
 
-struct Address {
-    sockaddr_storage storage{};
-    socklen_t size = 0;
-};
-
-bool parse_numeric(const std::string& host, std::uint16_t port, Address& out) {
-    sockaddr_in four{};
-    sockaddr_in6 six{};
-    if (::inet_pton(AF_INET, host.c_str(), &four.sin_addr) == 1) {
-        four.sin_family = AF_INET;
-        four.sin_port = htons(port);
-        std::memcpy(&out.storage, &four, sizeof(four));
-        out.size = sizeof(four);
-        return true;
-    }
-    if (::inet_pton(AF_INET6, host.c_str(), &six.sin6_addr) != 1) return false;
-    six.sin6_family = AF_INET6;
-    six.sin6_port = htons(port);
-    std::memcpy(&out.storage, &six, sizeof(six));
-    out.size = sizeof(six);
-    return true;
-}
-
 // Blocks.
-Result<std::vector<Address>> look_up(const std::string& host, std::uint16_t port) {
+Result<std::vector<SocketAddress>> look_up(const std::string& host, std::uint16_t port) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_ADDRCONFIG;
     addrinfo* found = nullptr;
     const int failure = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
     if (failure != 0) return Error::unavailable("host name does not resolve");
-    std::vector<Address> addresses;
+    std::vector<SocketAddress> addresses;
     for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
         if (one->ai_addrlen > sizeof(sockaddr_storage)) continue;
-        Address address;
+        SocketAddress address;
         std::memcpy(&address.storage, one->ai_addr, one->ai_addrlen);
         address.size = one->ai_addrlen;
         addresses.push_back(address);
@@ -88,11 +66,11 @@ private:
     std::shared_ptr<std::atomic<bool>> set_;  // shared by the parties
 };
 
-Task<Result<std::vector<Address>>> resolve(
+Task<Result<std::vector<SocketAddress>>> resolve(
     base::EventLoop& loop, const std::string& host, std::uint16_t port, base::SteadyTime deadline) {
-    Address numeric;
-    if (parse_numeric(host, port, numeric)) co_return std::vector<Address>{numeric};
-    using Found = Result<std::vector<Address>>;
+    const auto numeric = SocketAddress::parse(host, port);
+    if (numeric) co_return std::vector<SocketAddress>{*numeric};
+    using Found = Result<std::vector<SocketAddress>>;
     base::Completion<Found> done;
     const FirstWins<Found> first(done.completer());
     loop.post_blocking([first, host, port] { first.set(look_up(host, port)); });
@@ -240,15 +218,15 @@ Task<Result<std::shared_ptr<ClientConnection>>> Client::Core::connect(
     const Url& url, const std::string& key, base::SteadyTime deadline) {
     deadline = std::min(deadline, loop.steady_now() + options.connect_timeout);
     CO_TRY(
-        const std::vector<Address> addresses, co_await resolve(loop, url.host, url.port, deadline));
+        const std::vector<SocketAddress> addresses,
+        co_await resolve(loop, url.host, url.port, deadline));
     Error last = Error::unavailable("host has no address");
-    for (const Address& address : addresses) {
+    for (const SocketAddress& address : addresses) {
         const int fd =
             ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0) co_return Error::unavailable("no socket");
         auto connection = std::make_shared<ClientConnection>(shared_from_this(), key, fd);
-        const int started =
-            ::connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.size);
+        const int started = ::connect(fd, address.generic(), address.size);
         if (started != 0 && errno != EINPROGRESS) {
             last = Error::unavailable("connect: " + std::generic_category().message(errno));
             continue;

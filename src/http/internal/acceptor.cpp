@@ -1,6 +1,5 @@
 #include "http/internal/acceptor.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -8,7 +7,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "http/internal/socket_address.h"
 
 namespace adyton::http::internal {
 namespace {
@@ -17,53 +17,8 @@ constexpr int kBacklog = 1024;
 constexpr int kAcceptsPerEvent = 64;
 constexpr auto kPause = std::chrono::milliseconds(100);
 
-struct Address {
-    sockaddr_storage storage{};
-    socklen_t size = 0;
-    const sockaddr* generic() const { return reinterpret_cast<const sockaddr*>(&storage); }
-    sockaddr* generic() { return reinterpret_cast<sockaddr*>(&storage); }
-};
-
-bool parse_address(const std::string& host, std::uint16_t port, Address& out) {
-    sockaddr_in four{};
-    sockaddr_in6 six{};
-    if (::inet_pton(AF_INET, host.c_str(), &four.sin_addr) == 1) {
-        four.sin_family = AF_INET;
-        four.sin_port = htons(port);
-        std::memcpy(&out.storage, &four, sizeof(four));
-        out.size = sizeof(four);
-        return true;
-    }
-    if (::inet_pton(AF_INET6, host.c_str(), &six.sin6_addr) != 1) return false;
-    six.sin6_family = AF_INET6;
-    six.sin6_port = htons(port);
-    std::memcpy(&out.storage, &six, sizeof(six));
-    out.size = sizeof(six);
-    return true;
-}
-
-std::uint16_t port_of(const Address& address) {
-    if (address.storage.ss_family == AF_INET6) {
-        return ntohs(reinterpret_cast<const sockaddr_in6*>(&address.storage)->sin6_port);
-    }
-    return ntohs(reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_port);
-}
-
-std::string text_of(const Address& address) {
-    char text[INET6_ADDRSTRLEN] = {};
-    const std::string port = std::to_string(port_of(address));
-    if (address.storage.ss_family == AF_INET6) {
-        const auto* six = reinterpret_cast<const sockaddr_in6*>(&address.storage);
-        ::inet_ntop(AF_INET6, &six->sin6_addr, text, sizeof(text));
-        return "[" + std::string(text) + "]:" + port;
-    }
-    const auto* four = reinterpret_cast<const sockaddr_in*>(&address.storage);
-    ::inet_ntop(AF_INET, &four->sin_addr, text, sizeof(text));
-    return std::string(text) + ":" + port;
-}
-
-Address local_address(int fd) {
-    Address address;
+SocketAddress local_address(int fd) {
+    SocketAddress address;
     address.size = sizeof(address.storage);
     ::getsockname(fd, address.generic(), &address.size);
     return address;
@@ -72,15 +27,13 @@ Address local_address(int fd) {
 }  // namespace
 
 Result<void> Acceptor::open(const std::string& host, std::uint16_t port) {
-    Address address;
-    if (!parse_address(host, port, address)) {
-        return Error::invalid_argument("listen address is not numeric");
-    }
-    fd_ = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const auto address = SocketAddress::parse(host, port);
+    if (!address) return Error::invalid_argument("listen address is not numeric");
+    fd_ = ::socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd_ < 0) return Error::unavailable("listen: no socket");
     const int on = 1;
     ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (::bind(fd_, address.generic(), address.size) != 0 || ::listen(fd_, kBacklog) != 0) {
+    if (::bind(fd_, address->generic(), address->size) != 0 || ::listen(fd_, kBacklog) != 0) {
         const std::string why = std::generic_category().message(errno);
         close();
         return Error::unavailable("listen on " + host + ":" + std::to_string(port) + ": " + why);
@@ -96,11 +49,11 @@ void Acceptor::close() {
 }
 
 std::string Acceptor::bound_address() const {
-    return fd_ < 0 ? std::string() : text_of(local_address(fd_));
+    return fd_ < 0 ? std::string() : local_address(fd_).to_string();
 }
 
 std::uint16_t Acceptor::bound_port() const {
-    return fd_ < 0 ? std::uint16_t{0} : port_of(local_address(fd_));
+    return fd_ < 0 ? std::uint16_t{0} : local_address(fd_).port();
 }
 
 void Acceptor::on_events(std::uint32_t /*events*/) {
@@ -110,7 +63,7 @@ void Acceptor::on_events(std::uint32_t /*events*/) {
 }
 
 bool Acceptor::accept_one() {
-    Address address;
+    SocketAddress address;
     address.size = sizeof(address.storage);
     const int fd = ::accept4(fd_, address.generic(), &address.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
@@ -119,7 +72,7 @@ bool Acceptor::accept_one() {
     }
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    std::string remote = text_of(address);
+    std::string remote = address.to_string();
     if (!core_.admit(remote)) {
         turn_away(fd);
         return true;
