@@ -37,7 +37,9 @@ base::Bytes seal_policy(
     CHECK(shared.has_value());  // the recipient is a key of ours
     const auto nonce = crypto::ChaChaNonce::random(random);
     const auto sealed = crypto::chacha20_poly1305_seal(cipher_key(*shared), nonce, plaintext, {});
-    base::Bytes out{kVersion};
+    base::Bytes out;
+    out.reserve(kPolicyBlobOverheadBytes + plaintext.size());
+    out.push_back(kVersion);
     out.insert(out.end(), ephemeral.public_key().bytes.begin(), ephemeral.public_key().bytes.end());
     out.insert(out.end(), sealed.begin(), sealed.end());
     return out;
