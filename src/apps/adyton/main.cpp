@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <openssl/crypto.h>
 #include <unistd.h>
 
@@ -25,16 +24,9 @@ using adyton::apps::Exit;
 constexpr std::size_t kOpenSslSecretBytes = std::size_t{1} << 20U;
 constexpr std::size_t kOpenSslSecretBytesMin = 32;
 
-// Freed memory is kept for the next request: given back to the system after each burst, it costs
-// page faults and system calls at the next.
-constexpr int kKeptBytes = 32 * 1024 * 1024;
-constexpr int kGrowthBytes = 1024 * 1024;
-
 // Before anything else, and before threads: no core files, no look into this process, and the
 // secrets of the environment moved into locked memory.
 int run(int argc, char** argv) {
-    ::mallopt(M_TRIM_THRESHOLD, kKeptBytes);
-    ::mallopt(M_TOP_PAD, kGrowthBytes);
     const adyton::crypto::Hardening hardening = adyton::crypto::harden_process();
     ::CRYPTO_secure_malloc_init(kOpenSslSecretBytes, kOpenSslSecretBytesMin);
     const auto schema = adyton::service::serve_schema();
