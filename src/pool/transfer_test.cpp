@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "neo/transaction.h"
 #include "neo/witness.h"
+#include "pool/internal/transfer_core.h"
 #include "pool/transfer_test_support.h"
 
 namespace adyton::pool {
@@ -15,6 +18,104 @@ using localchain::NodeFault;
 
 std::string id_of(const TestAnswer& answer) {
     return answer.at("transfer_id").is_string() ? answer.at("transfer_id").string_value() : "";
+}
+
+// A client whose nodes leave something out of the events of what they executed, or make it up.
+class TamperingClient final : public chain::NeoClient {
+public:
+    explicit TamperingClient(chain::NeoClient& inner) : inner_(inner) {}
+    std::function<void(std::vector<chain::Notification>&)> tamper;
+
+    Task<Result<chain::NeoNetwork>> network() override { return inner_.network(); }
+    neo::NetworkMagic magic() const override { return inner_.magic(); }
+    Task<Result<std::uint32_t>> block_count() override { return inner_.block_count(); }
+    Task<Result<chain::Invocation>> invoke_script(
+        base::Bytes script, std::vector<neo::Signer> signers) override {
+        return inner_.invoke_script(std::move(script), std::move(signers));
+    }
+    Task<Result<std::int64_t>> network_fee(const neo::Transaction& transaction) override {
+        return inner_.network_fee(transaction);
+    }
+    Task<chain::SendOutcome> send(base::Bytes bytes, neo::TransactionHash hash) override {
+        return inner_.send(std::move(bytes), hash);
+    }
+    Task<Result<chain::TransactionFate>> fate(
+        neo::TransactionHash hash, std::uint32_t valid_until_block) override {
+        auto asking = inner_.fate(hash, valid_until_block);
+        auto fate = co_await std::move(asking);
+        if (fate && tamper) tamper(fate->notifications);
+        co_return fate;
+    }
+    Task<Result<base::Amount>> balance(neo::ScriptHash token, neo::ScriptHash account) override {
+        return inner_.balance(token, account);
+    }
+    Task<std::vector<chain::BalanceReading>> balances(
+        std::vector<chain::BalanceQuery> queries, std::size_t sources) override {
+        return inner_.balances(std::move(queries), sources);
+    }
+    std::vector<chain::EndpointStatus> endpoints() const override { return inner_.endpoints(); }
+
+private:
+    chain::NeoClient& inner_;
+};
+
+// The Transfer event of a token, as nodes tell it.
+chain::Notification transfer_event(
+    const neo::ScriptHash& token, const neo::ScriptHash& from, const neo::ScriptHash& to,
+    const std::string& amount, const std::string& name = "Transfer") {
+    const auto bytes = [](const neo::ScriptHash& hash) {
+        chain::StackItem item;
+        item.type = chain::StackItem::Type::ByteString;
+        item.bytes.assign(hash.wire().begin(), hash.wire().end());
+        return item;
+    };
+    chain::StackItem number;
+    number.type = chain::StackItem::Type::Integer;
+    number.integer = neo::Integer::parse(amount).value();
+    chain::Notification notification;
+    notification.contract = token;
+    notification.event = name;
+    notification.state.type = chain::StackItem::Type::Array;
+    notification.state.items = {bytes(from), bytes(to), number};
+    return notification;
+}
+
+TEST(TransferEventTest, OnlyTheTokensOwnEventWithFromToAndAmountCounts) {
+    TransferRecord record;
+    record.token = TransferChain::gas();
+    record.from = TransferChain::token();  // any two accounts
+    record.to = TransferChain::stranger();
+    record.amount = base::Amount(77);
+    const auto seen = [&](const chain::Notification& notification) {
+        return has_transfer_event({notification}, record);
+    };
+    EXPECT_TRUE(seen(transfer_event(record.token, record.from, record.to, "77")));
+    EXPECT_FALSE(seen(transfer_event(TransferChain::neo(), record.from, record.to, "77")));
+    EXPECT_FALSE(seen(transfer_event(record.token, record.to, record.from, "77")));
+    EXPECT_FALSE(seen(transfer_event(record.token, record.from, record.from, "77")));
+    EXPECT_FALSE(seen(transfer_event(record.token, record.from, record.to, "76")));
+    EXPECT_FALSE(seen(transfer_event(record.token, record.from, record.to, "-77")));
+    EXPECT_FALSE(seen(transfer_event(record.token, record.from, record.to, "77", "transfer")));
+    EXPECT_FALSE(has_transfer_event({}, record));
+    EXPECT_TRUE(has_transfer_event(
+        {transfer_event(TransferChain::neo(), record.from, record.to, "77"),
+         transfer_event(record.token, record.from, record.to, "77")},
+        record));
+}
+
+TEST_P(TransferTest, ExecutedWithoutItsEventIsNoSuccess) {
+    TamperingClient tampering(chain().client());
+    tampering.tamper = [](std::vector<chain::Notification>& events) { events.clear(); };
+    TestPoolOptions options = quick_pool();
+    options.neo = &tampering;
+    connect(options);
+    const auto account = funded(1).at(0);
+    const auto answer = transfer(account.id, "1000");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    const auto done = finish(id_of(answer));
+    EXPECT_EQ(done.status, TransferStatus::Failed);
+    EXPECT_EQ(done.reason, "executed, but the token's contract reports no such transfer");
+    stop();
 }
 
 TEST_P(TransferTest, GasArrivesAndTheAnswerKeepsTheSeedsShape) {
@@ -436,11 +537,7 @@ TEST_P(TransferTest, ARestartTakesUnfinishedTransfersUpAgain) {
     const auto account = funded(1).at(0);
     const auto answer = transfer(account.id, "1000");
     ASSERT_EQ(answer.status, 200) << answer.text;
-    constexpr auto kStop = [](Task<void> task) -> Task<bool> {
-        co_await std::move(task);
-        co_return true;
-    };
-    run(kStop(pool().service().stop()));
+    stop();
     close();
     block();
     connect();

@@ -90,18 +90,22 @@ void TransferTest::SetUp() {
 }
 
 void TransferTest::TearDown() {
-    if (started_) {
-        constexpr auto kStop = [](Task<void> task) -> Task<bool> {
-            co_await std::move(task);
-            co_return true;
-        };
-        run(kStop(pool().service().stop()));
-    }
+    stop();
     PoolTest::TearDown();
 }
 
+void TransferTest::stop() {
+    if (!started_) return;
+    started_ = false;
+    constexpr auto kStop = [](Task<void> task) -> Task<bool> {
+        co_await std::move(task);
+        co_return true;
+    };
+    run(kStop(pool().service().stop()));
+}
+
 void TransferTest::connect(TestPoolOptions options) {
-    options.neo = &chain_->client();
+    if (options.neo == nullptr) options.neo = &chain_->client();
     open(std::move(options));
     constexpr auto kStart = [](PoolService* service) -> Task<bool> {
         service->start();

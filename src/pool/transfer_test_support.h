@@ -58,6 +58,7 @@ public:
     static TestPoolOptions quick_pool();
 
     void connect(TestPoolOptions options = quick_pool());
+    void stop();  // before the test ends, when what the pool uses dies with the test's body
     TransferChain& chain() { return *chain_; }
     localchain::NeoChain& ledger() { return chain_->ledger(); }
 
