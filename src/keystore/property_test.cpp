@@ -114,6 +114,36 @@ TEST_P(KeystorePropertyTest, ManyClientsAtOnceSpendTheCapExactly) {
     check(world);
 }
 
+TEST_P(KeystorePropertyTest, TwoInstancesSpendOneCapAndGiveOneSignature) {
+    if (test().sim() != nullptr) GTEST_SKIP() << "two processes want a real database";
+    open();
+    put_policy(kPolicy);
+    const auto database_2 = test().open_another();
+    auto options = permissive();
+    options.instance = "test-2";
+    FakeChain chain_2;
+    auto opened = run(TestKeystore::open(*database_2, executor(), chain_2, std::move(options)));
+    ASSERT_TRUE(opened) << opened.error().message();
+    const std::unique_ptr<TestKeystore> second = *std::move(opened);
+    // Both are asked for all of it, at once.
+    World one(11);
+    World two(11);
+    std::vector<Task<bool>> clients;
+    for (std::size_t i = 0; i < 8; ++i) {
+        clients.push_back(run_client(one, keystore()));
+        clients.push_back(run_client(two, *second));
+    }
+    test().run_all(std::move(clients));
+    for (std::size_t i = 0; i < one.requests.size(); ++i) {
+        // A refusal may meet an answer only where the other instance had signed before.
+        if (one.requests[i].status == 200 && two.requests[i].status == 200) {
+            EXPECT_EQ(one.requests[i].text, two.requests[i].text) << i;
+        }
+        if (two.requests[i].status == 200) one.requests[i] = two.requests[i];
+    }
+    check(one);
+}
+
 void crash_and_repeat(KeystorePropertyTest& test, std::uint64_t seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     World world(seed);

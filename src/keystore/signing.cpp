@@ -198,6 +198,18 @@ Result<void> decide_and_record(storage::Transaction& tx, Work& work) {
     return append_audit(tx, work, verdict);
 }
 
+// Until it is on disk. Where another instance signs the same request at the same moment, its record
+// is there at the next look.
+Task<Result<void>> decide_durably(Work& work) {
+    constexpr int kLooks = 5;
+    for (int look = 1;; ++look) {
+        auto unit = [&work](storage::Transaction& tx) { return decide_and_record(tx, work); };
+        auto write = work.keystore.database.write(unit, work.keystore.options.sign_durability);
+        auto done = co_await std::move(write);
+        if (done || done.error().reason() != "busy" || look == kLooks) co_return done;
+    }
+}
+
 // The refusal in the audit log, and the approval that would lift it.
 Task<Error> record_refusal(const Work& work, Error error) {
     if (!is_refusal(error)) co_return error;
@@ -273,9 +285,8 @@ Task<Result<Signed>> sign(
     Work work{keystore, call, order, prepared, view, subject_of(order.wallet_id),
               {},       {},   {},    false,    {}};
     work.request = request_digest(order, call.idempotency_key);
-    auto unit = [&work](storage::Transaction& tx) { return decide_and_record(tx, work); };
-    auto write = keystore.database.write(unit, keystore.options.sign_durability);
-    const auto done = co_await std::move(write);
+    auto deciding = decide_durably(work);
+    const auto done = co_await std::move(deciding);
     if (!done) {
         auto recording = record_refusal(work, done.error());
         co_return co_await std::move(recording);
