@@ -37,8 +37,6 @@ std::uint64_t number_from(const char* variable, std::uint64_t fallback) {
 // after, when nobody learns of it. A call of a dead process never returns.
 class MortalClient final : public chain::NeoClient {
 public:
-    explicit MortalClient(base::Executor& executor) : executor_(executor) {}
-
     void connect(chain::NeoClient& inner) { inner_ = &inner; }
     // Dies at the `nth` call from now (from 1), before or after its effect. 0: never.
     void die_at(std::uint64_t nth, bool after, std::function<void()> death) {
@@ -101,7 +99,6 @@ private:
         co_await never;
     }
 
-    base::Executor& executor_;
     chain::NeoClient* inner_ = nullptr;
     std::uint64_t countdown_ = 0;
     bool after_ = false;
@@ -163,7 +160,7 @@ protected:
         seed_ = seed;
         random_ = std::make_unique<base::SeededRandom>(seed);
         chain_ = std::make_unique<TransferChain>(sim(), seed);
-        mortal_ = std::make_unique<MortalClient>(sim());
+        mortal_ = std::make_unique<MortalClient>();
         start_process();
         accounts_ = request(accounts).accounts;
         for (const auto& account : accounts_) {

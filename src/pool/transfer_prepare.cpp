@@ -231,6 +231,34 @@ Task<Result<Transfers::Core::Preview>> Transfers::Core::preview(
     co_return preview;
 }
 
+std::optional<std::int64_t> NetworkFees::find(
+    std::size_t bytes, std::size_t signers, base::SteadyTime now) {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find({bytes, signers});
+    if (found == entries_.end() || found->second.until <= now) return std::nullopt;
+    return found->second.fee;
+}
+
+void NetworkFees::add(
+    std::size_t bytes, std::size_t signers, std::int64_t fee, base::SteadyTime now) {
+    const std::lock_guard lock(mutex_);
+    if (entries_.size() >= kEntriesMax) entries_.clear();
+    entries_[{bytes, signers}] = {fee, now + kKeep};
+}
+
+// All witnesses are of single signatures, so that size and number of signers decide.
+Task<Result<std::int64_t>> Transfers::Core::network_fee(const neo::Transaction& transaction) {
+    const std::size_t bytes = neo::serialize(transaction).size();
+    const std::size_t signers = transaction.signers.size();
+    const auto known = network_fees.find(bytes, signers, executor.steady_now());
+    if (known) co_return *known;
+    auto asking = chain.network_fee(transaction);
+    const auto fee = co_await std::move(asking);
+    if (!fee) co_return chain_error(fee.error());
+    network_fees.add(bytes, signers, *fee, executor.steady_now());
+    co_return *fee;
+}
+
 // Asks the chain what the transfer would do, cost and leave (neo.md 6.2, steps 1 to 4).
 Task<Result<TransferDraft>> Transfers::Core::draft(
     const TransferPlan& plan, const TransferParties& parties) {
@@ -284,10 +312,8 @@ Task<Result<TransferDraft>> Transfers::Core::draft(
     transaction.nonce = draw_nonce(pool.random);
     transaction.valid_until_block = last_block(*count, *network, options);
     transaction.witnesses = unsigned_witnesses(parties);
-    auto ask_fee = chain.network_fee(transaction);
-    const auto fee = co_await std::move(ask_fee);
-    if (!fee) co_return chain_error(fee.error());
-    transaction.network_fee = *fee;
+    auto ask_fee = network_fee(transaction);
+    CO_TRY(transaction.network_fee, co_await std::move(ask_fee));
     const auto checked = neo::check(transaction);
     if (!checked) co_return Error::internal(checked.error().message());
     draft.hash = neo::hash(transaction);

@@ -96,6 +96,24 @@ private:
     std::unordered_multimap<std::string, Waiter> waiters_;
 };
 
+// Network fees by the transaction's size and number of signers, which alone decide them: governed
+// on chain, so believed for some seconds only. Thread safe.
+class NetworkFees {
+public:
+    std::optional<std::int64_t> find(std::size_t bytes, std::size_t signers, base::SteadyTime now);
+    void add(std::size_t bytes, std::size_t signers, std::int64_t fee, base::SteadyTime now);
+
+private:
+    static constexpr base::Duration kKeep = std::chrono::seconds(5);
+    static constexpr std::size_t kEntriesMax = 256;
+    struct Entry {
+        std::int64_t fee = 0;
+        base::SteadyTime until;
+    };
+    std::mutex mutex_;
+    std::map<std::pair<std::size_t, std::size_t>, Entry> entries_;
+};
+
 // What this process did for a transfer since it took it over; gone with the process.
 struct TransferFlight {
     std::uint32_t sent_at_height = 0;
@@ -113,6 +131,7 @@ struct Transfers::Core {
     const TransferOptions options;
     workflow::StepRunner runner;
     std::shared_ptr<TransferBoard> board;
+    NetworkFees network_fees;
     TransferProbe* probe = nullptr;
     std::unordered_map<std::string, TransferFlight> flights;  // on the runner's executor
 
@@ -133,6 +152,7 @@ struct Transfers::Core {
     };
     Task<Result<Preview>> preview(CallContext& call, const TransferPlan& plan);
     Task<Result<TransferDraft>> draft(const TransferPlan& plan, const TransferParties& parties);
+    Task<Result<std::int64_t>> network_fee(const neo::Transaction& transaction);
     struct Prepared {
         std::string id;
         std::optional<TransferRecord> record;  // none: the key was used meanwhile
