@@ -117,7 +117,8 @@ Result<bool> insert(storage::Transaction& tx, const SignatureRecord& record, bas
 
 Result<bool> is_payload_known(storage::Transaction& tx, const crypto::Sha256Digest& payload_hash) {
     TRY(const auto rows, tx.query(
-                             "SELECT 1 FROM keystore_signatures WHERE payload_hash = $1",
+                             "SELECT 1 FROM keystore_signatures WHERE payload_hash = $1 "
+                             "AND operation IN ('sign_nep413', 'carried') LIMIT 1",
                              {bytes(payload_hash.view())}));
     return !rows.empty();
 }

@@ -44,6 +44,7 @@ Result<Known> load(
 
 // False: the request (or the payload) has a record already, made by a neighbour.
 Result<bool> insert(storage::Transaction& tx, const SignatureRecord& record, base::Timestamp now);
+// Of messages, signed here or seen in a call.
 Result<bool> is_payload_known(storage::Transaction& tx, const crypto::Sha256Digest& payload_hash);
 Result<void> set_state(
     storage::Transaction& tx, const SignatureRecord& record, SignatureState state);

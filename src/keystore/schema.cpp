@@ -19,6 +19,8 @@ namespace {
 //   landed       the chain shows that it did
 //   given_back   the chain proves that it never can, and its reservation was given back
 //   done         nothing is reserved, so nothing is followed
+// Rows are appended; the index by payload holds only what other payloads can carry, so that a
+// delegate touches no second random page.
 constexpr std::array<storage::Migration, 1> kMigrations = {{
     {40, "keystore",
      R"sql(
@@ -47,9 +49,10 @@ CREATE TABLE keystore_signatures (
     reservation_id TEXT,
     state TEXT NOT NULL CHECK (state IN ('open', 'landed', 'given_back', 'done')),
     created_at INTEGER NOT NULL,
-    PRIMARY KEY (request_digest, generation)
-) WITHOUT ROWID;
-CREATE INDEX keystore_signatures_payload ON keystore_signatures (payload_hash);
+    UNIQUE (request_digest, generation)
+);
+CREATE INDEX keystore_signatures_payload ON keystore_signatures (payload_hash)
+    WHERE operation IN ('sign_nep413', 'carried');
 CREATE INDEX keystore_signatures_open ON keystore_signatures (created_at)
     WHERE state = 'open' AND valid_until IS NOT NULL;
 )sql",
@@ -79,9 +82,10 @@ CREATE TABLE keystore_signatures (
     reservation_id TEXT,
     state TEXT NOT NULL CHECK (state IN ('open', 'landed', 'given_back', 'done')),
     created_at TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (request_digest, generation)
+    UNIQUE (request_digest, generation)
 );
-CREATE INDEX keystore_signatures_payload ON keystore_signatures (payload_hash);
+CREATE INDEX keystore_signatures_payload ON keystore_signatures (payload_hash)
+    WHERE operation IN ('sign_nep413', 'carried');
 CREATE INDEX keystore_signatures_open ON keystore_signatures (created_at)
     WHERE state = 'open' AND valid_until IS NOT NULL;
 )sql"},

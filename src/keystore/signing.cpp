@@ -116,23 +116,28 @@ Result<policy::Verdict> decide(
     return verdict;
 }
 
-Result<void> reserve(
-    storage::Transaction& tx, Work& work, const std::vector<policy::Charge>& charges) {
+// Whether there is something to reserve, and under which id: in the order of time, so that
+// neighbours are written to one page.
+void name_reservation(Work& work, const std::vector<policy::Charge>& charges, base::Timestamp now) {
     if (charges.empty()) {
         work.record.state = SignatureState::Done;
-        return {};
+        return;
     }
-    std::string id = "keystore:" + work.request.to_hex();
-    if (work.record.generation > 0) id += "." + std::to_string(work.record.generation);
-    const auto refusal = policy::reserve(tx, id, charges);
+    work.record.state = SignatureState::Open;
+    work.record.reservation_id =
+        "keystore:" + std::to_string(now.time_since_epoch().count()) + ":" + work.request.to_hex();
+}
+
+Result<void> reserve(
+    storage::Transaction& tx, const Work& work, const std::vector<policy::Charge>& charges) {
+    if (!work.record.reservation_id) return {};
+    const auto refusal = policy::reserve(tx, *work.record.reservation_id, charges);
     if (!refusal) {
         const Error& error = refusal.error();
         if (error.code() != ErrorCode::Unprocessable) return error;
         return Error::permission_denied(error.message(), "policy_overflow");
     }
     if (*refusal) return refused(**refusal);
-    work.record.reservation_id = std::move(id);
-    work.record.state = SignatureState::Open;
     return {};
 }
 
@@ -182,7 +187,7 @@ Result<void> decide_and_record(storage::Transaction& tx, Work& work) {
     TRY(const policy::ActionFacts facts,
         with_fresh_payloads(tx, work.prepared.facts, work.prepared.carried, fresh));
     TRY(const policy::Verdict verdict, decide(tx, work, stored, facts, now));
-    TRY_VOID(reserve(tx, work, verdict.charges));
+    name_reservation(work, verdict.charges, now);
     work.record.request_digest = work.request;
     work.record.wallet_id = work.order.wallet_id;
     work.record.operation = std::string(to_string(work.order.operation));
@@ -192,8 +197,10 @@ Result<void> decide_and_record(storage::Transaction& tx, Work& work) {
     work.record.nonce = work.prepared.nonce;
     work.record.valid_until = work.prepared.valid_until;
     TRY(const bool inserted, records::insert(tx, work.record, now));
-    // Another instance was quicker with the same request: its record stands.
+    // Another instance was quicker with the same request: its record stands, and its reservation
+    // must not be taken for somebody else's.
     if (!inserted) return Error::unavailable("the request is being signed elsewhere", "busy");
+    TRY_VOID(reserve(tx, work, verdict.charges));
     TRY_VOID(remember_carried(tx, work, fresh, now));
     return append_audit(tx, work, verdict);
 }
