@@ -61,6 +61,7 @@ struct ServiceHost::Parts {
         const auto done = reload();
         if (done) {
             frame.logger().info("certificates and trust reloaded");
+            frame.logger().flush();  // somebody waits for it, and the next line may be far
         } else {
             frame.logger().error(
                 "reload failed; the former certificates stay in use",

@@ -200,7 +200,7 @@ def TheCommandLineExplainsItsFailures(world):
         check(done.returncode == 2, arguments, "ended with", done.returncode, done.stderr)
         check(done.stderr.startswith("error: "), arguments, done.stderr)
         check(done.stdout == "", arguments, done.stdout)
-    for service in ("compute", "keystore", "coordinator"):
+    for service in ("compute", "coordinator"):
         done = world.try_run("serve", service, "--listen", "127.0.0.1:1")
         check(done.returncode == 1 and "no %s service yet" % service in done.stderr, done.stderr)
     as_json = world.try_run("pool", "info", "--url", "http://127.0.0.1:1", "--timeout", "1",
