@@ -39,8 +39,7 @@ public:
     Task<Result<keystore::PayloadFate>> payload_fate(
         near::AccountId contract, near::AccountId signer, near::MessageNonce nonce,
         base::Timestamp deadline) override {
-        chain::NearPayloadRef payload{
-            std::move(contract), std::move(signer), nonce, deadline};
+        chain::NearPayloadRef payload{std::move(contract), std::move(signer), nonce, deadline};
         auto asking = client_.payload_fate(std::move(payload));
         CO_TRY(const auto fate, co_await std::move(asking));
         switch (fate) {

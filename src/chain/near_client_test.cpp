@@ -159,18 +159,18 @@ TEST_F(NearClientTest, APanicOfAViewIsTheContractsWord) {
     both_say(R"({"error":"wasm execution failed with error: HostError","logs":[]
 })");
     const auto contract = *near::AccountId::parse("gate.near");
-const auto panicked =
-    executor.run_until_done(client->call_function(contract, "get", base::Bytes{'{', '}'}));
-ASSERT_FALSE(panicked);
-EXPECT_EQ(panicked.error().code(), ErrorCode::Unprocessable);
-both_say(R"({"error":"account gate.near does not exist while viewing","logs":[]})");
-EXPECT_EQ(
-    executor.run_until_done(client->call_function(contract, "get", {})).error().code(),
-    ErrorCode::NotFound);
-both_say(R"({"result":[116,114,117,101],"logs":[]})");
-const auto view = executor.run_until_done(client->call_function(contract, "get", {}));
-ASSERT_TRUE(view);
-EXPECT_EQ(base::as_text(view->result), "true");
+    const auto panicked =
+        executor.run_until_done(client->call_function(contract, "get", base::Bytes{'{', '}'}));
+    ASSERT_FALSE(panicked);
+    EXPECT_EQ(panicked.error().code(), ErrorCode::Unprocessable);
+    both_say(R"({"error":"account gate.near does not exist while viewing","logs":[]})");
+    EXPECT_EQ(
+        executor.run_until_done(client->call_function(contract, "get", {})).error().code(),
+        ErrorCode::NotFound);
+    both_say(R"({"result":[116,114,117,101],"logs":[]})");
+    const auto view = executor.run_until_done(client->call_function(contract, "get", {}));
+    ASSERT_TRUE(view);
+    EXPECT_EQ(base::as_text(view->result), "true");
 }
 
 TEST_F(NearClientTest, ABroadcastIsOfferedOnceAndJudgedByItsHash) {

@@ -1,8 +1,9 @@
+#include "pool/internal/route_support.h"
+
 #include <utility>
 
 #include "api/pool_types.h"
 #include "attest/peer_identity.h"
-#include "pool/internal/route_support.h"
 
 namespace adyton::pool {
 namespace {
@@ -66,8 +67,8 @@ Result<void> take_idempotency_key(
 }
 
 Task<Error> failed(
-    const PoolContext& pool, service::Call call, CallContext& context,
-    policy::Operation operation, Error error) {
+    const PoolContext& pool, service::Call call, CallContext& context, policy::Operation operation,
+    Error error) {
     if (context.retry_after) call.hints.retry_after = context.retry_after;
     auto recording = record_refusal(pool, context, operation, std::move(error));
     co_return hide_constraints(co_await std::move(recording));

@@ -26,7 +26,7 @@ Result<void> take_idempotency_key(
 // A failed call: limits say when to come back, refusals of the policy are recorded, and broken
 // constraints are ours.
 Task<Error> failed(
-    const PoolContext& pool, service::Call call, CallContext& context,
-    policy::Operation operation, Error error);
+    const PoolContext& pool, service::Call call, CallContext& context, policy::Operation operation,
+    Error error);
 
 }  // namespace adyton::pool

@@ -157,7 +157,7 @@ Result<void> Connection::configure(const ConnectionOptions& options, Access acce
             return SQLITE_OK;
         },
         this);
-    cache_.clear();
+    forget_statements();
     for (std::size_t i = 0; i < kCommands; ++i) {
         TRY(commands_[i], prepare(kCommandTexts[i]));
     }
@@ -165,7 +165,7 @@ Result<void> Connection::configure(const ConnectionOptions& options, Access acce
 }
 
 Connection::~Connection() {
-    cache_.clear();
+    forget_statements();
     commands_ = {};
     sqlite3_close_v2(handle_);
 }
@@ -224,6 +224,12 @@ Result<Connection::Statement> Connection::prepare(std::string_view sql) {
     return statement;
 }
 
+// The short cuts point into the cache: both go together.
+void Connection::forget_statements() {
+    recent_.fill({});
+    cache_.clear();
+}
+
 Result<const Connection::Statement*> Connection::find_statement(std::string_view sql) {
     // Statements are literals: the same text nearly always stands at the same address, and
     // comparing is quicker than hashing it.
@@ -232,10 +238,7 @@ Result<const Connection::Statement*> Connection::find_statement(std::string_view
     auto found = cache_.find(sql);
     if (found == cache_.end()) {
         TRY(Statement prepared, prepare(sql));
-        if (cache_.size() >= kCachedStatementsMax) {
-            recent_.fill({});
-            cache_.clear();
-        }
+        if (cache_.size() >= kCachedStatementsMax) forget_statements();
         found = cache_.emplace(std::string(sql), std::move(prepared)).first;
     }
     recent.cached = &*found;

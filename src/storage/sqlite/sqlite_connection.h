@@ -108,6 +108,7 @@ private:
     Connection() = default;
     Result<void> configure(const ConnectionOptions& options, Access access);
     Result<Statement> prepare(std::string_view sql);
+    void forget_statements();
     Result<const Statement*> find_statement(std::string_view sql);
     Result<sqlite3_stmt*> bind(std::string_view sql, std::span<const Parameter> values);
     Error failure(int code);
