@@ -605,8 +605,9 @@ TEST_F(NeoBalanceTest, ManyBalancesGoInBoundedScripts) {
     a.methods["invokescript"] = [&](const base::Json& params) {
         ++scripts;
         const auto bytes = base::base64_decode(params.items()[0].string_value());
+        const auto instructions = neo::disassemble(*bytes);
         std::size_t calls = 0;
-        for (const auto& instruction : *neo::disassemble(*bytes)) {
+        for (const auto& instruction : *instructions) {
             if (instruction.opcode == neo::OpCode::Syscall) ++calls;
         }
         std::string stack = R"({"type":"Integer","value":"100"})";
