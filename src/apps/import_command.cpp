@@ -11,6 +11,7 @@
 #include "apps/pool_commands.h"
 #include "apps/pool_import.h"
 #include "apps/pool_server.h"
+#include "apps/product_hosting.h"
 #include "apps/schema.h"
 #include "base/event_loop.h"
 #include "crypto/random.h"

@@ -3,15 +3,11 @@
 #include <memory>
 #include <string>
 
-#include "apps/pool_server.h"
+#include "apps/product_hosting.h"
 #include "attest/peer_identity.h"
-#include "attest/secret_source.h"
 #include "base/result.h"
-#include "base/task.h"
-#include "crypto/harden.h"
 #include "keystore/keystore_service.h"
 #include "service/config.h"
-#include "service/host.h"
 
 namespace adyton::apps {
 
@@ -19,13 +15,7 @@ namespace adyton::apps {
 // the listening sockets, built here and passed down. Main thread only.
 class KeystoreServer {
 public:
-    struct Inputs {
-        const service::Config& config;
-        const service::ConfigInputs& environment;
-        attest::SecretSource& secrets;
-        const crypto::Hardening& hardening;
-        OldSchema old_schema = OldSchema::Refuse;
-    };
+    using Inputs = ServerInputs;
 
     // Opens everything and listens; /ready says no until run(). All inputs must outlive the server.
     // The first thing that is wrong, with what to do about it.

@@ -8,7 +8,7 @@
 #include "apps/command.h"
 #include "apps/config_options.h"
 #include "apps/development_key.h"
-#include "apps/pool_server.h"
+#include "apps/product_hosting.h"
 #include "apps/schema.h"
 #include "base/event_loop.h"
 #include "service/settings.h"

@@ -3,33 +3,20 @@
 #include <memory>
 #include <string>
 
+#include "apps/product_hosting.h"
 #include "attest/peer_identity.h"
 #include "attest/secret_source.h"
-#include "base/log.h"
 #include "base/result.h"
-#include "crypto/harden.h"
 #include "pool/pool_service.h"
 #include "service/config.h"
 
 namespace adyton::apps {
 
-// What to do with a database whose schema is older than this program.
-enum class OldSchema {
-    Refuse,   // serve: an operator runs `adyton migrate` first
-    Migrate,  // dev
-};
-
 // The account pool as a process: everything from the configuration to the listening sockets, built
 // here and passed down. Main thread only.
 class PoolServer {
 public:
-    struct Inputs {
-        const service::Config& config;
-        const service::ConfigInputs& environment;
-        attest::SecretSource& secrets;
-        const crypto::Hardening& hardening;
-        OldSchema old_schema = OldSchema::Refuse;
-    };
+    using Inputs = ServerInputs;
 
     // Opens everything and listens; /ready says no until run(). All inputs must outlive the server.
     // The first thing that is wrong, with what to do about it.
@@ -55,8 +42,5 @@ private:
 // The pool's secrets, by reference of the configuration. InvalidArgument: none is configured, or
 // one is malformed; errors of SecretSource.
 Result<pool::PoolKeys> load_pool_keys(const service::Config& config, attest::SecretSource& secrets);
-
-// The log that the configuration asks for.
-Result<std::unique_ptr<base::Logger>> open_log(const service::Config& config);
 
 }  // namespace adyton::apps

@@ -1,0 +1,170 @@
+#include "apps/product_hosting.h"
+
+#include <utility>
+#include <vector>
+
+#include "apps/schema.h"
+#include "service/settings.h"
+#include "storage/migrator.h"
+#include "storage/open_database.h"
+
+namespace adyton::apps {
+namespace {
+
+namespace settings = service::settings;
+
+// Runs on the main loop, before anything is served.
+Task<Result<void>> prepare_schema(storage::Database& database, OldSchema old) {
+    const std::vector<storage::Migration> all = all_migrations();
+    if (old == OldSchema::Migrate) {
+        auto migrating = storage::migrate(database, all);
+        CO_TRY(const auto ran, co_await std::move(migrating));
+        co_return Result<void>();
+    }
+    auto checking = storage::check_schema(database, all);
+    CO_TRY(const auto check, co_await std::move(checking));
+    if (check.state != storage::SchemaState::Current) {
+        co_return Error::conflict(check.message, "schema");
+    }
+    co_return Result<void>();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<base::Logger>> open_log(const service::Config& config) {
+    base::LogOptions options;
+    TRY(options.level, base::parse_log_level(config.get(settings::kLogLevel)));
+    options.path = config.get(settings::kLogPath);
+    return base::create_logger(options);
+}
+
+Error not_configured(std::string_view what, std::string_view help) {
+    return Error::invalid_argument(std::string(what) + " is not configured: " + std::string(help));
+}
+
+Result<std::optional<crypto::SecretBuffer>> read_key(
+    attest::SecretSource& secrets, const service::Reference& reference) {
+    if (!reference.has_value()) return std::optional<crypto::SecretBuffer>();
+    TRY(auto bytes, secrets.read_key_material(*reference));
+    return std::optional<crypto::SecretBuffer>(std::move(bytes));
+}
+
+storage::Durability sign_durability(const service::Config& config) {
+    return config.get(settings::kAuditDurability) == "relaxed" ? storage::Durability::Relaxed
+                                                               : storage::Durability::Durable;
+}
+
+ProductGround::ProductGround(
+    const ServerInputs& its_inputs, attest::IdentityMode its_mode, attest::IdentityMode trust_mode)
+    : inputs(its_inputs),
+      mode(its_mode),
+      trust(inputs.config, trust_mode, inputs.secrets),
+      runtime(
+          static_cast<unsigned>(inputs.config.get(settings::kThreads)),
+          static_cast<unsigned>(inputs.config.get(settings::kWorkerThreads))) {}
+
+Result<void> ProductGround::open_log() {
+    TRY(logger, apps::open_log(inputs.config));
+    return {};
+}
+
+Result<void> ProductGround::open_storage() {
+    TRY(instance, service::Instance::open(config().get(settings::kDataDir), random));
+    TRY(database,
+        storage::open_database(
+            config().get(settings::kDatabaseUrl), instance->directory(), loop(), *logger));
+    TRY_VOID(loop().run_until_done(prepare_schema(*database, inputs.old_schema)));
+    TRY(audit, loop().run_until_done(audit::AuditLog::open(*database, instance->id())));
+    return {};
+}
+
+ProductHost::ProductHost(ProductGround& ground, Hooks hooks)
+    : ground_(ground), hooks_(std::move(hooks)) {}
+
+ProductHost::~ProductHost() {
+    if (!end_) return;
+    host_->request_stop();
+    end_->wait();
+}
+
+Result<std::unique_ptr<ProductHost>> ProductHost::create(
+    ProductGround& ground, const attest::IdentityResolver& identity, service::FrameOptions options,
+    Hooks hooks) {
+    const service::Config& config = ground.config();
+    options.health.cache_time = config.get(settings::kHealthCacheTime);
+    options.health.timeout = config.get(settings::kHealthTimeout);
+    TRY(options.access_log, service::parse_access_log(config.get(settings::kLogAccess)));
+    options.serve_metrics = config.get(settings::kMetricsEnabled);
+    std::unique_ptr<ProductHost> out(new ProductHost(ground, std::move(hooks)));
+    out->frame_.emplace(
+        std::move(options), identity, ground.loop(), ground.metrics, *ground.logger);
+    return out;
+}
+
+Result<void> ProductHost::listen(std::shared_ptr<const http::TlsContext> tls) {
+    const service::Config& config = ground_.config();
+    service::HostOptions hosting;
+    hosting.server = service::server_options(config);
+    hosting.server.tls = std::move(tls);
+    hosting.operator_server = service::operator_server_options(config);
+    hosting.drain_timeout = config.get(settings::kHttpDrainTimeout);
+    hosting.load_tls = [this] { return reload(); };
+    host_.emplace(ground_.runtime, *frame_, std::move(hosting));
+    host_->on_drained([this] { return hooks_.stop(); });
+    return host_->start();
+}
+
+Result<std::shared_ptr<const http::TlsContext>> ProductHost::reload() {
+    TRY(auto loaded, ground_.trust.load());
+    if (hooks_.new_trust) hooks_.new_trust(std::move(loaded.identifier));
+    return std::move(loaded.tls);
+}
+
+void ProductHost::begin() {
+    ground_.loop().post([this] {
+        hooks_.begin();
+        host_->set_running();
+    });
+}
+
+Result<void> ProductHost::run() {
+    begin();
+    return host_->run_until_signal();
+}
+
+void ProductHost::run_beside() {
+    begin();
+    end_ = ended_.get_future();
+    main_loop_thread_.emplace(1);
+    main_loop_thread_->post([this] {
+        host_->run_until_stopped();
+        ended_.set_value();
+    });
+}
+
+bool ProductHost::relaxed() const {
+    return sign_durability(ground_.config()) == storage::Durability::Relaxed;
+}
+
+std::string ProductHost::database_text() const {
+    const std::string& url = ground_.config().get(settings::kDatabaseUrl);
+    return url.empty() ? std::string("sqlite, in the data directory") : storage::redact_url(url);
+}
+
+void ProductHost::log_warnings() const {
+    base::Logger& logger = *ground_.logger;
+    for (const std::string& warning : ground_.config().warnings()) logger.warning(warning);
+    for (const std::string& problem : ground_.inputs.hardening.problems) {
+        logger.warning("process hardening refused", {{"cause", problem}});
+    }
+    const crypto::SecretArenaStatus arena = crypto::SecretArena::status();
+    if (!arena.all_locked) {
+        logger.warning("secrets can be swapped to disk", {{"cause", arena.problem}});
+    }
+    if (relaxed()) {
+        logger.warning(
+            "audit.durability is relaxed: a crash can lose the records of the last signatures");
+    }
+}
+
+}  // namespace adyton::apps
