@@ -155,6 +155,37 @@ Task<Result<NearBlock>> NearRpcClient::final_block() {
     co_return *asked.value();
 }
 
+Task<Result<NearBlock>> NearRpcClient::find_block(near::BlockHash hash) {
+    Endpoints& endpoints = *core_->endpoints;
+    Task<void> refreshing = endpoints.ensure_fresh();
+    co_await std::move(refreshing);
+    CO_TRY(const std::vector<std::size_t> indices, endpoints.ranked(1));
+    const base::Json params =
+        base::Json::object().set("block_id", base::Json::string(hash.to_string()));
+    bool unknown = false;
+    std::string failures;
+    for (const std::size_t index : indices) {
+        base::Json asked_params = params;
+        Task<Result<Asked<NearBlock>>> asking = ask_one<NearBlock>(
+            endpoints, index, "block", std::move(asked_params), parse_near_block);
+        const Result<Asked<NearBlock>> asked = co_await std::move(asking);
+        if (!asked) {
+            failures += "; " + asked.error().message();
+        } else if (const NearBlock* const block = asked->value()) {
+            if (block->hash == hash) co_return *block;
+            endpoints.distrust(index, "it gave another block than was asked for");
+        } else if (
+            asked->error()->cause == "UNKNOWN_BLOCK" ||
+            asked->error()->cause == "GARBAGE_COLLECTED_BLOCK") {
+            unknown = true;
+        } else {
+            failures += "; " + asked->error()->to_string();
+        }
+    }
+    if (unknown) co_return Error::not_found("no node knows the block", "unknown_block");
+    co_return Error::unavailable("block: no node answered" + failures, "chain_unavailable");
+}
+
 Task<Result<std::optional<NearAccessKey>>> NearRpcClient::find_access_key(
     near::AccountId account, near::PublicKey key) {
     base::Json params = internal::key_params(account, key);

@@ -74,6 +74,9 @@ public:
     virtual ~NearClient() = default;
 
     virtual Task<Result<NearBlock>> final_block() = 0;
+    // Any block of that hash, final or not. NotFound: nobody that answers has it: too new, or
+    // forgotten (ask an archive).
+    virtual Task<Result<NearBlock>> find_block(near::BlockHash hash) = 0;
 
     // Nothing: a quorum of endpoints says that there is no such key, or no such account.
     virtual Task<Result<std::optional<NearAccessKey>>> find_access_key(
@@ -129,6 +132,7 @@ public:
     Task<void> refresh();
 
     Task<Result<NearBlock>> final_block() override;
+    Task<Result<NearBlock>> find_block(near::BlockHash hash) override;
     Task<Result<std::optional<NearAccessKey>>> find_access_key(
         near::AccountId account, near::PublicKey key) override;
     Task<Result<std::optional<NearAccount>>> find_account(near::AccountId account) override;
