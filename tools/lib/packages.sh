@@ -4,7 +4,7 @@
 readonly PACKAGES_BUILD=(
     g++ cmake ninja-build ccache pkg-config git ca-certificates
     libssl-dev libsqlite3-dev libpq-dev rapidjson-dev libfmt-dev libspdlog-dev libcli11-dev
-    prometheus-cpp-dev libtomlplusplus-dev libboost1.81-dev libgtest-dev libgmock-dev
+    prometheus-cpp-dev libtomlplusplus-dev libboost1.81-dev libmimalloc-dev libgtest-dev libgmock-dev
     postgresql-15 openssl curl jq python3 util-linux
 )
 readonly PACKAGES_LINT=(clang-14 clang-tidy-14 clang-format-14 shellcheck)
