@@ -1,7 +1,6 @@
 #include "attest/attestation_policy.h"
 
 #include <algorithm>
-#include <array>
 #include <initializer_list>
 #include <limits>
 
@@ -13,9 +12,6 @@ namespace adyton::attest {
 namespace {
 
 using base::Json;
-
-constexpr std::array<EvidenceType, 4> kTypes = {
-    EvidenceType::SgxDcap, EvidenceType::TdxDcap, EvidenceType::SevSnp, EvidenceType::Simulated};
 
 Error bad(std::string_view member, std::string_view what) {
     return Error::invalid_argument(
