@@ -73,7 +73,7 @@ struct Job {
     // Empty: the script has no `fetch`.
     HostPort host;
 };
-inline constexpr std::uint64_t kGasPerMs = 2'000'000;
+inline constexpr std::uint64_t kGasPerMs = 50'000;
 
 enum class Status : std::uint8_t {
     Completed,

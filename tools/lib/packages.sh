@@ -6,10 +6,12 @@ readonly PACKAGES_BUILD=(
     libssl-dev libsqlite3-dev libpq-dev rapidjson-dev libfmt-dev libspdlog-dev libcli11-dev
     prometheus-cpp-dev libtomlplusplus-dev libboost1.81-dev libmimalloc-dev libgtest-dev libgmock-dev
     postgresql-15 openssl curl jq python3 util-linux
+    wabt libseccomp-dev
 )
 readonly PACKAGES_LINT=(clang-14 clang-tidy-14 clang-format-14 shellcheck)
 readonly PACKAGES_FUZZ=(clang-14 libclang-rt-14-dev llvm-14)
-# Node.js and npm are asked for only when no npm is there: others' packages of them exclude Debian's.
+# npm brings the JavaScript engine (src/script/engine) and the interop peers. Asked for only when
+# there is none: others' packages of Node.js exclude Debian's.
 readonly PACKAGES_INTEROP=(python3 python3-venv)
 readonly PACKAGES_NODE=(nodejs npm)
 # Only to fetch the Go toolchain that builds neo-go, when no go is there.
@@ -18,7 +20,10 @@ readonly PACKAGES_GO=(golang-go)
 # packages_of GROUP: the group's package names, one a line.
 packages_of() {
     case $1 in
-        build) printf '%s\n' "${PACKAGES_BUILD[@]}" ;;
+        build)
+            printf '%s\n' "${PACKAGES_BUILD[@]}"
+            command -v npm >/dev/null || printf '%s\n' "${PACKAGES_NODE[@]}"
+            ;;
         lint) printf '%s\n' "${PACKAGES_LINT[@]}" ;;
         fuzz) printf '%s\n' "${PACKAGES_FUZZ[@]}" ;;
         interop)

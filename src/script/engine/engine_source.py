@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Turns wasm2c's C of the engine into the C that we compile, and proves its shape.
+
+    engine_source.py GENERATED.c OUTPUT.c     write OUTPUT.c, or name the lines that break a rule
+    engine_source.py --check FILE.c           only check a file that was written before
+
+wasm2c writes its own rules (loads, stores, traps) above its output. They are replaced by rules.h,
+which is ours. What is left has a small and regular grammar, one statement a line; every line must
+match one of the forms below, so nothing can reach memory but through the functions of rules.h: no
+`*pointer`, no `->` but on `instance`, no subscript, no address taken but of the memory that is
+handed to those functions. A change of wasm2c or of the engine that brings a new form stops the build.
+
+Python 3.9, standard library only.
+"""
+import re
+import sys
+
+HEADER = '/* Made by engine_source.py from the output of wasm2c. */\n#include "rules.h"\n\n'
+START = "static bool s_module_initialized = false;"
+
+REGISTER = r"w2c_[iljpdf]\d+(?:_0)?"  # stack slots, locals and parameters
+FUNCTION = r"w2c_[A-Za-z_]\w*"
+TYPE = r"(?:u32|u64|f32|f64)"
+LABEL = r"w2c_(?:[BLI]\d+|Bfunc)"
+NUMBER = r"(?:0x[0-9a-f]+|\d+)(?:u|ull)?"
+FLOAT = r"-?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?f?|INFINITY|NAN)"
+MEMORY = r"&instance->w2c_memory"
+TABLE = r"instance->w2c___indirect_function_table"
+ADDRESS = r"\(u64\)\(%s\)(?: \+ \d{1,9}u?)?" % REGISTER
+LOAD = r"(?:i32|i64)_load(?:8_s|8_u|16_s|16_u|32_s|32_u)?|f32_load|f64_load"
+STORE = r"(?:i32|i64)_store(?:8|16|32)?|f32_store|f64_store"
+PURE = (r"[IF]\d\d_\w+|DIV_U|REM_U|FMIN|FMAX|wasm_\w+|copysign|[if]\d\d_reinterpret_[if]\d\d"
+        r"|I32_\w+|I64_\w+")
+REGISTERS = r"%s(?:, %s)*" % (REGISTER, REGISTER)
+ARGUMENTS = r"(?:, %s)*" % REGISTER
+IMPORT = r"\(\*Z_(?:env|wasi_snapshot_preview1)Z_\w+\)\(instance->Z_(?:env|wasi_snapshot_preview1)_instance"
+CALL = r"(?:%s\(instance|%s)%s\)" % (FUNCTION, IMPORT, ARGUMENTS)
+INDIRECT = (r"CALL_INDIRECT\(%s, (?:void|%s) \(\*\)\(void\*(?:, %s)*\), \d+, %s, instance%s\)"
+            % (TABLE, TYPE, TYPE, REGISTER, ARGUMENTS))
+CASTS = r"(?:\((?:u|s)(?:8|16|32|64)\)|\(f(?:32|64)\))+"
+OPERATOR = r"(?:[-+*/&|^]|<<|>>|==|!=|<=|>=|<|>)"
+VALUE = r"|".join([
+    REGISTER, NUMBER, FLOAT, r"instance->w2c___stack_pointer", r"instance->w2c_memory\.pages",
+    r"(?:%s)\(%s, %s\)" % (LOAD, MEMORY, ADDRESS),
+    CALL, INDIRECT,
+    r"(?:%s)\(%s\)" % (PURE, REGISTERS),
+    r"(?:%s)?(?:wasm_quietf?)\(%s\)" % (CASTS, REGISTER),
+    r"wasm_rt_grow_memory\(%s, %s\)" % (MEMORY, REGISTER),
+    r"f(?:32|64)_reinterpret_i(?:32|64)\(0x[0-9a-f]+\) /\* -?nan:0x[0-9a-f]+ \*/",
+    r"%s|-\(%s\)" % (REGISTER, REGISTER), r"!\(%s\)" % REGISTER, r"%s\(%s\)" % (CASTS, REGISTER),
+    r"%s %s %s" % (REGISTER, OPERATOR, REGISTER),
+    r"%s\(%s%s %s %s%s\)" % (CASTS, CASTS, REGISTER, OPERATOR, CASTS, REGISTER),
+    r"%s\(%s%s >> \(%s & \d+\)\)" % (CASTS, CASTS, REGISTER, REGISTER),
+    r"%s \? %s : %s" % (REGISTER, REGISTER, REGISTER),
+])
+STATEMENT = r"|".join([
+    r"%s = (?:%s);" % (REGISTER, VALUE),
+    r"%s (?:\+|-|\*|/|&|\||\^)= %s;" % (REGISTER, REGISTER),
+    r"%s (?:<<|>>)= \(%s & \d+\);" % (REGISTER, REGISTER),
+    r"instance->w2c___stack_pointer = (?:%s|\d+u);" % REGISTER,
+    r"(?:%s)\(%s, %s, %s\);" % (STORE, MEMORY, ADDRESS, REGISTER),
+    r"memory_fill\(%s, %s\);" % (MEMORY, REGISTERS),
+    r"memory_copy\(%s, %s, %s\);" % (MEMORY, MEMORY, REGISTERS),
+    r"%s;" % CALL, r"%s;" % INDIRECT,
+    r"if \(%s\) \{(?:(?:%s = %s; )?goto %s;\})?" % (REGISTER, REGISTER, REGISTER, LABEL),
+    r"\} else \{", r"\}", r"(?:%s = %s; )?goto %s;" % (REGISTER, REGISTER, LABEL), r"%s:;?" % LABEL, r"switch \(%s\) \{" % REGISTER,
+    r"case \d+: goto %s;" % LABEL, r"default: goto %s;" % LABEL,
+    r"return(?: (?:%s|%s))?;" % (REGISTER, CALL), r"UNREACHABLE;", r"FUNC_PROLOGUE;",
+    r"FUNC_EPILOGUE;",
+    # Declarations, also when they go over several lines.
+    r"(?:%s )?(?:%s(?: = 0)?(?:, ?|;| = 0,? ?;?))+" % (TYPE, REGISTER),
+])
+PARAMETERS = r"(?:, %s %s)*" % (TYPE, REGISTER)
+PROTOTYPE = r"static (?:void|%s) %s\(Z_quickjs_instance_t\*(?:, %s)*\);" % (TYPE, FUNCTION, TYPE)
+DEFINITION = (r"(?:static )?(?:void|%s) (?:%s|Z_quickjsZ_\w+)\(Z_quickjs_instance_t\* instance%s\) \{"
+              % (TYPE, FUNCTION, PARAMETERS))
+TOP = r"|".join([
+    PROTOTYPE, DEFINITION, r"/\* export: '\w+' \*/",
+    r"static bool s_module_initialized = false;", r"static u32 func_types\[\d+\];",
+    r"static void init_func_types\(void\) \{",
+    r"func_types\[\d+\] = wasm_rt_register_func_type\(\d+, [01](?:, WASM_RT_[IF]\d\d)*\);",
+    r"static void init_(?:globals|memories|tables|data_instances|elem_instances)"
+    r"\(Z_quickjs_instance_t ?\* ?instance\) \{",
+    r"static const u8 data_segment_data_w2c_d\d+\[\] = \{", r"(?:0x[0-9a-f]{2},? ?)+", r"\};",
+    r"wasm_rt_allocate_memory\(%s, \d+, \d+\);" % MEMORY,
+    r"LOAD_DATA\(instance->w2c_memory, \d+u, data_segment_data_w2c_d\d+, \d+\);",
+    r"static const wasm_elem_segment_expr_t elem_segment_exprs_w2c_e\d+\[\] = \{",
+    # The last number is where the callee's instance is found: 0 is this very one.
+    r"\{\d+, \(wasm_rt_function_ptr_t\)&%s, 0\}," % FUNCTION,
+    r"wasm_rt_allocate_funcref_table\(&%s, \d+, \d+\);" % TABLE,
+    r"funcref_table_init\(&%s, elem_segment_exprs_w2c_e0, \d+, 1u, 0, \d+, instance, func_types\);"
+    % TABLE,
+    # The accessors that wasm2c adds for the embedder.
+    r"return &instance->w2c_\w+;",
+    r"(?:wasm_rt_memory_t|u32|wasm_rt_funcref_table_t)\* Z_quickjsZ_\w+\(Z_quickjs_instance_t\* instance\) \{",
+    r"static void init_instance_import\(Z_quickjs_instance_t\* instance, struct Z_env_instance_t\* "
+    r"Z_env_instance, struct Z_wasi_snapshot_preview1_instance_t\* Z_wasi_snapshot_preview1_instance\)\{",
+    r"instance->Z_(env|wasi_snapshot_preview1)_instance = Z_\1_instance;",
+    r"void Z_quickjs_(?:init_module\(void|free\(Z_quickjs_instance_t\* instance)\) \{",
+    r"void Z_quickjs_instantiate\(Z_quickjs_instance_t\* instance, struct Z_env_instance_t\* "
+    r"Z_env_instance, struct Z_wasi_snapshot_preview1_instance_t\* Z_wasi_snapshot_preview1_instance\) \{",
+    r"assert\((?:wasm_rt_is_initialized\(\)|s_module_initialized)\);", r"s_module_initialized = true;",
+    r"init_func_types\(\);", r"init_(?:globals|memories|tables|data_instances|elem_instances)\(instance\);",
+    r"init_instance_import\(instance, Z_env_instance, Z_wasi_snapshot_preview1_instance\);",
+    r"wasm_rt_free_(?:funcref_table\(&%s|memory\(%s)\);" % (TABLE, MEMORY),
+    # Parameter lists that go over several lines.
+    r"(?:%s %s(?:, ?|\) \{))+" % (TYPE, REGISTER),
+    r"(?:static )?(?:void|%s) (?:%s|Z_quickjsZ_\w+)\(Z_quickjs_instance_t\* instance(?:, %s %s)*,"
+    % (TYPE, FUNCTION, TYPE, REGISTER),
+])
+LINE = re.compile(r"(?:%s|%s)?" % (STATEMENT, TOP))
+CALLEE_INSTANCE = re.compile(r"%s\.data\[%s\]\.module_instance" % (TABLE, REGISTER))
+
+
+def violations(text):
+    """(line number, line) of each line that is of no known form, the first 20."""
+    known, found = set(), []
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.strip()
+        if line in known:
+            continue
+        if LINE.fullmatch(line):
+            known.add(line)
+            continue
+        # `w2c_B3:; statement`, `w2c_L1: ` and the like: a label in front of another form.
+        label = re.match(r"%s:;? ?" % LABEL, line)
+        if label and LINE.fullmatch(line[label.end():]):
+            continue
+        found.append((number, line))
+        if len(found) == 20:
+            break
+    return found
+
+
+def body_of(generated):
+    """What follows wasm2c's own rules, with the callee's instance made the constant that it is."""
+    start = generated.find(START)
+    if start < 0:
+        raise ValueError("no line '%s': not the wasm2c this was written for" % START)
+    return CALLEE_INSTANCE.sub("instance", generated[start:])
+
+
+def main(arguments):
+    if len(arguments) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    if arguments[0] == "--check":
+        with open(arguments[1], encoding="utf-8") as file:
+            text = file.read()
+        if not text.startswith(HEADER):
+            print("%s: not made by this script" % arguments[1], file=sys.stderr)
+            return 1
+        body = text[len(HEADER):]
+    else:
+        with open(arguments[0], encoding="utf-8") as file:
+            body = body_of(file.read())
+    found = violations(body)
+    for number, line in found:
+        print("line %d: not an allowed form: %s" % (number, line[:200]), file=sys.stderr)
+    if found:
+        return 1
+    if arguments[0] != "--check":
+        with open(arguments[1], "w", encoding="utf-8") as file:
+            file.write(HEADER + body)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

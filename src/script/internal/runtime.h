@@ -1,0 +1,88 @@
+#pragma once
+
+#include <csetjmp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/result.h"
+
+// Header of the generated engine and of its runtime (C, found in the build tree).
+#include "quickjs.h"  // NOLINT(misc-include-cleaner): the engine's interface
+
+// The ground that the translated engine stands on: memory, traps and faults. Security-critical:
+// isolation between jobs rests on this file, rules.h and the host functions, and on nothing of the
+// 72,000 lines of engine.
+namespace adyton::script::internal {
+
+inline constexpr std::size_t kPageBytes = 65'536;
+
+// Why a run ended without coming back by itself.
+enum class Stop : std::uint8_t {
+    None,
+    Deadline,
+    Gas,
+    Cancelled,
+    Output,       // a host function had to end the run: its counterpart is gone
+    OutOfBounds,  // the rest are traps: the engine went wrong
+    Arithmetic,
+    Unreachable,
+    BadCall,
+    StackExhausted,
+};
+const char* to_string(Stop stop);
+
+// One reserved range of addresses for one linear memory. Guard form: 8 GiB and a page, of which the
+// committed part is readable and writable and the rest faults. Masked form: the slot and one page,
+// all of it mapped.
+class Region {
+public:
+    // Unavailable: the address space cannot be had.
+    static Result<std::unique_ptr<Region>> reserve();
+    ~Region();
+    Region(const Region&) = delete;
+    Region& operator=(const Region&) = delete;
+
+    std::uint8_t* data() const { return data_; }
+    // Makes the first `bytes` (a multiple of kPageBytes) usable; new ones read as zero. False: the
+    // kernel refused.
+    bool commit(std::size_t bytes);
+    std::size_t committed() const { return committed_; }
+    // All of [from, to) reads as zero afterwards; both multiples of 4096.
+    void zero(std::size_t from, std::size_t to);
+    bool contains(const void* address) const;
+
+private:
+    Region(std::uint8_t* data, std::size_t reserved) : data_(data), reserved_(reserved) {}
+    std::uint8_t* data_;
+    std::size_t reserved_;
+    std::size_t committed_ = 0;
+};
+
+// One entry into the engine on this thread. While it is active, stop_now() and faults inside
+// `region` come back out of enter().
+//
+// Between enter() and its return nothing with a destructor may live in a frame that a stop would
+// jump over: guest code is entered and left by plain functions only, and strings, vectors and the
+// like belong to whoever called enter().
+class Activation {
+public:
+    // Runs body(argument). None: it returned; otherwise why it was left. The native stack is
+    // bounded to what this thread has, at most `stack_bytes_max`.
+    static Stop enter(const Region& region, void (*body)(void*), void* argument);
+};
+
+// Leaves the engine at once. Only inside Activation::enter, with no destructor in the way.
+[[noreturn]] void stop_now(Stop stop);
+
+// Marks that host code runs (true) inside an activation: a fault then is a defect of ours and ends
+// the process. Guest code runs when an activation begins.
+void set_in_host(bool in_host);
+
+// The handler for faults and this process's tables; idempotent, thread safe.
+void start_runtime();
+// An alternate signal stack for this thread, and its stack's bounds. Called by enter(); call it by
+// hand where the system calls of it will not be allowed later. False: the stack is too small.
+bool prepare_thread();
+
+}  // namespace adyton::script::internal
