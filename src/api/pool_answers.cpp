@@ -60,6 +60,12 @@ void write_balance(JsonWriter& out, const TokenBalance& balance) {
     out.member("amount", balance.amount);
     out.member("decimals", balance.decimals);
     if (balance.updated_at) write_time(out, "updated_at", *balance.updated_at);
+    if (balance.drift) {
+        out.key("drift").begin_object();
+        out.member("on_chain", std::string_view(balance.drift->on_chain));
+        out.member("block_index", balance.drift->block_index);
+        out.end_object();
+    }
     out.end_object();
 }
 
@@ -71,6 +77,12 @@ Result<TokenBalance> parse_balance(const Json& json) {
     TRY(balance.amount, members.required_integer("amount"));
     TRY(balance.decimals, integer_or_zero(members, "decimals"));
     TRY(balance.updated_at, members.time("updated_at"));
+    if (const Json* const drift = json.find("drift"); drift != nullptr && !drift->is_null()) {
+        TRY(const auto parts, answer_members(*drift));
+        balance.drift.emplace();
+        TRY(balance.drift->on_chain, parts.required_text("on_chain"));
+        TRY(balance.drift->block_index, parts.required_integer("block_index"));
+    }
     return balance;
 }
 
@@ -259,6 +271,7 @@ void write(JsonWriter& out, const MasterKeyResponse& response) {
     out.member("timestamp", std::string_view(base::to_rfc3339_seconds(response.timestamp)));
     out.member("source", std::string_view(response.source));
     out.member("simulated", response.simulated);
+    if (!response.attestation.empty()) out.key("attestation").raw(response.attestation);
     out.end_object();
 }
 
@@ -497,6 +510,7 @@ Result<MasterKeyResponse> parse_master_key_response(const Json& body) {
     TRY(response.source, text_or_empty(members, "source"));
     TRY(const auto simulated, members.boolean("simulated"));
     response.simulated = simulated.value_or(false);
+    if (const Json* const bundle = body.find("attestation")) response.attestation = bundle->dump();
     return response;
 }
 

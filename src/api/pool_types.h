@@ -34,12 +34,21 @@ Result<base::Json> parse_request_body(std::string_view body);
 
 // ----- what accounts look like ------------------------------------------------------------------
 
+// A tracked balance is not what the chain says, in two readings or more.
+struct BalanceDrift {
+    std::string on_chain;          // base 10, smallest unit; up to 2^128 - 1
+    std::int64_t block_index = 0;  // that the reading is of
+
+    bool operator==(const BalanceDrift&) const = default;
+};
+
 struct TokenBalance {
     std::string token_type;
     std::string script_hash;
     std::int64_t amount = 0;  // 0 to kTrackedBalanceMax
     std::int64_t decimals = 0;
     std::optional<base::Timestamp> updated_at;
+    std::optional<BalanceDrift> drift;
 
     bool operator==(const TokenBalance&) const = default;
 };
@@ -104,6 +113,7 @@ struct MasterKeyResponse {
     base::Timestamp timestamp;  // whole seconds
     std::string source;
     bool simulated = false;
+    std::string attestation;  // the bundle as JSON text (attest/attestation_bundle.h); may be empty
 };
 
 // ----- GET /accounts, GET /accounts/low-balance -------------------------------------------------

@@ -51,9 +51,10 @@ std::string amount_text(const api::TokenBalance& balance) {
 std::string balances_text(const AccountInfo& account) {
     std::string out;
     for (const auto& [name, balance] : account.balances) {
-        if (balance.amount == 0) continue;
+        if (balance.amount == 0 && !balance.drift) continue;
         if (!out.empty()) out += ", ";
         out += amount_text(balance);
+        if (balance.drift) out += " (on chain " + balance.drift->on_chain + ")";
     }
     return out.empty() ? "-" : out;
 }

@@ -19,6 +19,26 @@ namespace {
 
 namespace settings = service::settings;
 
+Result<pool::TransferOptions> transfer_options(const service::Config& config) {
+    pool::TransferOptions options;
+    options.system_fee_max = config.get(settings::kTransfersSystemFeeMax);
+    options.unfinished_per_account_max = config.get(settings::kTransfersUnfinishedMax);
+    options.validity = config.get(settings::kTransfersValidity);
+    options.broadcast_wait = config.get(settings::kTransfersBroadcastWait);
+    options.resend_blocks =
+        static_cast<std::uint32_t>(config.get(settings::kTransfersResendBlocks));
+    options.poll_min = config.get(settings::kTransfersPollMin);
+    options.poll_max = config.get(settings::kTransfersPollMax);
+    options.lease = config.get(settings::kTransfersLease);
+    options.runs_keep = config.get(settings::kTransfersKeepRuns);
+    auto tokens = pool::parse_configured_tokens(config.get(settings::kNeoTokens));
+    if (!tokens) return std::move(tokens).error().with_context(settings::kNeoTokens.name);
+    options.tokens = *std::move(tokens);
+    return options;
+}
+
+}  // namespace
+
 Result<pool::PoolOptions> pool_options(const service::Config& config) {
     pool::PoolOptions options;
     options.accounts_min = config.get(settings::kPoolMinAccounts);
@@ -53,8 +73,11 @@ Result<pool::PoolOptions> pool_options(const service::Config& config) {
         options.network = neo::NetworkMagic{static_cast<std::uint32_t>(magic)};
     }
     options.sign_fees_max = config.get(settings::kNeoSignFeesMax);
+    TRY(options.transfers, transfer_options(config));
     return options;
 }
+
+namespace {
 
 Result<policy::RuleSet> load_rules(const service::Config& config, attest::IdentityMode mode) {
     const std::string& file = config.get(settings::kPolicyFile);
@@ -224,6 +247,9 @@ std::string PoolServer::address() const {
 }
 std::string PoolServer::metrics_address() const {
     return parts_->host->metrics_address();
+}
+service::MetricsRegistry& PoolServer::metrics() {
+    return parts_->ground.metrics;
 }
 attest::IdentityMode PoolServer::identity_mode() const {
     return parts_->ground.mode;

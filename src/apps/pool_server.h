@@ -30,6 +30,8 @@ public:
 
     std::string address() const;          // "127.0.0.1:8085"
     std::string metrics_address() const;  // empty: none
+    // What its metrics listener shows; others of the process are attached to it.
+    service::MetricsRegistry& metrics();
     attest::IdentityMode identity_mode() const;
     const std::string& master_key_hash() const;
 
@@ -38,6 +40,9 @@ private:
     explicit PoolServer(std::unique_ptr<Parts> parts);
     std::unique_ptr<Parts> parts_;
 };
+
+// What the configuration says of a pool. InvalidArgument: a malformed address or token.
+Result<pool::PoolOptions> pool_options(const service::Config& config);
 
 // The pool's secrets, by reference of the configuration. InvalidArgument: none is configured, or
 // one is malformed; errors of SecretSource.

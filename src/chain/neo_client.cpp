@@ -289,17 +289,20 @@ Task<Result<neo::FeePolicy>> NeoRpcClient::fee_policy() {
     co_return policy;
 }
 
-Task<SendOutcome> NeoRpcClient::send(base::Bytes signed_transaction, neo::TransactionHash hash) {
+Task<SendOutcome> NeoRpcClient::send(
+    base::Bytes signed_transaction, neo::TransactionHash hash, unsigned attempt) {
     Endpoints& endpoints = *core_->endpoints;
     Task<void> refreshing = endpoints.ensure_fresh();
     co_await std::move(refreshing);
     SendOutcome out;
     out.kind = SendOutcome::Kind::NotSent;
-    const Result<std::vector<std::size_t>> indices = endpoints.ranked(1);
+    Result<std::vector<std::size_t>> indices = endpoints.ranked(1);
     if (!indices) {
         out.text = indices.error().message();
         co_return out;
     }
+    const auto first = static_cast<std::ptrdiff_t>(attempt % indices->size());
+    std::rotate(indices->begin(), indices->begin() + first, indices->end());
     const base::Json params = base64_param(signed_transaction);
     for (const std::size_t index : *indices) {
         Task<Result<RpcAnswer>> calling = endpoints.call(index, "sendrawtransaction", params);
@@ -336,6 +339,10 @@ Task<Result<base::Amount>> NeoRpcClient::balance(neo::ScriptHash token, neo::Scr
 Task<std::vector<BalanceReading>> NeoRpcClient::balances(
     std::vector<BalanceQuery> queries, std::size_t sources) {
     return internal::read_balances(*core_, std::move(queries), sources);
+}
+
+Task<Result<std::string>> NeoRpcClient::token_symbol(neo::ScriptHash token) {
+    return internal::read_symbol(*core_, token);
 }
 
 std::vector<EndpointStatus> NeoRpcClient::endpoints() const {

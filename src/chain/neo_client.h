@@ -90,6 +90,10 @@ struct BalanceReading {
     std::string reason;        // of the others, for people
 };
 
+inline constexpr std::size_t kSymbolBytesMax = 32;
+// What may be a token's symbol, on chain or in a request.
+bool is_token_symbol(std::string_view text);
+
 // A Neo N3 chain as services see it. Thread safe; answers arrive on the caller's executor.
 //
 // Errors of every call: Unavailable (no endpoint answered, or too few agree; retry later),
@@ -118,9 +122,11 @@ public:
     // maximum.
     virtual Task<Result<std::int64_t>> network_fee(const neo::Transaction& transaction) = 0;
 
-    // Hands the bytes to one endpoint; to the next one only when nothing was sent. Never fails:
-    // what is not known is Unknown.
-    virtual Task<SendOutcome> send(base::Bytes signed_transaction, neo::TransactionHash hash) = 0;
+    // Hands the bytes to one endpoint; to the next one only when nothing was sent. `attempt`: how
+    // often these bytes were sent before; each attempt begins with another endpoint, because one
+    // that swallowed them may swallow them again. Never fails: what is not known is Unknown.
+    virtual Task<SendOutcome> send(
+        base::Bytes signed_transaction, neo::TransactionHash hash, unsigned attempt) = 0;
 
     // Executed and Expired are final. Both need a quorum; Expired needs each of its endpoints to
     // show the same block beyond `valid_until_block` first, and then to know no such transaction.
@@ -133,6 +139,11 @@ public:
     // Many in one script; a contract that faults spoils its own readings only.
     virtual Task<std::vector<BalanceReading>> balances(
         std::vector<BalanceQuery> queries, std::size_t sources) = 0;
+
+    // What a NEP-17 contract calls itself, as a quorum of endpoints says: names decide what moves.
+    // Unprocessable: it has no such method, or gives no symbol (printable ASCII without spaces, up
+    // to kSymbolBytesMax). Unavailable also: the endpoints contradict each other.
+    virtual Task<Result<std::string>> token_symbol(neo::ScriptHash token) = 0;
 
     // How many endpoints there are, and how they do.
     virtual std::vector<EndpointStatus> endpoints() const = 0;
@@ -170,12 +181,14 @@ public:
     Task<Result<Invocation>> invoke_script(
         base::Bytes script, std::vector<neo::Signer> signers) override;
     Task<Result<std::int64_t>> network_fee(const neo::Transaction& transaction) override;
-    Task<SendOutcome> send(base::Bytes signed_transaction, neo::TransactionHash hash) override;
+    Task<SendOutcome> send(
+        base::Bytes signed_transaction, neo::TransactionHash hash, unsigned attempt) override;
     Task<Result<TransactionFate>> fate(
         neo::TransactionHash hash, std::uint32_t valid_until_block) override;
     Task<Result<base::Amount>> balance(neo::ScriptHash token, neo::ScriptHash account) override;
     Task<std::vector<BalanceReading>> balances(
         std::vector<BalanceQuery> queries, std::size_t sources) override;
+    Task<Result<std::string>> token_symbol(neo::ScriptHash token) override;
     std::vector<EndpointStatus> endpoints() const override;
 
     struct Core;

@@ -50,7 +50,9 @@ protected:
     Result<TransactionFate> fate(std::uint32_t valid_until = 110) {
         return executor.run_until_done(client->fate(hash, valid_until));
     }
-    SendOutcome send() { return executor.run_until_done(client->send({1, 2, 3}, hash)); }
+    SendOutcome send(unsigned attempt = 0) {
+        return executor.run_until_done(client->send({1, 2, 3}, hash, attempt));
+    }
     void height(std::uint32_t index) {
         for (FakeNode* node : {&a, &b, &c}) node->height = index;
         executor.run_until_done(client->refresh());
@@ -289,6 +291,67 @@ TEST_F(NeoClientTest, EveryCodeOfARefusalIsUnderstood) {
         EXPECT_EQ(outcome.advice, advice) << code;
         EXPECT_EQ(outcome.code, code);
     }
+}
+
+TEST_F(NeoClientTest, EachFurtherAttemptBeginsWithAnotherNode) {
+    open({"http://a", "http://b", "http://c"});
+    for (FakeNode* const node : {&a, &b, &c}) {
+        node->methods["sendrawtransaction"] = [this](const base::Json&) {
+            return result(base::Json::object().set("hash", base::Json::string(hash.to_string())));
+        };
+    }
+    EXPECT_EQ(send(0).endpoint, "a:80");
+    EXPECT_EQ(send(1).endpoint, "b:80");
+    EXPECT_EQ(send(2).endpoint, "c:80");
+    EXPECT_EQ(send(3).endpoint, "a:80");
+    c.before = Error::unavailable("connection refused");
+    EXPECT_EQ(send(5).endpoint, "a:80") << "round the corner, when nothing was sent";
+}
+
+// Symbols
+
+class NeoSymbolTest : public NeoClientTest {
+protected:
+    static void says(FakeNode& node, const std::string& stack) {
+        node.methods["invokescript"] = [stack](const base::Json&) {
+            return result(json(R"({"state":"HALT","gasconsumed":"1","stack":[)" + stack + "]}"));
+        };
+    }
+    static std::string text(std::string_view symbol) {
+        return R"({"type":"ByteString","value":")" + base::base64_encode(base::as_bytes(symbol)) +
+               "\"}";
+    }
+    Result<std::string> ask() {
+        return executor.run_until_done(client->token_symbol(neo::gas_token().contract));
+    }
+};
+
+TEST_F(NeoSymbolTest, ASymbolIsWhatAQuorumOfNodesSays) {
+    open_two();
+    says(a, text("FLM"));
+    says(b, text("FLM"));
+    EXPECT_EQ(ask().value(), "FLM");
+    says(b, text("FML"));
+    EXPECT_EQ(ask().error().code(), ErrorCode::Unavailable) << "one of them lies";
+    b.methods["invokescript"] = [](const base::Json&) { return rpc_error(-32603, "busy"); };
+    EXPECT_EQ(ask().error().code(), ErrorCode::Unavailable) << "one is not enough";
+}
+
+TEST_F(NeoSymbolTest, WhatIsNoSymbolIsRefused) {
+    open({"http://a"});
+    for (const std::string& stack :
+         {text(""), text("TWO WORDS"), text(std::string(33, 'A')), text("\xff"),
+          std::string(R"({"type":"Integer","value":"7"})"), std::string(R"({"type":"Any"})")}) {
+        says(a, stack);
+        EXPECT_EQ(ask().error().code(), ErrorCode::Unprocessable) << stack;
+    }
+    a.methods["invokescript"] = [](const base::Json&) {
+        return result(
+            json(R"({"state":"FAULT","gasconsumed":"1","exception":"no contract","stack":[]})"));
+    };
+    EXPECT_EQ(ask().error().code(), ErrorCode::Unprocessable);
+    says(a, text("A") + "," + text("B"));
+    EXPECT_FALSE(ask());
 }
 
 TEST_F(NeoClientTest, OnlyWhatReachedNobodyIsOfferedToTheNextNode) {

@@ -144,6 +144,25 @@ Result<HeightAndBalances> read_balances(const Invocation& invocation, std::size_
     return out;
 }
 
+base::Bytes symbol_script(const neo::ScriptHash& token) {
+    neo::ScriptBuilder script;
+    script.call(token, "symbol", neo::kCallReadOnly, {});
+    return script.take();
+}
+
+Result<std::string> read_symbol(const Invocation& invocation) {
+    if (invocation.state != VmState::Halt) {
+        return Error::unprocessable("symbol faults: " + invocation.exception.substr(0, 300));
+    }
+    if (invocation.stack.size() != 1) return no_answer_of_ours();
+    const StackItem& item = invocation.stack.front();
+    std::string text(item.bytes.begin(), item.bytes.end());
+    if (item.type != StackItem::Type::ByteString || !is_token_symbol(text)) {
+        return Error::unprocessable("symbol gives no symbol");
+    }
+    return text;
+}
+
 base::Bytes policy_script() {
     neo::ScriptBuilder script;
     script.call(policy_contract(), "getFeePerByte", neo::kCallReadOnly, {});

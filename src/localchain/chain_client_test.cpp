@@ -67,7 +67,7 @@ protected:
     }
     SendOutcome send(const neo::Transaction& transaction) {
         return executor_.run_until_done(
-            client_->send(neo::serialize(transaction), neo::hash(transaction)));
+            client_->send(neo::serialize(transaction), neo::hash(transaction), 0));
     }
     Result<TransactionFate> fate(const neo::Transaction& transaction) {
         return executor_.run_until_done(

@@ -8,6 +8,7 @@
 #include "neo/token.h"
 #include "policy/freeze.h"
 #include "policy/reservation.h"
+#include "pool/chain_balances.h"
 
 namespace adyton::pool {
 
@@ -131,8 +132,8 @@ bool is_primary(const TokenDefaults& defaults, const std::string& script_hash, b
     return defaults.script_hash.empty() ? first_of_type : script_hash == defaults.script_hash;
 }
 
-// Rows: account id, token type, script hash, amount, decimals, updated at; ordered by the first
-// three.
+// Rows: account id, token type, script hash, amount, decimals, updated at, the drift's amount on
+// chain and block, or nulls; ordered by the first three.
 Result<void> attach_balances(const Rows& rows, std::vector<api::AccountInfo>& accounts) {
     std::unordered_map<std::string, std::size_t> places;
     for (std::size_t i = 0; i < accounts.size(); ++i) places.emplace(accounts[i].id, i);
@@ -145,6 +146,11 @@ Result<void> attach_balances(const Rows& rows, std::vector<api::AccountInfo>& ac
         TRY(balance.amount, rows.integer(i, 3));
         TRY(balance.decimals, rows.integer(i, 4));
         TRY(balance.updated_at, rows.optional_timestamp(i, 5));
+        if (!rows.is_null(i, 6)) {
+            balance.drift.emplace();
+            TRY(balance.drift->on_chain, rows.text(i, 6));
+            TRY(balance.drift->block_index, rows.integer(i, 7));
+        }
         const std::string group = id + "/" + balance.token_type;
         const bool plain =
             is_primary(token_defaults(balance.token_type), balance.script_hash, group != previous);
@@ -158,6 +164,14 @@ Result<void> attach_balances(const Rows& rows, std::vector<api::AccountInfo>& ac
     return {};
 }
 
+// A drift of an amount that was changed since says nothing. $2: kDriftReadings.
+#define ADYTON_BALANCES_WITH_DRIFT                                                           \
+    "SELECT b.account_id, b.token_type, b.script_hash, b.amount, b.decimals, b.updated_at, " \
+    "d.on_chain, d.height FROM pool_account_balances AS b "                                  \
+    "LEFT JOIN pool_balance_drifts AS d ON d.account_id = b.account_id "                     \
+    "AND d.token_type = b.token_type AND d.script_hash = b.script_hash "                     \
+    "AND d.seen >= $2 AND d.tracked = b.amount "
+
 Result<std::vector<api::AccountInfo>> with_balances(
     Transaction& tx, std::vector<api::AccountInfo> accounts) {
     if (accounts.empty()) return accounts;
@@ -168,13 +182,12 @@ Result<std::vector<api::AccountInfo>> with_balances(
         tx.query(
             by_dialect(
                 tx,
-                "SELECT account_id, token_type, script_hash, amount, decimals, updated_at "
-                "FROM pool_account_balances WHERE account_id IN " ADYTON_IDS_SQLITE
-                " ORDER BY account_id, token_type, script_hash",
-                "SELECT account_id, token_type, script_hash, amount, decimals, updated_at "
-                "FROM pool_account_balances WHERE account_id IN " ADYTON_IDS_POSTGRES
-                " ORDER BY account_id, token_type COLLATE \"C\", script_hash COLLATE \"C\""),
-            {id_array(ids)}));
+                ADYTON_BALANCES_WITH_DRIFT "WHERE b.account_id IN " ADYTON_IDS_SQLITE
+                                           " ORDER BY b.account_id, b.token_type, b.script_hash",
+                ADYTON_BALANCES_WITH_DRIFT "WHERE b.account_id IN " ADYTON_IDS_POSTGRES
+                                           " ORDER BY b.account_id, b.token_type COLLATE \"C\", "
+                                           "b.script_hash COLLATE \"C\""),
+            {id_array(ids), kDriftReadings}));
     TRY_VOID(attach_balances(rows, accounts));
     return accounts;
 }

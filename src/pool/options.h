@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/time.h"
 #include "crypto/p256.h"
 #include "neo/script_hash.h"
 #include "neo/sign_data.h"
+#include "pool/tokens.h"
 #include "storage/database.h"
 
 namespace adyton::pool {
@@ -28,6 +30,10 @@ struct TransferOptions {
     // The lease of this process on its unfinished transfers: how long they stand still at most when
     // it dies (a restart with the same instance name takes them back at once).
     base::Duration lease = std::chrono::seconds(15);
+    // How long the journal of a final transfer is kept; its record stays.
+    base::Duration runs_keep = std::chrono::hours(24 * 30);
+    // What symbols mean besides GAS and NEO (tokens.h).
+    std::vector<ConfiguredToken> tokens;
 };
 
 // Balances on chain (reconcile.h).

@@ -102,7 +102,19 @@ TEST_P(ReconcileTest, ADifferenceIsADriftOnceTwoRunsHaveSeenIt) {
     const base::Json& shown = info.find("first_drifts")->items()[0];
     EXPECT_EQ(shown.find("account_id")->string_value(), account.id);
     EXPECT_EQ(shown.find("on_chain")->string_value(), "1000000000");
+    const auto gas_of = [&] {
+        const auto listed = api::parse_accounts_response(get("/accounts").body).value();
+        for (const auto& [name, balance] : listed.accounts.at(0).balances) {
+            if (name == "GAS") return balance;
+        }
+        return api::TokenBalance();
+    };
+    ASSERT_TRUE(gas_of().drift);
+    EXPECT_EQ(gas_of().drift->on_chain, "1000000000");
+    EXPECT_GT(gas_of().drift->block_index, 0);
 
+    EXPECT_EQ(set_balance(account.id, "5").status, 200);
+    EXPECT_FALSE(gas_of().drift) << "the reading was of another tracked amount";
     EXPECT_EQ(set_balance(account.id, "1000000000").status, 200);
     reconcile();
     EXPECT_EQ(audit_bodies("pool.balance_drift_over").size(), 1U);

@@ -25,16 +25,25 @@ std::uint64_t nanoseconds(base::Duration duration) {
 
 // ----- the board --------------------------------------------------------------------------------
 
-void TransferBoard::put(const TransferRecord& record) {
+void TransferBoard::put(const TransferRecord& record, std::int64_t fencing) {
     const std::lock_guard lock(mutex_);
-    if (records_.size() < kRecordsMax) records_.insert_or_assign(record.id, record);
+    if (records_.size() >= kRecordsMax && !records_.contains(record.id)) return;
+    records_.insert_or_assign(record.id, Entry{record, fencing});
 }
 
 std::optional<TransferRecord> TransferBoard::find(const std::string& id) const {
     const std::lock_guard lock(mutex_);
     const auto found = records_.find(id);
     if (found == records_.end()) return std::nullopt;
-    return found->second;
+    return found->second.record;
+}
+
+std::optional<TransferRecord> TransferBoard::find_driven(
+    const std::string& id, std::int64_t fencing) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = records_.find(id);
+    if (found == records_.end() || found->second.fencing != fencing) return std::nullopt;
+    return found->second.record;
 }
 
 void TransferBoard::changed(const TransferRecord& record) {
@@ -46,7 +55,7 @@ void TransferBoard::changed(const TransferRecord& record) {
             if (is_final(record.status)) {
                 records_.erase(found);
             } else {
-                found->second = record;
+                found->second.record = record;
             }
         }
         const auto [first, last] = waiters_.equal_range(record.id);
@@ -69,7 +78,10 @@ Task<bool> TransferBoard::wait(
     {
         const std::lock_guard lock(board->mutex_);
         const auto found = board->records_.find(id);
-        if (found != board->records_.end() && found->second.status != known.status) co_return true;
+        if (found != board->records_.end()) {
+            const TransferRecord& now = found->second.record;
+            if (now.status != known.status || now.reason != known.reason) co_return true;
+        }
         board->waiters_.emplace(id, waiter);
     }
     base::Executor& executor = *base::Executor::current();
@@ -99,7 +111,8 @@ Transfers::Core::Core(
       executor(runner_options.executor),
       options(transfer_options),
       runner(std::move(runner_options)),
-      board(std::make_shared<TransferBoard>()) {
+      board(std::make_shared<TransferBoard>()),
+      tokens(neo_client, options.tokens) {
     workflow::RunKind kind;
     kind.name = kTransferRunKind;
     kind.step = [this](workflow::StepContext& context) { return step(context); };
@@ -146,7 +159,11 @@ Task<Result<TransferAnswer>> Transfers::transfer(CallContext& call, api::Transfe
     Core& core = *core_;
     CO_TRY_VOID(core.pool.policy.check(call.service, policy::Operation::Transfer));
     const std::int64_t wait_seconds = request.wait_seconds;
-    CO_TRY(const TransferPlan plan, plan_transfer(std::move(request)));
+    CO_TRY(TransferPlan plan, plan_transfer(std::move(request)));
+    if (!plan.symbol.empty()) {
+        auto finding = core.tokens.find(plan.symbol);
+        CO_TRY(plan.token, co_await std::move(finding));
+    }
     const base::Executor& here = *base::Executor::current();
     const auto began = here.steady_now();
     auto previewing = core.preview(call, plan);
@@ -167,7 +184,7 @@ Task<Result<TransferAnswer>> Transfers::transfer(CallContext& call, api::Transfe
     core.times.record += nanoseconds(here.steady_now() - drafted);
     if (prepared.record) {
         ++core.times.prepared;
-        core.board->put(*prepared.record);
+        core.board->put(*prepared.record, prepared.run->fencing);
         core.runner.adopt(*prepared.run);
     }
     auto answering = core.answer_when_known(prepared.id, wait_seconds);

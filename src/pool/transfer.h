@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "api/transfer_types.h"
 #include "base/result.h"
@@ -24,6 +25,8 @@
 // sends the same bytes again, until a quorum of nodes shows the transaction in a block, or its last
 // block behind them without it.
 namespace adyton::pool {
+
+inline constexpr std::string_view kTransferRunKind = "pool.transfer";
 
 // Where the tests of crashes strike.
 enum class TransferPoint { BeforeSign, AfterSign, BeforeSend, AfterSend, AfterAnswer };
@@ -69,8 +72,8 @@ public:
 
     // POST /transfer. Answers when a node has taken it, its fate is known, or waiting ended (see
     // TransferOptions and wait_seconds). Errors before anything was stored: InvalidArgument
-    // ("bad_address", "unknown_token", "bad_fee_account"), NotFound "account_not_found", those of
-    // check_lock(), PermissionDenied or ResourceExhausted "policy_...", Frozen, Conflict
+    // ("bad_address", "bad_fee_account", those of TokenBook::find()), NotFound "account_not_found",
+    // those of check_lock(), PermissionDenied or ResourceExhausted "policy_...", Frozen, Conflict
     // "insufficient_balance", "balance_reserved" (unfinished transfers may take it; retry later)
     // or "too_many_unfinished", Unprocessable "transfer_would_fail" (the simulation's words),
     // "fee_too_high", Unavailable (the chain or the database). OutcomeUnknown of the database: ask

@@ -21,13 +21,13 @@ Result<neo::ScriptHash> parse_receiver(std::string_view text) {
         "to_address must be a Neo N3 address or a script hash of 40 hex digits", "bad_address");
 }
 
-Result<neo::ScriptHash> parse_token(std::string_view text) {
+// What needs no book of tokens.
+std::optional<neo::ScriptHash> parse_token(std::string_view text) {
     const auto known = neo::find_well_known_token(text);
     if (known) return known->contract;
-    auto hash = neo::ScriptHash::parse(text);
-    if (hash) return hash;
-    return Error::invalid_argument(
-        "token_address must be GAS, NEO or a contract hash of 40 hex digits", "unknown_token");
+    const auto hash = neo::ScriptHash::parse(text);
+    if (hash) return *hash;
+    return std::nullopt;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -52,7 +52,12 @@ Result<TransferPlan> plan_transfer(api::TransferRequest request) {
         plan.payer_id = *std::move(payer);
     }
     TRY(plan.to, parse_receiver(trimmed(request.to_address)));
-    TRY(plan.token, parse_token(trimmed(request.token_address)));
+    const std::string_view token = trimmed(request.token_address);
+    if (const auto contract = parse_token(token)) {
+        plan.token = *contract;
+    } else {
+        plan.symbol = token;
+    }
     plan.request = std::move(request);
     return plan;
 }

@@ -57,9 +57,10 @@ public:
     Task<Result<std::int64_t>> network_fee(const neo::Transaction& transaction) override {
         return pass(inner_->network_fee(transaction));
     }
-    Task<chain::SendOutcome> send(base::Bytes bytes, neo::TransactionHash hash) override {
+    Task<chain::SendOutcome> send(
+        base::Bytes bytes, neo::TransactionHash hash, unsigned attempt) override {
         sent_.insert(hash);
-        return pass(inner_->send(std::move(bytes), hash));
+        return pass(inner_->send(std::move(bytes), hash, attempt));
     }
     Task<Result<chain::TransactionFate>> fate(
         neo::TransactionHash hash, std::uint32_t valid_until_block) override {
@@ -71,6 +72,9 @@ public:
     Task<std::vector<chain::BalanceReading>> balances(
         std::vector<chain::BalanceQuery> queries, std::size_t sources) override {
         return pass(inner_->balances(std::move(queries), sources));
+    }
+    Task<Result<std::string>> token_symbol(neo::ScriptHash token) override {
+        return pass(inner_->token_symbol(token));
     }
     std::vector<chain::EndpointStatus> endpoints() const override { return inner_->endpoints(); }
 

@@ -130,11 +130,20 @@ Task<Result<TransferRecord>> Transfers::Core::load(const std::string& id) {
     co_return *std::move(record);
 }
 
+// As the board has it only if this process drove it since; else as it stands in the database.
+Task<Result<TransferRecord>> Transfers::Core::load_driven(const workflow::Run& run) {
+    if (auto known = board->find_driven(run.id, run.fencing)) co_return *std::move(known);
+    board->forget(run.id);
+    auto loading = load(run.id);
+    CO_TRY(TransferRecord record, co_await std::move(loading));
+    board->put(record, run.fencing);
+    co_return record;
+}
+
 Task<StepResult> Transfers::Core::step(StepContext& context) {
     const std::string id = context.run().id;
-    auto loading = load(id);
+    auto loading = load_driven(context.run());
     CO_TRY(TransferRecord record, co_await std::move(loading));
-    board->put(record);
     if (record.magic != chain.magic()) {
         co_return Error::unavailable("the transfer is of another network than the configured one");
     }
@@ -149,7 +158,7 @@ Task<StepResult> Transfers::Core::step(StepContext& context) {
 Task<SendOutcome> Transfers::Core::send(const TransferRecord& record) {
     const auto before = executor.steady_now();
     at(TransferPoint::BeforeSend);
-    auto sending = chain.send(record.bytes, record.hash);
+    auto sending = chain.send(record.bytes, record.hash, flights[record.id].sends++);
     SendOutcome outcome = co_await std::move(sending);
     at(TransferPoint::AfterSend);
     times.send += static_cast<std::uint64_t>((executor.steady_now() - before).count());

@@ -8,6 +8,8 @@
 #include "neo/witness.h"
 #include "pool/internal/transfer_core.h"
 #include "pool/transfer_test_support.h"
+#include "pool/workers.h"
+#include "workflow/journal.h"
 
 namespace adyton::pool {
 namespace {
@@ -36,8 +38,9 @@ public:
     Task<Result<std::int64_t>> network_fee(const neo::Transaction& transaction) override {
         return inner_.network_fee(transaction);
     }
-    Task<chain::SendOutcome> send(base::Bytes bytes, neo::TransactionHash hash) override {
-        return inner_.send(std::move(bytes), hash);
+    Task<chain::SendOutcome> send(
+        base::Bytes bytes, neo::TransactionHash hash, unsigned attempt) override {
+        return inner_.send(std::move(bytes), hash, attempt);
     }
     Task<Result<chain::TransactionFate>> fate(
         neo::TransactionHash hash, std::uint32_t valid_until_block) override {
@@ -52,6 +55,9 @@ public:
     Task<std::vector<chain::BalanceReading>> balances(
         std::vector<chain::BalanceQuery> queries, std::size_t sources) override {
         return inner_.balances(std::move(queries), sources);
+    }
+    Task<Result<std::string>> token_symbol(neo::ScriptHash token) override {
+        return inner_.token_symbol(token);
     }
     std::vector<chain::EndpointStatus> endpoints() const override { return inner_.endpoints(); }
 
@@ -372,6 +378,133 @@ TEST_P(TransferTest, WhatANodeForgetsIsSentAgainByteForByte) {
     const auto done = finish(id_of(answer));
     EXPECT_EQ(done.status, TransferStatus::Confirmed) << done.reason;
     EXPECT_EQ(done.tx_hash, answer.at("tx_hash").string_value());
+}
+
+TEST_P(TransferTest, WhatTheFirstNodeSwallowsForEverIsSentAgainToTheOthers) {
+    connect();
+    const auto account = funded(1).at(0);
+    FaultRule rule;
+    rule.fault = NodeFault::Swallow;
+    rule.method = "sendrawtransaction";
+    rule.count = FaultRule::kForever;
+    chain().node(0).order(rule);
+    const auto answer = transfer(account.id, "1000");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    const auto done = finish(id_of(answer));
+    EXPECT_EQ(done.status, TransferStatus::Confirmed) << done.reason;
+}
+
+TEST_P(TransferTest, WhatAnotherProcessRecordedMeanwhileCountsWhenATransferComesBack) {
+    connect();
+    const auto account = funded(1).at(0);
+    for (std::size_t i = 0; i < 2; ++i) {
+        FaultRule rule;
+        rule.fault = NodeFault::Swallow;
+        rule.method = "sendrawtransaction";
+        rule.count = FaultRule::kForever;
+        chain().node(i).order(rule);
+    }
+    const auto answer = transfer(account.id, "1000");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    const std::string id = id_of(answer);
+    // Taken away, driven elsewhere to a refusal, and given back.
+    ASSERT_TRUE(run(database().write([&](storage::Transaction& tx) -> Result<void> {
+        TRY_VOID(workflow::pause_run(tx, id, "other"));
+        TRY_VOID(transfers::set_status(tx, id, TransferStatus::Unknown, "refused (-504): fee", {}));
+        TRY_VOID(workflow::resume_run(tx, id, "other"));
+        return {};
+    })));
+    const auto done = finish(id);
+    EXPECT_EQ(done.status, TransferStatus::Failed) << "not what this process last knew: expired";
+    EXPECT_EQ(done.reason, "refused (-504): fee");
+}
+
+TEST(TransferBoardTest, AnEntryCountsOnlyUnderTheFencingItWasPutWith) {
+    TransferBoard board;
+    TransferRecord record;
+    record.id = "one";
+    record.reason = "refused";
+    board.put(record, 4);
+    EXPECT_EQ(board.find_driven("one", 4)->reason, "refused");
+    EXPECT_FALSE(board.find_driven("one", 5));
+    EXPECT_FALSE(board.find_driven("two", 4));
+    record.reason.clear();
+    board.changed(record);
+    EXPECT_EQ(board.find_driven("one", 4)->reason, "");
+    record.status = TransferStatus::Expired;
+    board.changed(record);
+    EXPECT_FALSE(board.find("one"));
+}
+
+TEST(TransferBoardTest, AFullBoardStillTakesNewsOfWhatItHas) {
+    TransferBoard board;
+    TransferRecord record;
+    for (std::size_t i = 0; i < TransferBoard::kRecordsMax; ++i) {
+        record.id = std::to_string(i);
+        board.put(record, 1);
+    }
+    record.id = "one more";
+    board.put(record, 1);
+    EXPECT_FALSE(board.find("one more"));
+    record.id = "7";
+    record.reason = "news";
+    board.put(record, 2);
+    EXPECT_EQ(board.find_driven("7", 2)->reason, "news");
+}
+
+TEST_P(TransferTest, TheJournalOfAFinalTransferIsForgottenAfterItsTimeAndItsRecordStays) {
+    TestPoolOptions options = quick_pool();
+    connect(options);
+    const auto account = funded(1).at(0);
+    const auto answer = transfer(account.id, "1000");
+    EXPECT_EQ(finish(id_of(answer)).status, TransferStatus::Confirmed);
+    const auto clean = [this] { return run(clean_up(pool().context(), {})); };
+    ASSERT_TRUE(clean());
+    EXPECT_EQ(number("SELECT count(*) FROM workflow_runs"), 1) << "it is not a month old";
+    stop();
+    close();
+    options.pool.transfers.runs_keep = base::Duration(0);
+    options.pool.closed_allocations_keep = std::chrono::hours(24);
+    connect(options);
+    const auto open = transfer(account.id, "1000");
+    ASSERT_EQ(open.status, 200) << open.text;
+    ASSERT_TRUE(clean());
+    EXPECT_EQ(number("SELECT count(*) FROM workflow_runs"), 1) << "the unfinished one";
+    EXPECT_EQ(find(id_of(answer)).status, TransferStatus::Confirmed);
+    EXPECT_EQ(finish(id_of(open)).status, TransferStatus::Confirmed);
+}
+
+TEST_P(TransferTest, ConfiguredTokensAreKnownBySymbolAndNoOthers) {
+    TestPoolOptions options = quick_pool();
+    const std::vector<std::string> entries = {TransferChain::token().to_string()};
+    options.pool.transfers.tokens = parse_configured_tokens(entries).value();
+    connect(options);
+    const auto account = funded(1).at(0);
+    ASSERT_TRUE(ledger().pay(TransferChain::token(), hash_of(account), base::Amount(5000)));
+    block();
+    const auto sent = transfer(account.id, "17", R"(,"token_address":"TEST")");
+    ASSERT_EQ(sent.status, 200) << sent.text;
+    EXPECT_EQ(sent.at("token_address").string_value(), TransferChain::token().to_string());
+    EXPECT_EQ(finish(id_of(sent)).status, TransferStatus::Confirmed);
+    EXPECT_EQ(chain().balance(TransferChain::token(), TransferChain::stranger()), base::Amount(17));
+    for (const char* const other : {"test", "TES", "TEST2", "FLM", "TE ST"}) {
+        const auto refused =
+            transfer(account.id, "17", std::string(R"(,"token_address":")") + other + "\"");
+        EXPECT_EQ(refused.status, 400) << other << refused.text;
+        EXPECT_EQ(refused.reason(), "unknown_token") << other;
+    }
+    // Where the nodes cannot be asked, an unknown symbol is no "unknown token".
+    stop();
+    close();
+    connect(options);
+    for (std::size_t i = 0; i < chain().nodes(); ++i) {
+        FaultRule rule;
+        rule.fault = NodeFault::RpcError;
+        rule.method = "invokescript";
+        rule.count = FaultRule::kForever;
+        chain().node(i).order(rule);
+    }
+    EXPECT_EQ(transfer(account.id, "17", R"(,"token_address":"TEST")").status, 503);
 }
 
 TEST_P(TransferTest, NodesThatAreDownGive202AndTheTransferLandsLater) {

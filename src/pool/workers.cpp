@@ -8,6 +8,8 @@
 #include "pool/allocator.h"
 #include "pool/creator.h"
 #include "pool/reconcile.h"
+#include "pool/transfer.h"
+#include "workflow/journal.h"
 
 namespace adyton::pool {
 namespace {
@@ -229,7 +231,11 @@ Task<Result<std::int64_t>> clean_up(const PoolContext& pool, WorkerGuard guard) 
             pool.options.closed_allocations_keep);
         TRY(const std::int64_t allocations,
             accounts::remove_closed_allocations(tx, now - keep, kForgottenAtOnce));
-        return answers + rates + allocations;
+        const auto keep_runs =
+            std::chrono::duration_cast<std::chrono::microseconds>(pool.options.transfers.runs_keep);
+        TRY(const std::int64_t runs,
+            workflow::remove_final_runs(tx, kTransferRunKind, now - keep_runs, kForgottenAtOnce));
+        return answers + rates + allocations + runs;
     };
     auto run = repeat(pool, std::move(guard), step);
     co_return co_await std::move(run);

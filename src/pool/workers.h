@@ -41,7 +41,8 @@ Task<Result<std::int64_t>> delete_retired(const PoolContext& pool, WorkerGuard g
 Task<Result<std::int64_t>> free_stale_locks(const PoolContext& pool, WorkerGuard guard);
 // Creates accounts up to the minimum (A22).
 Task<Result<std::int64_t>> top_up(const PoolContext& pool, WorkerGuard guard);
-// Forgets old idempotency answers, ended rate windows and closed allocations.
+// Forgets old idempotency answers, ended rate windows, closed allocations and the journals of
+// transfers that are long final.
 Task<Result<std::int64_t>> clean_up(const PoolContext& pool, WorkerGuard guard);
 // Signs a checkpoint of the audit log when there is something new.
 Task<Result<std::int64_t>> checkpoint(audit::Checkpoints& checkpoints);

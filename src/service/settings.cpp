@@ -151,11 +151,13 @@ constexpr std::array kHttp = {
 
 constexpr std::array kIdentity = {
     source(
-        kTlsCertificate, "Certificate chain of this service, PEM.", {.environment = "MARBLE_CERT"}),
-    row(kTlsKey, "", "Private key of the certificate, PEM.", {.environment = "MARBLE_KEY"}),
+        kTlsCertificate, "Certificate chain of this service, PEM.",
+        {.environment = "MARBLE_PREDEFINED_MARBLE_CERTIFICATE_CHAIN MARBLE_CERT"}),
+    row(kTlsKey, "", "Private key of the certificate, PEM.",
+        {.environment = "MARBLE_PREDEFINED_PRIVATE_KEY MARBLE_KEY"}),
     source(
         kTlsClientCa, "Authorities whose client certificates are accepted, PEM.",
-        {.environment = "MARBLE_ROOT_CA"}),
+        {.environment = "MARBLE_PREDEFINED_ROOT_CA MARBLE_ROOT_CA"}),
     source(
         kTlsExtraClientCa,
         "Further authorities, PEM. They may vouch for `gateway` only, unless identity.issuers says "
@@ -178,6 +180,15 @@ constexpr std::array kIdentity = {
         "Further certificate authorities and the services that each may vouch for, one table each: "
         "NAME = {ca, source, services, trust_domain, pins}; source is marble-type, uri-san, "
         "dns-san-exact or spki-pin."),
+};
+
+constexpr std::array kPlatform = {
+    choice(
+        kPlatformMode, "simulation gramine tsm sev-guest", "simulation",
+        "What vouches for this program: an SGX enclave under Gramine, a TDX or SEV-SNP guest by "
+        "configfs-tsm or by /dev/sev-guest, or nothing (simulation, always labelled). Start-up "
+        "fails when the machine is not that; never taken from the environment, which the host "
+        "chooses."),
 };
 
 constexpr std::array kStorage = {
@@ -235,6 +246,34 @@ constexpr std::array kPool = {
     row(kPoolRetireSweepTo, "",
         "Address that gets what a retiring account still holds on chain, before it is deleted. "
         "Empty: accounts that hold anything are kept."),
+    row(kTransfersSystemFeeMax, "1000000000",
+        "A transfer whose execution would cost more (smallest unit of GAS) is refused: a contract "
+        "that asks for more is not a token to move.",
+        {.min = 1'000'000, .max = 100'000'000'000}),
+    row(kTransfersUnfinishedMax, "256", "Most unfinished transfers of one account.",
+        {.min = 1, .max = 100'000}),
+    row(kTransfersValidity, "30s",
+        "How long a transaction may wait for its block, at least. Short bounds how long it is "
+        "unclear what becomes of it.",
+        {.min = 1000, .max = kDayMs}),
+    row(kTransfersBroadcastWait, "5s",
+        "How long POST /transfer waits for the first answer of a node, at most.",
+        {.min = 0, .max = 10 * kMinuteMs}),
+    row(kTransfersResendBlocks, "3",
+        "After so many blocks without a trace of it, a transaction's bytes are sent again, to the "
+        "next node.",
+        {.min = 1, .max = 1000}),
+    row(kTransfersPollMin, "250ms", "Shortest pause between two looks for a transaction.",
+        {.min = 10, .max = kMinuteMs}),
+    row(kTransfersPollMax, "2s", "Longest pause between two looks for a transaction.",
+        {.min = 10, .max = kHourMs}),
+    row(kTransfersLease, "15s",
+        "How long unfinished transfers of an instance that died stand still before another one "
+        "drives them.",
+        {.min = 1000, .max = kHourMs}),
+    row(kTransfersKeepRuns, "720h",
+        "How long the journal of a final transfer is kept. Its record stays.",
+        {.min = kHourMs, .max = 3650 * kDayMs}),
     choice(
         kPoolReconcileMode, "flag adopt", "flag",
         "What happens when a tracked balance is not the chain's: flag it, or take the chain's "
@@ -278,6 +317,10 @@ constexpr std::array kNeo = {
         "A whole transaction is not signed for an account that it costs more in fees (smallest "
         "unit of GAS; fees are burned, whatever the transaction does).",
         {.min = 1'000'000, .max = 1'000'000'000'000}),
+    row(kNeoTokens, "",
+        "NEP-17 tokens that /transfer knows by symbol, besides GAS and NEO: SYMBOL=CONTRACT, or "
+        "CONTRACT alone, whose symbol is asked of the nodes. A symbol is looked up among these "
+        "only; any token can be named by its contract."),
 };
 
 constexpr std::array kNear = {
@@ -319,9 +362,24 @@ constexpr std::array kKeystore = {
         "Blocks after its block hash in which a transaction can land (the chain's "
         "transaction_validity_period).",
         {.min = 1, .max = 10'000'000}),
+    row(kKeystoreSelfCheck, "false",
+        "Whether each signature is verified before it leaves. Verifying costs more than half of "
+        "all else that a request costs."),
+    choice(
+        kKeystoreDelegatesUse, "anywhere native", "anywhere",
+        "Where signed delegates may be taken. anywhere: a relayer may hand them to contracts that "
+        "act on them (gates), which no access key shows, so their reservations stay. native: to "
+        "the chain itself only, so they are given back once final blocks are past their height "
+        "and their nonce is unused."),
+    row(kKeystoreKeepSignatures, "8760h",
+        "How long the record of a signature is kept in the database, at least: while it backs a "
+        "reservation or may be asked for again it stays. The audit log is never pruned.",
+        {.min = kDayMs, .max = 3650 * kDayMs}),
     row(kKeystoreSettlePeriod, "1m",
         "How often the chain is asked about signed payloads whose time is over.",
         {.min = 1000, .max = kDayMs}),
+    row(kKeystorePrunePeriod, "1h", "How often old records of signatures are deleted.",
+        {.min = 1000, .max = 30 * kDayMs}),
 };
 
 template <std::size_t... Sizes>
@@ -336,7 +394,7 @@ constexpr auto join(const std::array<Setting, Sizes>&... groups) {
 }
 
 constexpr std::array kServe =
-    join(kProcess, kHttp, kIdentity, kStorage, kPool, kNeo, kNear, kKeystore);
+    join(kProcess, kHttp, kIdentity, kPlatform, kStorage, kPool, kNeo, kNear, kKeystore);
 
 }  // namespace
 

@@ -45,6 +45,9 @@ inline constexpr Key<TextList> kIdentityExtraServices{"identity.extra_services"}
 inline constexpr Key<base::Json> kIdentityAliases{"identity.aliases"};
 inline constexpr Key<base::Json> kIdentityIssuers{"identity.issuers"};
 
+// Platform and attestation
+inline constexpr Key<std::string> kPlatformMode{"platform.mode"};
+
 // Storage, audit, policy
 inline constexpr Key<std::string> kDatabaseUrl{"database.url"};
 inline constexpr Key<std::string> kAuditDurability{"audit.durability"};
@@ -70,6 +73,16 @@ inline constexpr Key<base::Duration> kPoolRotationMinAge{"pool.rotation.min_age"
 inline constexpr Key<std::int64_t> kPoolRotationGasMax{"pool.rotation.gas_max"};
 inline constexpr Key<bool> kPoolDeleteRetiring{"pool.retire.delete"};
 inline constexpr Key<std::string> kPoolRetireSweepTo{"pool.retire.sweep_to"};
+inline constexpr Key<std::int64_t> kTransfersSystemFeeMax{"pool.transfers.system_fee_max"};
+inline constexpr Key<std::int64_t> kTransfersUnfinishedMax{
+    "pool.transfers.unfinished_per_account_max"};
+inline constexpr Key<base::Duration> kTransfersValidity{"pool.transfers.validity"};
+inline constexpr Key<base::Duration> kTransfersBroadcastWait{"pool.transfers.broadcast_wait"};
+inline constexpr Key<std::int64_t> kTransfersResendBlocks{"pool.transfers.resend_blocks"};
+inline constexpr Key<base::Duration> kTransfersPollMin{"pool.transfers.poll_min"};
+inline constexpr Key<base::Duration> kTransfersPollMax{"pool.transfers.poll_max"};
+inline constexpr Key<base::Duration> kTransfersLease{"pool.transfers.lease"};
+inline constexpr Key<base::Duration> kTransfersKeepRuns{"pool.transfers.keep_runs"};
 inline constexpr Key<std::string> kPoolReconcileMode{"pool.reconcile.mode"};
 inline constexpr Key<std::int64_t> kPoolReconcileRows{"pool.reconcile.rows"};
 inline constexpr Key<base::Duration> kPoolRotatePeriod{"pool.workers.rotate_period"};
@@ -86,6 +99,7 @@ inline constexpr Key<base::Duration> kNeoRpcTimeout{"neo.rpc_timeout"};
 inline constexpr Key<base::Duration> kNeoProbePeriod{"neo.probe_period"};
 inline constexpr Key<std::int64_t> kNeoNetworkFeeMax{"neo.network_fee_max"};
 inline constexpr Key<std::int64_t> kNeoSignFeesMax{"neo.sign_fees_max"};
+inline constexpr Key<TextList> kNeoTokens{"neo.tokens"};
 
 // NEAR nodes
 inline constexpr Key<TextList> kNearRpcUrls{"near.rpc_urls"};
@@ -101,7 +115,11 @@ inline constexpr Key<std::string> kKeystoreCoordinatorTokens{"keystore.coordinat
 inline constexpr Key<std::string> kKeystoreOperatorTokens{"keystore.operator_token_hashes"};
 inline constexpr Key<std::string> kKeystoreWithoutPolicy{"keystore.without_policy"};
 inline constexpr Key<std::int64_t> kKeystoreValidityBlocks{"keystore.transaction_validity_blocks"};
+inline constexpr Key<bool> kKeystoreSelfCheck{"keystore.signing.self_check"};
+inline constexpr Key<std::string> kKeystoreDelegatesUse{"keystore.delegates_use"};
+inline constexpr Key<base::Duration> kKeystoreKeepSignatures{"keystore.keep_signatures"};
 inline constexpr Key<base::Duration> kKeystoreSettlePeriod{"keystore.workers.settle_period"};
+inline constexpr Key<base::Duration> kKeystorePrunePeriod{"keystore.workers.prune_period"};
 
 }  // namespace adyton::service::settings
 

@@ -70,6 +70,7 @@ Result<void> check_settings(const Config& config) {
     Checks checks(config);
     checks.not_above(kPoolMinAccounts, kPoolMaxAccounts);
     checks.not_above(kPoolLockTtlDefault, kPoolLockTtlMax);
+    checks.not_above(kTransfersPollMin, kTransfersPollMax);
     checks.not_above(kHttpHeaderTimeout, kHttpReadTimeout);
     if (config.get(kTlsCertificate).has_value() != config.get(kTlsKey).has_value()) {
         const bool key = config.get(kTlsKey).has_value();

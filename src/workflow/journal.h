@@ -142,9 +142,10 @@ Result<bool> resume_run(storage::Transaction& tx, const std::string& id, const s
 // True: asked now. False: it had been. A paused run runs again. NotFound. Conflict "run_final".
 Result<bool> request_cancel(
     storage::Transaction& tx, const std::string& id, const std::string& actor);
-// Forgets up to `limit` final runs last changed before `before`, with their events; how many.
+// Forgets up to `limit` final runs of a kind (empty: all) last changed before `before`, with their
+// events; how many.
 Result<std::int64_t> remove_final_runs(
-    storage::Transaction& tx, base::Timestamp before, std::int64_t limit);
+    storage::Transaction& tx, std::string_view kind, base::Timestamp before, std::int64_t limit);
 
 // --- drivers: one a process and life ---
 

@@ -261,10 +261,19 @@ TEST_P(JournalTest, EventsCannotBeRewrittenAndGoWithTheirRun) {
     insert("run-2", "x");
     const auto now = write([](Transaction& tx) { return tx.now(); }).value();
     EXPECT_EQ(
-        write([&](Transaction& tx) { return remove_final_runs(tx, now - hours(1), 10); }).value(),
+        write([&](Transaction& tx) {
+            return remove_final_runs(tx, "", now - hours(1), 10);
+        }).value(),
         0);
     EXPECT_EQ(
-        write([&](Transaction& tx) { return remove_final_runs(tx, now + hours(1), 10); }).value(),
+        write([&](Transaction& tx) {
+            return remove_final_runs(tx, "other", now + hours(1), 10);
+        }).value(),
+        0);
+    EXPECT_EQ(
+        write([&](Transaction& tx) {
+            return remove_final_runs(tx, "test", now + hours(1), 10);
+        }).value(),
         1);
     EXPECT_EQ(count("workflow_runs"), 1);
     EXPECT_EQ(count("workflow_events"), 1);

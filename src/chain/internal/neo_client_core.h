@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/executor.h"
@@ -47,6 +48,8 @@ Task<Result<TransactionFate>> find_fate(
 
 Task<std::vector<BalanceReading>> read_balances(
     NeoRpcClient::Core& core, std::vector<BalanceQuery> queries, std::size_t sources);
+// NeoClient::token_symbol().
+Task<Result<std::string>> read_symbol(NeoRpcClient::Core& core, neo::ScriptHash token);
 // One balance from whichever endpoint answers.
 Task<Result<base::Amount>> read_balance(NeoRpcClient::Core& core, BalanceQuery query);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "base/bytes.h"
 #include "base/json.h"
@@ -26,6 +27,11 @@ struct HeightAndBalances {
     std::vector<Result<base::Amount>> amounts;  // in the order of the queries
 };
 Result<HeightAndBalances> read_balances(const Invocation& invocation, std::size_t count);
+
+// symbol() of a NEP-17 contract. Unprocessable: it faults, or gives no symbol. CorruptData: another
+// number of items than one.
+base::Bytes symbol_script(const neo::ScriptHash& token);
+Result<std::string> read_symbol(const Invocation& invocation);
 
 // getFeePerByte and getExecFeeFactor of the Policy contract.
 base::Bytes policy_script();

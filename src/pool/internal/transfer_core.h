@@ -15,7 +15,6 @@
 
 namespace adyton::pool {
 
-inline constexpr std::string_view kTransferRunKind = "pool.transfer";
 inline constexpr std::string_view kSendStep = "send";
 inline constexpr std::string_view kWatchStep = "watch";
 
@@ -24,12 +23,13 @@ struct TransferPlan {
     api::TransferRequest request;
     std::string account_id;  // canonical
     std::string payer_id;    // canonical; account_id unless sponsored
+    std::string symbol;      // of a token that only the TokenBook may know; empty: `token` is set
     neo::ScriptHash token;
     neo::ScriptHash to;
 
     bool sponsored() const { return payer_id != account_id; }
 };
-// InvalidArgument "bad_address", "unknown_token", "bad_fee_account"; NotFound "account_not_found".
+// InvalidArgument "bad_address", "bad_fee_account"; NotFound "account_not_found".
 Result<TransferPlan> plan_transfer(api::TransferRequest request);
 
 // One account that signs: its key as read, and what follows from it.
@@ -79,8 +79,11 @@ class TransferBoard {
 public:
     static constexpr std::size_t kRecordsMax = 50'000;
 
-    void put(const TransferRecord& record);
+    // `fencing`: of the run under which this process drives it (workflow::Run).
+    void put(const TransferRecord& record, std::int64_t fencing);
     std::optional<TransferRecord> find(const std::string& id) const;
+    // Only as put under this fencing number: whoever else drove it in between changed it.
+    std::optional<TransferRecord> find_driven(const std::string& id, std::int64_t fencing) const;
     // Tells those who wait that something changed; final ones are forgotten.
     void changed(const TransferRecord& record);
     void forget(const std::string& id);
@@ -91,8 +94,12 @@ public:
 
 private:
     using Waiter = std::shared_ptr<base::Completion<bool>::State>;
+    struct Entry {
+        TransferRecord record;
+        std::int64_t fencing = 0;
+    };
     mutable std::mutex mutex_;
-    std::unordered_map<std::string, TransferRecord> records_;
+    std::unordered_map<std::string, Entry> records_;
     std::unordered_multimap<std::string, Waiter> waiters_;
 };
 
@@ -117,6 +124,7 @@ private:
 // What this process did for a transfer since it took it over; gone with the process.
 struct TransferFlight {
     std::uint32_t sent_at_height = 0;
+    unsigned sends = 0;     // of the bytes
     unsigned failures = 0;  // of asking or sending, in a row
 };
 
@@ -132,6 +140,7 @@ struct Transfers::Core {
     workflow::StepRunner runner;
     std::shared_ptr<TransferBoard> board;
     NetworkFees network_fees;
+    TokenBook tokens;
     TransferProbe* probe = nullptr;
     std::unordered_map<std::string, TransferFlight> flights;  // on the runner's executor
 
@@ -180,6 +189,7 @@ struct Transfers::Core {
     Task<Result<base::Duration>> poll_delay();
 
     Task<Result<TransferRecord>> load(const std::string& id);
+    Task<Result<TransferRecord>> load_driven(const workflow::Run& run);
     Task<Result<TransferAnswer>> answer_when_known(std::string id, std::int64_t wait_seconds);
 };
 
