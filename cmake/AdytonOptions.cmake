@@ -27,6 +27,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(
         adyton_options INTERFACE -Wno-maybe-uninitialized -Wno-restrict -Wno-dangling-pointer)
 endif()
+# What attestation names as the build (attest/attestation_service.h).
+target_link_options(adyton_options INTERFACE -Wl,--build-id=sha1)
 # The sanitizers intercept what _FORTIFY_SOURCE replaces, and see less with it.
 if(CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo)$" AND NOT ADYTON_SANITIZE)
     target_compile_definitions(adyton_options INTERFACE _GLIBCXX_ASSERTIONS)

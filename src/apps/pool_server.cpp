@@ -171,6 +171,7 @@ Result<void> PoolServer::Parts::build_pool(pool::PoolKeys keys) {
         ground.instance->id(),
         ground.config().get(settings::kIdempotencyKeep)};
     if (neo != nullptr) parts.neo = &neo->client();
+    parts.attestation = ground.attestation.get();
     TRY(auto options, pool_options(ground.config()));
     TRY(pool, ground.loop().run_until_done(pool::PoolService::create(
                   std::move(parts), std::move(keys), std::move(options))));

@@ -1,9 +1,12 @@
 #include "apps/product_hosting.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "apps/schema.h"
+#include "service/attestation_route.h"
+#include "service/platform.h"
 #include "service/settings.h"
 #include "storage/migrator.h"
 #include "storage/open_database.h"
@@ -68,7 +71,20 @@ Result<void> ProductGround::open_log() {
     return {};
 }
 
+Result<void> ProductGround::open_attestation() {
+    TRY(const auto platform, service::decide_platform(config(), mode));
+    TRY(auto evidence, attest::open_evidence(platform, random));
+    attest::AttestationClaims claims;
+    claims.version = kVersion;
+    claims.build_id = attest::running_build_id();
+    claims.coordinator_root = inputs.secrets.coordinator_root();
+    attestation = std::make_unique<attest::AttestationService>(
+        loop(), std::move(evidence), std::move(claims));
+    return {};
+}
+
 Result<void> ProductGround::open_storage() {
+    TRY_VOID(open_attestation());
     TRY(instance, service::Instance::open(config().get(settings::kDataDir), random));
     TRY(database,
         storage::open_database(
@@ -95,17 +111,35 @@ Result<std::unique_ptr<ProductHost>> ProductHost::create(
     options.health.timeout = config.get(settings::kHealthTimeout);
     TRY(options.access_log, service::parse_access_log(config.get(settings::kLogAccess)));
     options.serve_metrics = config.get(settings::kMetricsEnabled);
+    options.enclave = !ground.attestation->simulated();
+    options.info = [&ground, own = std::move(options.info)] {
+        base::Json info = own ? own() : base::Json::object();
+        info.set("attestation", ground.attestation->info());
+        return info;
+    };
     std::unique_ptr<ProductHost> out(new ProductHost(ground, std::move(hooks)));
     out->frame_.emplace(
         std::move(options), identity, ground.loop(), ground.metrics, *ground.logger);
     return out;
 }
 
+// GET /attestation, unless the product has it among its own routes.
+void ProductHost::add_attestation_route() {
+    if (!ground_.attestation->has_service()) return;
+    const auto routes = frame_->router().routes();
+    const bool own = std::any_of(routes.begin(), routes.end(), [](const auto& route) {
+        return route.pattern == "/attestation";
+    });
+    if (!own) service::add_attestation_route(*frame_, *ground_.attestation);
+}
+
 Result<void> ProductHost::listen(std::shared_ptr<const http::TlsContext> tls) {
+    add_attestation_route();
     const service::Config& config = ground_.config();
     service::HostOptions hosting;
     hosting.server = service::server_options(config);
     hosting.server.tls = std::move(tls);
+    ground_.attestation->set_tls_spki(ground_.trust.certificate_spki());
     hosting.operator_server = service::operator_server_options(config);
     hosting.drain_timeout = config.get(settings::kHttpDrainTimeout);
     hosting.load_tls = [this] { return reload(); };
@@ -116,6 +150,7 @@ Result<void> ProductHost::listen(std::shared_ptr<const http::TlsContext> tls) {
 
 Result<std::shared_ptr<const http::TlsContext>> ProductHost::reload() {
     TRY(auto loaded, ground_.trust.load());
+    ground_.attestation->set_tls_spki(ground_.trust.certificate_spki());
     if (hooks_.new_trust) hooks_.new_trust(std::move(loaded.identifier));
     return std::move(loaded.tls);
 }
@@ -160,6 +195,9 @@ void ProductHost::log_warnings() const {
     const crypto::SecretArenaStatus arena = crypto::SecretArena::status();
     if (!arena.all_locked) {
         logger.warning("secrets can be swapped to disk", {{"cause", arena.problem}});
+    }
+    if (ground_.attestation->simulated()) {
+        logger.warning("SIMULATED PLATFORM: no hardware vouches for this program or its keys");
     }
     if (relaxed()) {
         logger.warning(

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "apps/version.h"
+#include "attest/attestation_service.h"
 #include "attest/peer_identity.h"
 #include "attest/secret_source.h"
 #include "audit/audit_log.h"
@@ -78,6 +79,10 @@ public:
 
     // First the log, so that all that follows has one.
     Result<void> open_log();
+    // What this program states about itself, on the platform that the configuration names. Done by
+    // open_storage(); the product then says who it is and which keys are its own
+    // (attestation->set_service(), set_key(), add_signing_key()).
+    Result<void> open_attestation();
     // Takes the data directory, opens the database at this program's schema, and the audit log of
     // this instance. Conflict, reason "schema": the database is older or newer.
     Result<void> open_storage();
@@ -94,6 +99,7 @@ public:
     service::Runtime runtime;
     std::unique_ptr<storage::Database> database;
     std::unique_ptr<audit::AuditLog> audit;
+    std::unique_ptr<attest::AttestationService> attestation;
 };
 
 // A product on the network: its frame, its listeners, and how it runs and ends.
@@ -143,6 +149,7 @@ public:
                         {"listen", address()},
                         {"metrics", metrics_address()},
                         {"identity_mode", attest::to_string(ground_.mode)},
+                        {"platform", attest::to_string(ground_.attestation->mode())},
                         {"audit_durability", relaxed() ? "relaxed" : "durable"},
                         {"database", database},
                         {"instance", ground_.instance->id()},
@@ -152,6 +159,7 @@ public:
 private:
     ProductHost(ProductGround& ground, Hooks hooks);
     Result<std::shared_ptr<const http::TlsContext>> reload();
+    void add_attestation_route();
     void begin();
     bool relaxed() const;
     std::string database_text() const;  // without its password

@@ -224,6 +224,8 @@ std::string_view to_string(PlatformMode mode) {
             return "gramine";
         case PlatformMode::Tsm:
             return "tsm";
+        case PlatformMode::SevGuest:
+            return "sev-guest";
     }
     CHECK(false);
     return {};
@@ -231,10 +233,11 @@ std::string_view to_string(PlatformMode mode) {
 
 Result<PlatformMode> parse_platform_mode(std::string_view text) {
     for (const PlatformMode one :
-         {PlatformMode::Simulation, PlatformMode::Gramine, PlatformMode::Tsm}) {
+         {PlatformMode::Simulation, PlatformMode::Gramine, PlatformMode::Tsm,
+          PlatformMode::SevGuest}) {
         if (to_string(one) == text) return one;
     }
-    return Error::invalid_argument("platform is not simulation, gramine or tsm");
+    return Error::invalid_argument("platform is not simulation, gramine, tsm or sev-guest");
 }
 
 std::unique_ptr<FileOperations> system_file_operations() {
@@ -285,6 +288,10 @@ Result<std::unique_ptr<EvidenceProvider>> open_evidence(
             return gramine_evidence(system_file_operations());
         case PlatformMode::Tsm:
             return tsm_evidence(system_file_operations(), random);
+        case PlatformMode::SevGuest: {
+            TRY(auto device, system_sev_guest_device());
+            return sev_guest_evidence(std::move(device));
+        }
     }
     return Error::internal("unknown platform mode");
 }

@@ -18,10 +18,12 @@ namespace adyton::attest {
 
 enum class PlatformMode : std::uint8_t {
     Simulation,
-    Gramine,  // SGX: /dev/attestation
-    Tsm,      // TDX or SEV-SNP: configfs-tsm
+    Gramine,   // SGX: /dev/attestation
+    Tsm,       // TDX or SEV-SNP: configfs-tsm
+    SevGuest,  // SEV-SNP where the kernel (5.19 to 6.6) has no configfs-tsm: /dev/sev-guest
 };
-std::string_view to_string(PlatformMode mode);  // "simulation", "gramine", "tsm"
+// "simulation", "gramine", "tsm", "sev-guest"
+std::string_view to_string(PlatformMode mode);
 Result<PlatformMode> parse_platform_mode(std::string_view text);
 
 struct Evidence {
@@ -68,6 +70,22 @@ Result<std::unique_ptr<EvidenceProvider>> gramine_evidence(
 Result<std::unique_ptr<EvidenceProvider>> tsm_evidence(
     std::unique_ptr<FileOperations> files, base::RandomSource& random,
     std::string root = "/sys/kernel/config/tsm");
+
+// The guest's channel to the SNP firmware, so that tests can stand in for it. get_report() gives
+// the firmware's answer as it is: status, size and report. Unavailable, reason "busy": the host
+// asked to come back later and nothing is lost. Unavailable: the exchange failed.
+class SevGuestDevice {
+public:
+    virtual ~SevGuestDevice() = default;
+    virtual Result<base::Bytes> get_report(const ReportData& report_data) = 0;
+};
+// Unavailable: the device cannot be opened.
+Result<std::unique_ptr<SevGuestDevice>> system_sev_guest_device(
+    const std::string& path = "/dev/sev-guest");
+
+// After an exchange that failed the kernel gives up its key to the firmware, and asking again only
+// fails again: from then on collect() is Unavailable without touching the device.
+std::unique_ptr<EvidenceProvider> sev_guest_evidence(std::unique_ptr<SevGuestDevice> device);
 
 // The provider of the configured mode. Unavailable: this machine is not that platform.
 Result<std::unique_ptr<EvidenceProvider>> open_evidence(

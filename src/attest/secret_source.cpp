@@ -168,6 +168,14 @@ bool SecretSource::has_environment(const std::string& name) const {
     return value != nullptr && *value != '\0';
 }
 
+void SecretSource::put(const std::string& name, crypto::SecretBuffer value) {
+    taken_.insert_or_assign(name, std::move(value));
+}
+
+void SecretSource::put_public(const std::string& name, std::string text) {
+    public_.insert_or_assign(name, std::move(text));
+}
+
 Result<crypto::SecretBuffer> SecretSource::read(const SecretReference& reference) {
     if (reference.kind != SecretReference::Kind::Environment) {
         TRY(const auto path, path_of(reference));
@@ -198,6 +206,8 @@ Result<crypto::SecretBuffer> SecretSource::read_key_material(const SecretReferen
 
 Result<std::string> SecretSource::read_public_text(const SecretReference& reference) const {
     if (reference.kind == SecretReference::Kind::Environment) {
+        const auto given = public_.find(reference.name);
+        if (given != public_.end()) return given->second;
         const char* value = std::getenv(reference.name.c_str());  // main thread, as the header says
         if (value == nullptr || *value == '\0') {
             return Error::not_found("variable " + reference.name + " is not set");

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "crypto/digest.h"
 #include "crypto/secret.h"
 
 namespace adyton::attest {
@@ -66,8 +69,28 @@ public:
     // A variable can be read again and stays in the environment.
     Result<std::string> read_public_text(const SecretReference& reference) const;
 
+    // What an activation brought (marble_activation.h): a secret as if it had stood in the variable
+    // of that name, a public text likewise, and the Coordinator's root that vouched for them. A
+    // value that is there already is replaced.
+    void put(const std::string& name, crypto::SecretBuffer value);
+    void put_public(const std::string& name, std::string text);
+    void set_coordinator_root(const crypto::Sha256Digest& root) { coordinator_root_ = root; }
+    // Nothing when no Coordinator activated this process.
+    const std::optional<crypto::Sha256Digest>& coordinator_root() const {
+        return coordinator_root_;
+    }
+    // Asks anew for what may have been renewed, before certificates are read again: for processes
+    // that a Coordinator activated. Without such a refresher it does nothing.
+    void set_refresher(std::function<Result<void>(SecretSource&)> refresher) {
+        refresher_ = std::move(refresher);
+    }
+    Result<void> refresh() { return refresher_ ? refresher_(*this) : Result<void>(); }
+
 private:
     std::map<std::string, crypto::SecretBuffer> taken_;
+    std::map<std::string, std::string> public_;
+    std::optional<crypto::Sha256Digest> coordinator_root_;
+    std::function<Result<void>(SecretSource&)> refresher_;
 };
 
 // A file as a secret. Errors as SecretSource::read.

@@ -119,6 +119,10 @@ void KeystoreService::start() {
 }
 
 Task<void> KeystoreService::stop() {
+const crypto::Ed25519PublicKey& KeystoreService::checkpoint_key() const {
+    return parts_->checkpoint_key.public_key();
+}
+
     parts_->ready.store(false);
     auto stopping = parts_->runner.stop();
     co_await std::move(stopping);

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/task.h"
+#include "crypto/ed25519.h"
 #include "crypto/secret.h"
 #include "http/router.h"
 #include "keystore/chain_view.h"
@@ -72,6 +73,8 @@ public:
     Task<Result<void>> probe_database() const;
     // Members for /info.
     base::Json info() const;
+    // The public key that signs the audit log's checkpoints.
+    const crypto::Ed25519PublicKey& checkpoint_key() const;
     // Hex; says which master secret it is.
     std::string secret_fingerprint() const;
 

@@ -1,7 +1,9 @@
 #include "pool/master_key.h"
 
+#include <variant>
+
+#include "attest/quote.h"
 #include "base/bytes.h"
-#include "crypto/transcript.h"
 #include "pool/account_repository.h"
 
 namespace adyton::pool {
@@ -9,21 +11,6 @@ namespace {
 
 constexpr std::string_view kSource = "neoaccounts";
 const std::string kHashKey = "master_key_hash";
-
-// Not parseable as any quote (enclave.md 3.6).
-base::Bytes simulated_evidence(
-    const crypto::P256PublicKey& key, std::string_view policy_digest, std::string_view version) {
-    crypto::Transcript transcript("attest");
-    transcript.add(1, kSource).add(2, "pool-master").add(3, key.bytes()).add(4, "p256");
-    transcript.add(5, "").add(6, policy_digest).add(7, "");
-    transcript.add_u64(8, 0).add(9, version).add(10, "");
-    const crypto::Sha512Digest report_data = transcript.sha512();
-    constexpr std::string_view kMarker = "SIMULATED-EVIDENCE-DO-NOT-TRUST";
-    base::Bytes evidence(kMarker.begin(), kMarker.end());
-    evidence.push_back(0);
-    evidence.insert(evidence.end(), report_data.bytes.begin(), report_data.bytes.end());
-    return evidence;
-}
 
 Error changed() {
     return Error::conflict(
@@ -80,25 +67,35 @@ Task<Result<void>> check_master_key(storage::Database& database, const Signer& s
     });
 }
 
-MasterKeyStatement::MasterKeyStatement(
-    const neo::MasterKey& master, std::string attestation_hash, std::string policy_digest,
-    std::string version) {
-    const auto key = neo::master_public_key(master);
-    statement_.hash = neo::master_public_key_hash(key).to_hex();
-    statement_.pubkey = key.to_hex();
-    statement_.attestation_hash = std::move(attestation_hash);
-    if (statement_.attestation_hash.empty()) {
-        const auto evidence = simulated_evidence(key, policy_digest, version);
-        statement_.attestation_hash = crypto::sha256(evidence).to_hex();
-    }
-    statement_.source = kSource;
-    statement_.simulated = true;
-}
+MasterKeyStatement::MasterKeyStatement(const neo::MasterKey& master, std::string attestation_hash)
+    : public_key_(neo::master_public_key(master)),
+      hash_(neo::master_public_key_hash(public_key_).to_hex()),
+      attestation_hash_(std::move(attestation_hash)) {}
 
-api::MasterKeyResponse MasterKeyStatement::at(base::Timestamp now) const {
-    api::MasterKeyResponse response = statement_;
-    response.timestamp = now;
-    return response;
+api::MasterKeyResponse MasterKeyStatement::of(
+    const attest::AttestationService::Served& served) const {
+    const attest::Evidence& evidence = served.bundle.evidence;
+    api::MasterKeyResponse out;
+    out.hash = hash_;
+    out.pubkey = public_key_.to_hex();
+    out.attestation_hash = attestation_hash_;
+    if (out.attestation_hash.empty())
+        out.attestation_hash = crypto::sha256(evidence.bytes).to_hex();
+    out.source = kSource;
+    out.timestamp = base::Timestamp(std::chrono::seconds(served.bundle.claims.issued_at));
+    out.simulated = evidence.type == attest::EvidenceType::Simulated;
+    out.attestation = served.json;
+    if (out.simulated) return out;
+    out.quote = evidence.bytes;
+    if (evidence.type != attest::EvidenceType::SgxDcap) return out;
+    const auto quote = attest::parse_quote(evidence.bytes);
+    if (!quote || !std::holds_alternative<attest::SgxReport>(quote->body)) return out;
+    const auto& report = std::get<attest::SgxReport>(quote->body);
+    out.mrenclave.assign(report.mr_enclave.begin(), report.mr_enclave.end());
+    out.mrsigner.assign(report.mr_signer.begin(), report.mr_signer.end());
+    out.prod_id = report.isv_prod_id;
+    out.isvsvn = report.isv_svn;
+    return out;
 }
 
 }  // namespace adyton::pool

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "api/pool_types.h"
+#include "attest/attestation_service.h"
 #include "base/result.h"
 #include "base/task.h"
 #include "base/time.h"
@@ -31,21 +32,23 @@ Result<neo::MasterKey> load_master_key(MasterKeySources sources);
 // Conflict, reason "master_key_changed".
 Task<Result<void>> check_master_key(storage::Database& database, const Signer& signer);
 
-// The body of GET /master-key outside an enclave, made once: it is public and, but for the time,
-// always the same (A29).
+// The body of GET /master-key: the contract's fields beside the attestation bundle that they come
+// from. It is public, and byte for byte the same as long as the bundle is (A29).
 class MasterKeyStatement {
 public:
-    // `attestation_hash`: POOL_MASTER_ATTESTATION_HASH; empty: SHA-256 of the simulated evidence
+    // `attestation_hash`: POOL_MASTER_ATTESTATION_HASH; empty: SHA-256 of the evidence
     // (decisions.md 16).
-    MasterKeyStatement(
-        const neo::MasterKey& master, std::string attestation_hash, std::string policy_digest,
-        std::string version);
+    MasterKeyStatement(const neo::MasterKey& master, std::string attestation_hash);
 
-    api::MasterKeyResponse at(base::Timestamp now) const;
-    const std::string& hash() const { return statement_.hash; }
+    // The fields of enclaves come from an SGX quote; simulated evidence is no quote.
+    api::MasterKeyResponse of(const attest::AttestationService::Served& served) const;
+    const std::string& hash() const { return hash_; }
+    const crypto::P256PublicKey& public_key() const { return public_key_; }
 
 private:
-    api::MasterKeyResponse statement_;
+    crypto::P256PublicKey public_key_;
+    std::string hash_;
+    std::string attestation_hash_;
 };
 
 }  // namespace adyton::pool

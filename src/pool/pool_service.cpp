@@ -29,6 +29,25 @@ crypto::Ed25519KeyPair checkpoint_key(const neo::MasterKey& master) {
     return audit::derive_checkpoint_key(*copy);
 }
 
+std::unique_ptr<attest::AttestationService> simulated_platform(const base::Clock& clock) {
+    attest::AttestationClaims claims;
+    claims.version = kServiceVersion;
+    claims.build_id = attest::running_build_id();
+    return std::make_unique<attest::AttestationService>(
+        clock, attest::simulated_evidence(), std::move(claims));
+}
+
+// What the evidence binds besides what the process knows: who this is, and the pool's keys.
+void describe(PoolService::Parts& parts) {
+    const auto key = parts.statement.public_key().bytes();
+    parts.attestation.set_service(std::string(kServiceId));
+    parts.attestation.set_key("pool-master", base::Bytes(key.begin(), key.end()), "p256");
+    parts.attestation.add_signing_key("audit-ed25519", parts.checkpoint_key.public_key().to_hex());
+    const auto digest = base::hex_decode(parts.given.policy.digest());
+    CHECK(digest.has_value());
+    parts.attestation.set_policy_digest(crypto::Sha256Digest::parse(*digest).value());
+}
+
 Result<void> check_options(const PoolOptions& options) {
     if (options.accounts_min < 0 || options.accounts_max < 1 ||
         options.accounts_min > options.accounts_max) {
@@ -96,9 +115,9 @@ PoolService::Parts::Parts(PoolParts pool_parts, PoolKeys keys, PoolOptions pool_
       options(pool_options),
       signer(std::move(keys.master), std::move(keys.encryption_key), {options.self_check, 65'536}),
       checkpoint_key(pool::checkpoint_key(signer.master())),
-      statement(
-          signer.master(), std::move(keys.attestation_hash), given.policy.digest(),
-          std::string(kServiceVersion)),
+      statement(signer.master(), std::move(keys.attestation_hash)),
+      simulated(given.attestation == nullptr ? simulated_platform(given.executor) : nullptr),
+      attestation(given.attestation == nullptr ? *simulated : *given.attestation),
       idempotency({std::chrono::ceil<std::chrono::hours>(given.idempotency_keep)}),
       metrics(make_metrics(given.metrics)),
       context{given.database, given.logger, given.audit, given.policy, given.random,
@@ -114,6 +133,7 @@ PoolService::Parts::Parts(PoolParts pool_parts, PoolKeys keys, PoolOptions pool_
         reconciler = std::make_unique<Reconciler>(context, *given.neo, *transfers, given.metrics);
     }
     add_workers(runner, context, checkpoints, reconciler.get());
+    describe(*this);
 }
 
 PoolService::PoolService(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "attest/attestation_service.h"
 #include "audit/audit_log.h"
 #include "base/executor.h"
 #include "base/json.h"
@@ -42,6 +43,8 @@ struct PoolParts {
     std::string instance;  // unique among live processes
     base::Duration idempotency_keep = std::chrono::hours(24 * 7);
     chain::NeoClient* neo = nullptr;  // null: no transfers
+    // Null: a simulated platform. The pool says who it is and adds its keys.
+    attest::AttestationService* attestation = nullptr;
 };
 
 struct PoolKeys {

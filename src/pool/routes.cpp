@@ -12,6 +12,7 @@
 #include "pool/internal/service_parts.h"
 #include "pool/pool_service.h"
 #include "pool/signing.h"
+#include "service/attestation_route.h"
 
 // The routes: authenticated by the frame; parse, check the claimed service, act, answer.
 namespace adyton::pool {
@@ -76,10 +77,11 @@ Answer pool_info(const Parts& parts, Call call) {
     });
 }
 
-Answer master_key(const Parts& parts, Call) {
-    auto response =
-        service::json_answer(api::to_json_text(parts.statement.at(parts.given.executor.now())));
-    response.headers.add("Cache-Control", "public, max-age=60");
+Answer master_key(const Parts& parts, Call call) {
+    auto asking = service::asked_bundle(call, parts.attestation);
+    CO_TRY(const auto served, co_await std::move(asking));
+    auto response = service::json_answer(api::to_json_text(parts.statement.of(*served)));
+    service::set_attestation_caching(call, response);
     co_return response;
 }
 
@@ -341,6 +343,7 @@ void PoolService::register_routes(service::ServiceFrame& frame) {
     constexpr auto kService = service::Access::Service;
     add("GET", "/pool-info", kService, &pool_info);
     add("GET", "/master-key", service::Access::Public, &master_key);
+    service::add_attestation_route(frame, parts.attestation);
     add("GET", "/accounts", kService, &list_accounts);
     add("GET", "/accounts/low-balance", kService, &low_balance);
     add("POST", "/request", kService, &request_route);

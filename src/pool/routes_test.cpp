@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "attest/attestation_bundle.h"
 #include "crypto/p256.h"
 #include "pool/test_pool.h"
 
@@ -343,10 +344,50 @@ TEST_P(RoutesTest, MasterKeyStatementIsStableAndHoldsTheContractsFields) {
         "6fe1865e7fa3bef354f18772f7f3053875ccd44ff22b50d35f822196628fe74a");
     EXPECT_EQ(answer.at("source").string_value(), "neoaccounts");
     EXPECT_TRUE(answer.at("simulated").boolean_value());
-    EXPECT_EQ(answer.at("attestation_hash").string_value().size(), 64U);
     EXPECT_EQ(answer.body.find("quote"), nullptr);
     EXPECT_EQ(answer.headers.find("Cache-Control"), "public, max-age=60");
-    EXPECT_EQ(get("/master-key").at("attestation_hash"), answer.at("attestation_hash"));
+    EXPECT_EQ(get("/master-key").text, answer.text) << "the same bytes for everybody";
+    EXPECT_EQ(get("/attestation").body, answer.at("attestation"));
+}
+
+TEST_P(RoutesTest, MasterKeyAnswerVerifiesAndBindsTheKeysThatSign) {
+    open();
+    const auto answer = get("/master-key");
+    const auto bundle = attest::AttestationBundle::parse_answer(answer.text);
+    ASSERT_TRUE(bundle) << bundle.error().message();
+    EXPECT_EQ(
+        answer.at("attestation_hash").string_value(),
+        crypto::sha256(bundle->evidence.bytes).to_hex());
+    EXPECT_EQ(bundle->claims.service_id, "neoaccounts");
+    EXPECT_EQ(bundle->claims.purpose, "pool-master");
+    EXPECT_EQ(bundle->claims.signing_keys.count("audit-ed25519"), 1U);
+    EXPECT_FALSE(bundle->claims.build_id.empty());
+    EXPECT_TRUE(bundle->claims.policy_digest.has_value());
+    attest::BundleOptions options;
+    options.at = base::Timestamp(std::chrono::seconds(bundle->claims.issued_at));
+    const auto verdict = attest::verify_bundle(*bundle, options);
+    ASSERT_TRUE(verdict) << verdict.error().message();
+    EXPECT_EQ(verdict->facts.type, attest::EvidenceType::Simulated);
+}
+
+TEST_P(RoutesTest, ANonceIsBoundNeverCachedAndRateLimited) {
+    open();
+    const auto first = get("/master-key?nonce=AQID");
+    ASSERT_EQ(first.status, 200);
+    EXPECT_EQ(first.headers.find("Cache-Control"), "no-store");
+    EXPECT_EQ(first.at("attestation").find("claims")->find("nonce")->string_value(), "AQID");
+    EXPECT_NE(first.at("attestation"), get("/master-key").at("attestation"));
+    for (const std::string_view bad : {"", "A", "AQID=", "AQIR%0a", "AQJ", "a+b/", "%00"}) {
+        EXPECT_EQ(get("/master-key?nonce=" + std::string(bad)).status, 400) << bad;
+    }
+    EXPECT_EQ(get("/master-key?nonce=" + std::string(87, 'A')).status, 400);
+    EXPECT_EQ(get("/master-key?nonce=AQID&nonce=AQID").status, 400);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(get("/master-key?nonce=AQID").status, 200);
+    const auto refused = get("/master-key?nonce=AQID");
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_EQ(refused.reason(), "attestation_rate");
+    EXPECT_TRUE(refused.headers.find("Retry-After").has_value());
+    EXPECT_EQ(get("/master-key").status, 200) << "the cached one is for everybody";
 }
 
 TEST_P(RoutesTest, IdempotencyKeyRepeatsTheAnswerAndRefusesAnotherBody) {

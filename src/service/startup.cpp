@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "attest/attestation_service.h"
 #include "base/check.h"
 #include "crypto/secret.h"
 
@@ -423,6 +424,7 @@ Result<std::shared_ptr<const http::TlsContext>> TrustLoader::load_tls(
     if (!chain) return with_setting(std::move(chain).error(), kTlsCertificate.name);
     auto private_key = secrets_.read(*key);
     if (!private_key) return with_setting(std::move(private_key).error(), kTlsKey.name);
+    TRY(spki_, attest::leaf_spki(*chain));
     http::ServerTlsOptions options;
     options.certificate_chain_pem = *chain;
     options.private_key_pem = base::as_text(private_key->expose());

@@ -43,6 +43,10 @@ public:
         attest::CertificateIdentifier identifier;
     };
 
+    // SHA-256 of the public key info of the certificate that the last load() read; nothing when
+    // none is configured.
+    const std::optional<crypto::Sha256Digest>& certificate_spki() const { return spki_; }
+
     // Both must outlive the loader.
     TrustLoader(const Config& config, attest::IdentityMode mode, attest::SecretSource& secrets)
         : config_(config), mode_(mode), secrets_(secrets) {}
@@ -59,6 +63,7 @@ private:
     const Config& config_;
     attest::IdentityMode mode_;
     attest::SecretSource& secrets_;
+    std::optional<crypto::Sha256Digest> spki_;
 };
 
 // Limits and addresses of the two listeners. "localhost" becomes 127.0.0.1. Unset metrics address

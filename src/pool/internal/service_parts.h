@@ -20,6 +20,9 @@ struct PoolService::Parts {
     Signer signer;
     crypto::Ed25519KeyPair checkpoint_key;
     MasterKeyStatement statement;
+    // When no platform was given.
+    std::unique_ptr<attest::AttestationService> simulated;
+    attest::AttestationService& attestation;
     workflow::IdempotencyStore idempotency;
     PoolMetrics metrics;
     PoolContext context;
