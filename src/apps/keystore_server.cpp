@@ -131,6 +131,13 @@ Result<void> KeystoreServer::Parts::build_keystore(
                                   ground.instance->id(), near == nullptr ? nullptr : &near->view()};
     TRY(keystore, ground.loop().run_until_done(keystore::KeystoreService::create(
                       std::move(parts), std::move(secret), std::move(options))));
+    // The keystore has no public key that stands for all wallets; what it signs as itself are the
+    // checkpoints of its audit log.
+    const auto audit_key = keystore->checkpoint_key().bytes;
+    ground.attestation->set_service("keystore");
+    ground.attestation->set_key(
+        "keystore-audit", base::Bytes(audit_key.begin(), audit_key.end()), "ed25519");
+    ground.attestation->add_signing_key("audit-ed25519", keystore->checkpoint_key().to_hex());
     return {};
 }
 
@@ -141,13 +148,6 @@ Result<void> KeystoreServer::Parts::build_host(std::shared_ptr<const http::TlsCo
     options.health.probe_database = [this] { return keystore->probe_database(); };
     options.health.check_secrets = [this] { return keystore->check_keys(); };
     options.healthy_text = "ok";
-    // The keystore has no public key that stands for all wallets; what it signs as itself are the
-    // checkpoints of its audit log.
-    const auto audit_key = keystore->checkpoint_key().bytes;
-    ground.attestation->set_service("keystore");
-    ground.attestation->set_key(
-        "keystore-audit", base::Bytes(audit_key.begin(), audit_key.end()), "ed25519");
-    ground.attestation->add_signing_key("audit-ed25519", keystore->checkpoint_key().to_hex());
     options.renderer = &keystore::render_error;
     options.openapi = keystore::openapi_json();
     options.info = [this] { return keystore->info(); };

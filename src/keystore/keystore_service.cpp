@@ -113,16 +113,16 @@ Task<Result<std::unique_ptr<KeystoreService>>> KeystoreService::create(
     co_return made;
 }
 
+const crypto::Ed25519PublicKey& KeystoreService::checkpoint_key() const {
+    return parts_->checkpoint_key.public_key();
+}
+
 void KeystoreService::start() {
     parts_->ready.store(true);
     parts_->runner.start();
 }
 
 Task<void> KeystoreService::stop() {
-const crypto::Ed25519PublicKey& KeystoreService::checkpoint_key() const {
-    return parts_->checkpoint_key.public_key();
-}
-
     parts_->ready.store(false);
     auto stopping = parts_->runner.stop();
     co_await std::move(stopping);
