@@ -2,6 +2,7 @@
 """`adyton dev` and the command line, as a newcomer meets them."""
 
 import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -110,6 +111,95 @@ def DevRefusesToRunWhereTheHostDemandsStrictIdentity(world):
         done = world.try_run("dev", "--data-dir", str(world.directory / "strict"), **variables)
         check(done.returncode == 1, variables, done)
         check("strict" in done.stderr, done.stderr)
+
+
+GAS = bytes.fromhex("cf76e28bd0062c4a478ee35561011319f3cfa4d2")  # as it stands in scripts
+
+
+def hash_of_address(address):
+    number = 0
+    for letter in address:
+        number = number * 58 + crypto_check.BASE58.index(letter)
+    return number.to_bytes(25, "big")[1:21]
+
+
+def gas_transfer_script(sender, receiver, amount):
+    """NEP-17 transfer with null data, and an ASSERT of its answer, from the protocol's description."""
+    pushed = amount.to_bytes(8, "little", signed=True)
+    return (b"\x0b" + b"\x03" + pushed + b"\x0c\x14" + receiver + b"\x0c\x14" + sender + b"\x14\xc0"
+            + b"\x1f" + b"\x0c\x08transfer" + b"\x0c\x14" + GAS + b"\x41\x62\x7d\x5b\x52" + b"\x39")
+
+
+def unsigned_transaction(sender, script, system_fee, network_fee, last_block):
+    return (b"\x00" + os.urandom(4) + system_fee.to_bytes(8, "little")
+            + network_fee.to_bytes(8, "little") + last_block.to_bytes(4, "little")
+            + b"\x01" + sender + b"\x01" + b"\x00" + bytes([len(script)]) + script)
+
+
+@scenario
+def AWholeTransactionSignedFromTheCommandLineLandsOnChain(world):
+    """Built here, explained and signed by `adyton pool sign --transaction`, checked by openssl, and
+    sent to the node by hand."""
+    server = world.dev()
+    more = urls(server)
+    node = Client(server.base + 5)
+
+    def ask(method, *params):
+        return node.post("/", {"jsonrpc": "2.0", "id": 1, "method": method,
+                               "params": list(params)}).json
+
+    account = json.loads(world.run("pool", "request", "--count", "1", "--json", **more))[
+        "accounts"][0]
+    world.run("dev", "fund", "--address", account["address"], "--amount", "1000000000",
+              ADYTON_NEO_RPC_URL="http://127.0.0.1:%d" % (server.base + 5))
+    sender, receiver = hash_of_address(account["address"]), bytes(range(20))
+    script = gas_transfer_script(sender, receiver, 12345)
+    simulated = ask("invokescript", base64.b64encode(script).decode(),
+                    [{"account": "0x" + sender[::-1].hex(), "scopes": "CalledByEntry"}])["result"]
+    check(simulated["state"] == "HALT", simulated)
+    version = ask("getversion")["result"]["protocol"]
+    unsigned = unsigned_transaction(sender, script, int(simulated["gasconsumed"]), 5_000_000,
+                                    ask("getblockcount")["result"] + 50)
+    file = world.directory / "unsigned.b64"
+    file.write_text(base64.b64encode(unsigned).decode() + "\n")
+    network = str(version["network"])
+
+    shown = world.run("pool", "sign", account["id"], "--transaction", str(file), "--network",
+                      network, **more)
+    check("transfer 0.00012345 GAS from %s" % account["address"] in shown, shown)
+    check("Understood   yes" in shown and "verified    here" in shown, shown)
+    signed = json.loads(world.run("pool", "sign", account["id"], "--transaction", str(file),
+                                  "--network", network, "--json", **more))
+    key, signature = (base64.b64decode(signed[name]) for name in ("public_key", "signature"))
+    tx_hash = hashlib.sha256(unsigned).digest()
+    digest = hashlib.sha256(version["network"].to_bytes(4, "little") + tx_hash).digest()
+    check(crypto_check.openssl_verifies(key, digest, signature), "openssl refuses the signature")
+    check(signed["tx_hash"] == "0x" + tx_hash[::-1].hex(), signed)
+
+    witness = (b"\x01" + b"\x42\x0c\x40" + signature + b"\x28\x0c\x21" + key
+               + b"\x41\x56\xe7\xb3\x27")
+    sent = ask("sendrawtransaction", base64.b64encode(unsigned + witness).decode())
+    check(sent.get("result", {}).get("hash") == signed["tx_hash"], sent)
+    wait_until(lambda: "result" in ask("getapplicationlog", signed["tx_hash"]), 20, "in a block")
+    done = ask("getapplicationlog", signed["tx_hash"])["result"]["executions"][0]
+    check(done["vmstate"] == "HALT", done)
+
+    # Another network, somebody else's transaction, and bytes that are none.
+    for arguments, code, said in (
+            (["--transaction", str(file), "--network", "main"], 1, "network"),
+            (["--transaction", str(file)], 2, "--network"),
+            ([digest.hex(), "--transaction", str(file), "--network", network], 2, "not both")):
+        refused = world.try_run("pool", "sign", account["id"], *arguments, **more)
+        check(refused.returncode == code and said in refused.stderr, arguments, refused)
+    file.write_text(base64.b64encode(unsigned_transaction(
+        bytes(20), script, 10_000_000, 5_000_000, 100)).decode())
+    refused = world.try_run("pool", "sign", account["id"], "--transaction", str(file), "--network",
+                            network, **more)
+    check(refused.returncode == 1, refused)
+    file.write_text(base64.b64encode(unsigned[:-1]).decode())
+    refused = world.try_run("pool", "sign", account["id"], "--transaction", str(file), "--network",
+                            network, **more)
+    check(refused.returncode == 2, refused)
 
 
 @scenario
