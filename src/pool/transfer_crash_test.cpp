@@ -28,6 +28,16 @@ using localchain::FaultRule;
 using localchain::NodeFault;
 using storage::TestDatabase;
 
+// Two thousand rounds are some twenty seconds of an optimized build; others are five to fifty times
+// slower, and get enough to see that they work.
+#if defined(__OPTIMIZE__) && !defined(ADYTON_SANITIZED)
+constexpr std::uint64_t kWorlds = 10;
+constexpr std::uint64_t kRounds = 200;
+#else
+constexpr std::uint64_t kWorlds = 2;
+constexpr std::uint64_t kRounds = 30;
+#endif
+
 std::uint64_t number_from(const char* variable, std::uint64_t fallback) {
     const char* const text = std::getenv(variable);
     return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
@@ -510,7 +520,7 @@ protected:
 TEST_P(TransferScheduleTest, RandomDeathsAndFaultsMoveEachKeyOnce) {
     const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
     const std::uint64_t world = std::strtoull(name.c_str() + name.rfind("World") + 5, nullptr, 10);
-    const std::uint64_t rounds = number_from("ADYTON_TRANSFER_ROUNDS", 30);
+    const std::uint64_t rounds = number_from("ADYTON_TRANSFER_ROUNDS", kRounds);
     for (std::uint64_t i = 0; i < world; ++i) sim().random().next();
     make_world(1000 + world, 3);
     for (std::uint64_t i = 0; i < rounds && !HasFailure(); ++i) {
@@ -529,7 +539,7 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Simulated, TransferScheduleTest,
     ::testing::ValuesIn(std::vector<storage::TestBackend>(
-        number_from("ADYTON_TRANSFER_WORLDS", 2), storage::TestBackend::SqliteSimulated)),
+        number_from("ADYTON_TRANSFER_WORLDS", kWorlds), storage::TestBackend::SqliteSimulated)),
     [](const ::testing::TestParamInfo<storage::TestBackend>& backend) {
         return "World" +
                std::to_string(backend.index + number_from("ADYTON_TRANSFER_FIRST_WORLD", 1));
