@@ -70,14 +70,14 @@ struct NearOutcome {
     near::ReceiptId id;
     near::AccountId executor;
     std::uint64_t height = 0;  // of the block that it ran in
-    std::vector<std::string> logs;
-    std::vector<near::ReceiptId> receipt_ids;
+    std::vector<std::string> logs = {};
+    std::vector<near::ReceiptId> receipt_ids = {};
     std::uint64_t gas_burnt = 0;
-    near::YoctoNear tokens_burnt;
+    near::YoctoNear tokens_burnt = {};
     Kind kind = Kind::Value;
-    base::Bytes value;          // Value
+    base::Bytes value = {};     // Value
     near::ReceiptId receipt{};  // Receipt: where it goes on
-    base::Json failure;         // Failure: {"ActionError":{..}} or {"InvalidTxError":..}
+    base::Json failure = {};    // Failure: {"ActionError":{..}} or {"InvalidTxError":..}
     bool is_refund = false;
 };
 
@@ -106,10 +106,10 @@ struct NearTransactionRecord {
     near::TransactionHash hash;
     std::uint64_t height = 0;
     NearOutcome outcome;
-    std::vector<NearReceipt> receipts;  // in the order in which they were made
-    std::vector<NearOutcome> outcomes;  // of receipts, in the order in which they ran
-    std::size_t unfinished = 0;         // receipts, refunds aside, that have not run
-    std::uint64_t finished_at = 0;      // height at which the last of them ran; 0: not yet
+    std::vector<NearReceipt> receipts = {};  // in the order in which they were made
+    std::vector<NearOutcome> outcomes = {};  // of receipts, in the order in which they ran
+    std::size_t unfinished = 0;              // receipts, refunds aside, that have not run
+    std::uint64_t finished_at = 0;           // height at which the last of them ran; 0: not yet
 };
 
 struct NearBlockRecord {
@@ -252,7 +252,7 @@ public:
     struct InjectedCall {
         near::AccountId predecessor;
         near::AccountId receiver;
-        std::string method;
+        std::string method;  // empty: a transfer of the deposit
         std::string args_json = "{}";
         near::YoctoNear deposit = {};
         near::Gas gas = near::Gas::from_tgas(300);

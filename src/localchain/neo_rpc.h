@@ -18,6 +18,8 @@
 
 namespace adyton::localchain {
 
+class NearNode;
+
 // What a node can be told to do wrong. "Effect" is what the call does to the chain: only
 // sendrawtransaction has one.
 enum class NodeFault {
@@ -114,6 +116,7 @@ public:
 
     // `node` must outlive the transport.
     void add(std::string authority, NeoNode& node);
+    void add(std::string authority, NearNode& node);
     // Each request and each answer takes a random time up to this. Zero at first. A request whose
     // timeout ends earlier is OutcomeUnknown, though the node carries it out.
     void set_latency_max(base::Duration latency);

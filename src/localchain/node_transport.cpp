@@ -1,4 +1,5 @@
 #include <array>
+#include <functional>
 #include <map>
 #include <utility>
 #include <vector>
@@ -6,22 +7,35 @@
 #include "base/check.h"
 #include "base/task.h"
 #include "http/url.h"
+#include "localchain/near_node.h"
 #include "localchain/neo_rpc.h"
 
 namespace adyton::localchain {
 
 // A request on its way to a node.
 struct InFlight {
-    NeoNode* node = nullptr;
+    std::function<void(std::string_view body)> answer;
     http::RouterTransport* transport = nullptr;
     http::ClientRequest request;
 };
 
 struct NodeTransport::Core {
     struct Entry {
-        NeoNode* node;
+        std::function<bool()> down;
+        std::function<void(std::string_view body)> answer;
         std::unique_ptr<http::RouterTransport> transport;
     };
+
+    template <typename Node>
+    void add(std::string authority, Node& node) {
+        auto transport =
+            std::make_unique<http::RouterTransport>(node.router(), http::PeerInfo{}, random);
+        Entry entry{
+            [&node] { return node.down(); }, [&node](std::string_view body) { node.answer(body); },
+            std::move(transport)};
+        const bool fresh = nodes.emplace(std::move(authority), std::move(entry)).second;
+        CHECK(fresh);
+    }
 
     Core(base::Executor& its_executor, base::RandomSource& its_random)
         : executor(its_executor), random(its_random) {}
@@ -76,11 +90,10 @@ NodeTransport::NodeTransport(base::Executor& executor, base::RandomSource& rando
 NodeTransport::~NodeTransport() = default;
 
 void NodeTransport::add(std::string authority, NeoNode& node) {
-    auto transport =
-        std::make_unique<http::RouterTransport>(node.router(), http::PeerInfo{}, core_->random);
-    const bool fresh =
-        core_->nodes.emplace(std::move(authority), Core::Entry{&node, std::move(transport)}).second;
-    CHECK(fresh);
+    core_->add(std::move(authority), node);
+}
+void NodeTransport::add(std::string authority, NearNode& node) {
+    core_->add(std::move(authority), node);
 }
 
 void NodeTransport::set_latency_max(base::Duration latency) {
@@ -93,7 +106,7 @@ std::size_t NodeTransport::deliver_in_flight(unsigned per_mille) {
     for (const std::weak_ptr<InFlight>& weak : in_flight) {
         const auto flight = weak.lock();
         if (flight == nullptr || core_->draw() % 1000 >= per_mille) continue;
-        flight->node->answer(flight->request.body);
+        flight->answer(flight->request.body);
         ++arrived;
     }
     return arrived;
@@ -103,10 +116,10 @@ Task<Answer> NodeTransport::send(http::ClientRequest request) {
     CO_TRY(const http::Url url, http::Url::parse(request.url));
     const auto found = core_->nodes.find(url.authority());
     if (found == core_->nodes.end()) co_return Error::unavailable("no such host");
-    if (found->second.node->down()) co_return Error::unavailable("connection refused");
+    if (found->second.down()) co_return Error::unavailable("connection refused");
     const base::Duration timeout = request.timeout;
     auto flight = std::make_shared<InFlight>();  // shared so that in_flight can point to it weakly
-    flight->node = found->second.node;
+    flight->answer = found->second.answer;
     flight->transport = found->second.transport.get();
     flight->request = std::move(request);
     core_->in_flight.push_back(flight);
