@@ -233,9 +233,10 @@ std::array<std::uint8_t, 64> raw_public_key(EVP_PKEY* key) {
 
 // --- The quote. ---
 
+// `size` bytes, little-endian; those past the eighth are zero.
 void put(base::Bytes& to, std::uint64_t number, std::size_t size) {
     for (std::size_t i = 0; i < size; ++i) {
-        to.push_back(static_cast<std::uint8_t>(number >> (8 * i)));
+        to.push_back(i < 8 ? static_cast<std::uint8_t>(number >> (8 * i)) : std::uint8_t{0});
     }
 }
 
