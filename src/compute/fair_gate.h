@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/result.h"
+#include "base/task.h"
+
+namespace adyton::compute {
+
+// Who may use an executor next: as many jobs at once as there are executors, and among those that
+// wait one of each user before a second of any. Thread safe.
+class FairGate {
+    struct State;
+
+public:
+    // A place in the line, then the right to run; given up when destroyed.
+    class Ticket {
+    public:
+        Ticket() = default;
+        Ticket(Ticket&& other) noexcept;
+        Ticket& operator=(Ticket&& other) noexcept;
+        Ticket(const Ticket&) = delete;
+        Ticket& operator=(const Ticket&) = delete;
+        ~Ticket() { leave(); }
+
+    private:
+        friend class FairGate;
+        void leave();
+        std::shared_ptr<State> state_;  // the gate may be gone before a dropped coroutine
+        std::string user_;
+        bool running_ = false;
+    };
+
+    FairGate(std::size_t running_max, std::size_t waiting_max);
+
+    // ResourceExhausted, reason "busy": too many wait already. Does not wait itself.
+    Result<Ticket> enter(const std::string& user);
+    // Ends when the ticket's turn has come. Once a ticket.
+    Task<void> wait_turn(Ticket& ticket);
+    // Whether enter() now would run at once.
+    bool has_room() const;
+    std::size_t running() const;
+    std::size_t waiting() const;
+
+private:
+    using Completer = std::shared_ptr<typename base::Completion<bool>::State>;
+    struct State {
+        mutable std::mutex mutex;
+        std::size_t running_max = 1;
+        std::size_t waiting_max = 0;
+        std::size_t running = 0;
+        std::size_t entered = 0;  // have a ticket and do not run yet
+        std::map<std::string, std::deque<Completer>> lines;
+        std::deque<std::string> turns;  // users with a line, the next one first
+    };
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace adyton::compute

@@ -1,0 +1,196 @@
+#include <chrono>
+#include <utility>
+
+#include "compute/job_runner.h"
+
+// Jobs that nobody waits for: picked up, run by themselves, and settled when their owner is gone.
+namespace adyton::compute {
+namespace {
+
+constexpr std::int64_t kOrphansAtOnce = 100;
+constexpr std::string_view kInterrupted = "the job was cut off by a restart of the service";
+
+// A claimed job as a plan again. A failure is the job's.
+Result<std::optional<JobFailure>> plan_again(
+    const ComputeContext& compute, const JobRow& row, JobPlan& plan) {
+    plan.job_id = row.job_id;
+    plan.user = row.user;
+    plan.actor = "user:" + row.user;
+    plan.created_at = row.created_at;
+    plan.keep_request = true;
+    if (!row.request) return Error::corrupt_data("a queued job has no request");
+    TRY(const auto body, open_blob(compute, row, "request", *row.request));
+    TRY(auto request, api::parse_execute_request(base::as_text(body)));
+    return plan_job(compute, std::move(request), plan);
+}
+
+// Secrets are granted when a job starts, not when it was sent. True: go on.
+Task<Result<bool>> start_claimed(ComputeContext& compute, SharedPlan plan) {
+    JobPlan& filled = *plan;
+    const base::Timestamp now = compute.executor.now();
+    auto unit = [&](storage::Transaction& tx) -> Result<bool> {
+        TRY(const auto denied, grant_secrets(tx, compute, filled));
+        if (!denied) {
+            TRY_VOID(jobs::note_started(tx, filled.job_id, now));
+            return true;
+        }
+        const std::string answer = conclude_failure(filled, *denied, now).to_json_text();
+        TRY_VOID(jobs::finish(
+            tx, filled.job_id, compute.claim,
+            final_job(compute, filled.job_id, filled.user, denied->phase, answer, now)));
+        return false;
+    };
+    auto write = compute.database.write(std::move(unit));
+    co_return co_await std::move(write);
+}
+
+Task<Result<void>> end_unplanned(ComputeContext& compute, SharedPlan plan, JobFailure failure) {
+    const base::Timestamp now = compute.executor.now();
+    const std::string answer = conclude_failure(*plan, failure, now).to_json_text();
+    auto unit = [&](storage::Transaction& tx) -> Result<void> {
+        return jobs::finish(
+            tx, plan->job_id, compute.claim,
+            final_job(compute, plan->job_id, plan->user, failure.phase, answer, now));
+    };
+    auto write = compute.database.write(std::move(unit));
+    co_return co_await std::move(write);
+}
+
+Task<Result<void>> run_claimed(ComputeContext& compute, JobRow row, FairGate::Ticket ticket) {
+    const auto plan = std::make_shared<JobPlan>();
+    const auto live = compute.live.add(row.job_id, row.user);
+    auto refusal = plan_again(compute, row, *plan);
+    if (!refusal) {
+        refusal = JobFailure{JobPhase::Failed, "the job cannot be read", "request_unreadable"};
+    }
+    bool go_on = false;
+    Result<void> ended;
+    if (*refusal) {
+        auto ending = end_unplanned(compute, plan, **refusal);
+        ended = co_await std::move(ending);
+    } else {
+        auto starting = start_claimed(compute, plan);
+        auto started = co_await std::move(starting);
+        if (started) {
+            go_on = *started;
+        } else {
+            ended = std::move(started).error();
+        }
+    }
+    if (go_on) {
+        auto running = run_job(compute, plan, std::move(ticket), live);
+        const auto text = co_await std::move(running);
+        co_return Result<void>();  // run_job logs
+    }
+    live->end({});
+    compute.live.remove(plan->job_id);
+    co_return ended;
+}
+
+Task<void> run_alone(ComputeContext& compute, JobRow row, FairGate::Ticket ticket) {
+    const std::string job_id = row.job_id;
+    auto running = run_claimed(compute, std::move(row), std::move(ticket));
+    const auto done = co_await std::move(running);
+    if (!done) {
+        compute.logger.error(
+            "a queued job could not be run",
+            {{"job_id", job_id}, {"cause", done.error().message()}});
+    }
+    if (compute.stopping.load()) co_return;
+    auto pumping = pump_queue(compute);
+    const auto more = co_await std::move(pumping);
+    if (!more) compute.logger.warning("the queue", {{"cause", more.error().message()}});
+}
+
+JobAnswer interrupted_answer(
+    const ComputeContext& compute, const JobRow& row, const std::vector<LogRow>& lines,
+    base::Timestamp now) {
+    JobAnswer answer;
+    answer.job_id = row.job_id;
+    answer.phase = JobPhase::Interrupted;
+    answer.error = kInterrupted;
+    answer.error_code = "interrupted";
+    answer.created_at = row.created_at;
+    answer.started_at = row.started_at;
+    answer.finished_at = now;
+    std::vector<std::string> logs;
+    for (const LogRow& line : lines) {
+        const auto plain = open_blob(compute, row, "log", line.line);
+        if (plain) logs.emplace_back(base::as_text(*plain));
+    }
+    answer.logs = std::move(logs);
+    return answer;
+}
+
+}  // namespace
+
+Task<Result<std::size_t>> pump_queue(ComputeContext& compute) {
+    std::size_t started = 0;
+    while (!compute.stopping.load() && compute.gate.has_room()) {
+        auto unit = [&](storage::Transaction& tx) {
+            return jobs::claim_queued(tx, compute.claim, compute.options.running_per_user_max, 1);
+        };
+        auto write = compute.database.write(std::move(unit));
+        CO_TRY(auto claimed, co_await std::move(write));
+        if (claimed.empty()) break;
+        for (JobRow& row : claimed) {
+            auto ticket = compute.gate.enter(row.user);
+            // A claimed job without a place waits for its owner to be taken for dead: cannot be,
+            // the line is longer than what one pump claims.
+            if (!ticket) co_return std::move(ticket).error();
+            ++started;
+            base::spawn(compute.executor, run_alone(compute, std::move(row), *std::move(ticket)));
+        }
+    }
+    co_return started;
+}
+
+Task<Result<std::int64_t>> settle_orphans(ComputeContext& compute) {
+    auto unit = [&](storage::Transaction& tx) -> Result<std::int64_t> {
+        TRY(const auto orphans, jobs::find_orphans(tx, kOrphansAtOnce));
+        for (const JobRow& orphan : orphans) {
+            TRY(const bool again, jobs::requeue_orphan(tx, orphan, compute.options.attempts_max));
+            if (again) continue;
+            const base::Timestamp now = compute.executor.now();
+            TRY(const auto lines, jobs::list_logs(tx, orphan.job_id));
+            const std::string answer =
+                interrupted_answer(compute, orphan, lines, now).to_json_text();
+            TRY_VOID(jobs::end_orphan(
+                tx, orphan,
+                final_job(
+                    compute, orphan.job_id, orphan.user, JobPhase::Interrupted, answer, now)));
+        }
+        return static_cast<std::int64_t>(orphans.size());
+    };
+    auto write = compute.database.write(std::move(unit));
+    co_return co_await std::move(write);
+}
+
+Task<Result<void>> watch_running(ComputeContext& compute) {
+    const auto live = compute.live.all();
+    if (live.empty()) co_return Result<void>();
+    std::vector<LogRow> rows;
+    for (const auto& job : live) {
+        std::size_t first = 0;
+        const std::vector<std::string> lines = job->take_unstored(first);
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            rows.push_back(
+                {job->job_id(), static_cast<std::int64_t>(first + i),
+                 compute.keys.seal_job(
+                     compute.random, job->job_id(), job->user(), "log", base::as_bytes(lines[i]))});
+        }
+    }
+    auto unit = [&](storage::Transaction& tx) -> Result<std::vector<std::string>> {
+        TRY_VOID(jobs::append_logs(tx, rows));
+        return jobs::cancel_requests(tx, compute.claim);
+    };
+    auto write = compute.database.write(std::move(unit));
+    CO_TRY(const auto cancelled, co_await std::move(write));
+    for (const std::string& job_id : cancelled) {
+        if (const auto job = compute.live.find(job_id)) job->ask_cancel();
+        compute.engine.cancel(job_id);
+    }
+    co_return Result<void>();
+}
+
+}  // namespace adyton::compute

@@ -1,0 +1,446 @@
+#include "compute/job_repository.h"
+
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+
+namespace adyton::compute {
+namespace {
+
+using storage::Fragment;
+using storage::Transaction;
+
+constexpr std::array<std::pair<JobPhase, std::string_view>, 7> kPhases = {{
+    {JobPhase::Queued, "queued"},
+    {JobPhase::Running, "running"},
+    {JobPhase::Completed, "completed"},
+    {JobPhase::Failed, "failed"},
+    {JobPhase::Cancelled, "cancelled"},
+    {JobPhase::TimedOut, "timed_out"},
+    {JobPhase::Interrupted, "interrupted"},
+}};
+
+constexpr const char* kColumns =
+    "job_id, user_id, phase, instance, epoch, rerun, attempts, cancel_requested, request, answer, "
+    "created_at, started_at, finished_at ";
+
+storage::Value blob(const std::optional<base::Bytes>& bytes) {
+    if (!bytes) return std::monostate();
+    return *bytes;
+}
+
+Result<std::optional<base::Bytes>> optional_bytes(
+    const storage::Rows& rows, std::size_t row, std::size_t column) {
+    if (rows.is_null(row, column)) return std::optional<base::Bytes>();
+    TRY(auto bytes, rows.bytes(row, column));
+    return std::optional<base::Bytes>(std::move(bytes));
+}
+
+Result<JobRow> read_job(const storage::Rows& rows, std::size_t row) {
+    JobRow out;
+    TRY(out.job_id, rows.text(row, 0));
+    TRY(out.user, rows.text(row, 1));
+    TRY(const auto phase, rows.text(row, 2));
+    TRY(out.phase, parse_job_phase(phase));
+    TRY(const auto instance, rows.optional_text(row, 3));
+    out.owner.instance = instance.value_or("");
+    if (!rows.is_null(row, 4)) {
+        TRY(out.owner.epoch, rows.integer(row, 4));
+    }
+    TRY(const auto rerun, rows.integer(row, 5));
+    out.rerun = rerun != 0;
+    TRY(out.attempts, rows.integer(row, 6));
+    TRY(const auto cancel, rows.integer(row, 7));
+    out.cancel_requested = cancel != 0;
+    TRY(out.request, optional_bytes(rows, row, 8));
+    TRY(out.answer, optional_bytes(rows, row, 9));
+    TRY(out.created_at, rows.timestamp(row, 10));
+    TRY(out.started_at, rows.optional_timestamp(row, 11));
+    TRY(out.finished_at, rows.optional_timestamp(row, 12));
+    return out;
+}
+
+Result<std::vector<JobRow>> read_jobs(const storage::Rows& rows) {
+    std::vector<JobRow> out;
+    out.reserve(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        TRY(auto job, read_job(rows, i));
+        out.push_back(std::move(job));
+    }
+    return out;
+}
+
+Result<void> give_slot_back(Transaction& tx, const std::string& user) {
+    TRY(const auto changed,
+        tx.execute("UPDATE compute_users SET running = running - 1 WHERE user_id = $1", {user}));
+    if (changed != 1) return Error::corrupt_data("a running job's user is not counted");
+    return {};
+}
+
+Error job_lost() {
+    return Error::conflict("the job is not this process's any more", "job_lost");
+}
+
+}  // namespace
+
+std::string_view to_string(JobPhase phase) {
+    for (const auto& [known, text] : kPhases) {
+        if (known == phase) return text;
+    }
+    CHECK(false);
+    return {};
+}
+
+Result<JobPhase> parse_job_phase(std::string_view text) {
+    for (const auto& [phase, known] : kPhases) {
+        if (known == text) return phase;
+    }
+    return Error::corrupt_data("a job has no such phase");
+}
+
+std::string_view status_word(JobPhase phase) {
+    if (!is_final(phase)) return "running";
+    return phase == JobPhase::Completed ? "completed" : "failed";
+}
+
+namespace jobs {
+
+// ----- instances --------------------------------------------------------------------------------
+
+Result<InstanceClaim> register_instance(
+    Transaction& tx, const std::string& instance, base::Duration lease) {
+    TRY(const auto now, tx.now());
+    const auto until = now + std::chrono::duration_cast<std::chrono::microseconds>(lease);
+    TRY_VOID(tx.execute(
+        "INSERT INTO compute_instances (instance, epoch, alive_until) VALUES ($1, 1, $2) "
+        "ON CONFLICT (instance) DO UPDATE SET epoch = compute_instances.epoch + 1, "
+        "alive_until = excluded.alive_until",
+        {instance, until}));
+    TRY(const auto rows,
+        tx.query("SELECT epoch FROM compute_instances WHERE instance = $1", {instance}));
+    InstanceClaim claim{instance, 0};
+    TRY(claim.epoch, rows.integer(0, 0));
+    return claim;
+}
+
+Result<void> renew_instance(Transaction& tx, const InstanceClaim& claim, base::Duration lease) {
+    TRY(const auto now, tx.now());
+    const auto until = now + std::chrono::duration_cast<std::chrono::microseconds>(lease);
+    TRY(const auto changed, tx.execute(
+                                "UPDATE compute_instances SET alive_until = $3 "
+                                "WHERE instance = $1 AND epoch = $2 AND alive_until > $4",
+                                {claim.instance, claim.epoch, until, now}));
+    if (changed == 0) {
+        return Error::conflict("this process was taken for dead", "instance_lost");
+    }
+    return {};
+}
+
+Result<void> retire_instance(Transaction& tx, const InstanceClaim& claim) {
+    TRY(const auto now, tx.now());
+    TRY_VOID(tx.execute(
+        "UPDATE compute_instances SET alive_until = $3 WHERE instance = $1 AND epoch = $2",
+        {claim.instance, claim.epoch, now}));
+    return {};
+}
+
+// ----- acceptance -------------------------------------------------------------------------------
+
+Result<bool> insert_running(
+    Transaction& tx, const NewJob& job, const InstanceClaim& owner, std::int64_t running_max) {
+    CHECK(running_max > 0);
+    // The count and the limit in one statement: two instances cannot both take the last slot.
+    TRY(const auto taken,
+        tx.execute(
+            "INSERT INTO compute_users (user_id, running, waiting, last_started_at) "
+            "VALUES ($1, 1, 0, $3) ON CONFLICT (user_id) DO UPDATE SET "
+            "running = compute_users.running + 1, last_started_at = excluded.last_started_at "
+            "WHERE compute_users.running < $2",
+            {job.user, running_max, job.created_at}));
+    if (taken == 0) return false;
+    TRY_VOID(tx.execute(
+        "INSERT INTO compute_jobs (job_id, user_id, phase, instance, epoch, rerun, attempts, "
+        "cancel_requested, request, created_at, started_at) "
+        "VALUES ($1, $2, 'running', $3, $4, $5, 1, 0, $6, $7, $7)",
+        {job.job_id, job.user, owner.instance, owner.epoch, job.rerun ? 1 : 0, blob(job.request),
+         job.created_at}));
+    return true;
+}
+
+Result<bool> insert_queued(Transaction& tx, const NewJob& job, std::int64_t queued_max) {
+    CHECK(queued_max > 0 && job.request.has_value());
+    TRY(const auto taken,
+        tx.execute(
+            "INSERT INTO compute_users (user_id, running, waiting, last_started_at) "
+            "VALUES ($1, 0, 1, $3) ON CONFLICT (user_id) DO UPDATE SET "
+            "waiting = compute_users.waiting + 1 WHERE compute_users.waiting < $2",
+            {job.user, queued_max, job.created_at}));
+    if (taken == 0) return false;
+    TRY_VOID(tx.execute(
+        "INSERT INTO compute_jobs (job_id, user_id, phase, rerun, attempts, cancel_requested, "
+        "request, created_at) VALUES ($1, $2, 'queued', $3, 0, 0, $4, $5)",
+        {job.job_id, job.user, job.rerun ? 1 : 0, *job.request, job.created_at}));
+    return true;
+}
+
+Result<void> insert_final(Transaction& tx, const NewJob& job, const FinalJob& end) {
+    CHECK(is_final(end.phase));
+    TRY_VOID(tx.execute(
+        "INSERT INTO compute_jobs (job_id, user_id, phase, rerun, attempts, cancel_requested, "
+        "answer, created_at, finished_at, expires_at) "
+        "VALUES ($1, $2, $3, 0, 0, 0, $4, $5, $6, $7)",
+        {job.job_id, job.user, to_string(end.phase), end.answer, job.created_at, end.finished_at,
+         end.expires_at}));
+    return {};
+}
+
+// ----- running ----------------------------------------------------------------------------------
+
+Result<std::vector<JobRow>> claim_queued(
+    Transaction& tx, const InstanceClaim& owner, std::int64_t running_max, std::int64_t limit) {
+    TRY(const auto now, tx.now());
+    const std::string select =
+        "SELECT j.job_id, j.user_id FROM compute_jobs j JOIN compute_users u "
+        "ON u.user_id = j.user_id WHERE j.phase = 'queued' AND u.running < $1 "
+        "ORDER BY u.running, u.last_started_at, j.created_at, j.job_id LIMIT $2 " +
+        std::string(
+            tx.dialect() == storage::Dialect::Postgres ? "FOR UPDATE OF j SKIP LOCKED" : "");
+    TRY(const auto candidates, tx.query(select, {running_max, limit}));
+    std::vector<JobRow> out;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+        TRY(const auto job_id, candidates.text(i, 0));
+        TRY(const auto user, candidates.text(i, 1));
+        TRY(const auto taken,
+            tx.execute(
+                "UPDATE compute_users SET running = running + 1, waiting = waiting - 1, "
+                "last_started_at = $3 WHERE user_id = $1 AND running < $2",
+                {user, running_max, now}));
+        if (taken == 0) continue;
+        TRY(const auto changed,
+            tx.execute(
+                "UPDATE compute_jobs SET phase = 'running', instance = $2, epoch = $3, "
+                "attempts = attempts + 1, started_at = NULL "
+                "WHERE job_id = $1 AND phase = 'queued'",
+                {job_id, owner.instance, owner.epoch}));
+        if (changed != 1) return Error::unavailable("a queued job was taken meanwhile");
+        TRY(auto job, find(tx, user, job_id));
+        if (job) out.push_back(*std::move(job));
+    }
+    return out;
+}
+
+Result<void> note_started(Transaction& tx, const std::string& job_id, base::Timestamp started_at) {
+    TRY_VOID(tx.execute(
+        "UPDATE compute_jobs SET started_at = $2 WHERE job_id = $1 AND phase = 'running'",
+        {job_id, started_at}));
+    return {};
+}
+
+Result<void> finish(
+    Transaction& tx, const std::string& job_id, const InstanceClaim& owner, const FinalJob& end) {
+    CHECK(is_final(end.phase));
+    TRY(const auto rows, tx.query("SELECT user_id FROM compute_jobs WHERE job_id = $1", {job_id}));
+    if (rows.empty()) return job_lost();
+    TRY(const auto user, rows.text(0, 0));
+    TRY(const auto changed,
+        tx.execute(
+            "UPDATE compute_jobs SET phase = $4, answer = $5, recording = $6, finished_at = $7, "
+            "expires_at = $8, instance = NULL, epoch = NULL, request = NULL "
+            "WHERE job_id = $1 AND phase = 'running' AND instance = $2 AND epoch = $3",
+            {job_id, owner.instance, owner.epoch, to_string(end.phase), end.answer,
+             blob(end.recording), end.finished_at, end.expires_at}));
+    if (changed == 0) return job_lost();
+    return give_slot_back(tx, user);
+}
+
+Result<void> append_logs(Transaction& tx, const std::vector<LogRow>& lines) {
+    for (const LogRow& line : lines) {
+        TRY_VOID(tx.execute(
+            "INSERT INTO compute_job_logs (job_id, sequence, line) VALUES ($1, $2, $3) "
+            "ON CONFLICT DO NOTHING",
+            {line.job_id, line.sequence, line.line}));
+    }
+    return {};
+}
+
+Result<std::vector<LogRow>> list_logs(Transaction& tx, const std::string& job_id) {
+    TRY(const auto rows,
+        tx.query(
+            "SELECT sequence, line FROM compute_job_logs WHERE job_id = $1 ORDER BY sequence",
+            {job_id}));
+    std::vector<LogRow> out;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        LogRow line;
+        line.job_id = job_id;
+        TRY(line.sequence, rows.integer(i, 0));
+        TRY(line.line, rows.bytes(i, 1));
+        out.push_back(std::move(line));
+    }
+    return out;
+}
+
+// ----- cancelling -------------------------------------------------------------------------------
+
+Result<CancelState> request_cancel(
+    Transaction& tx, const std::string& job_id, const FinalJob& if_queued) {
+    TRY(const auto asked,
+        tx.execute(
+            "UPDATE compute_jobs SET cancel_requested = 1 WHERE job_id = $1 AND phase = 'running'",
+            {job_id}));
+    if (asked > 0) return CancelState::Asked;
+    TRY(const auto ended,
+        tx.execute(
+            "UPDATE compute_jobs SET phase = 'cancelled', answer = $2, finished_at = $3, "
+            "expires_at = $4, request = NULL WHERE job_id = $1 AND phase = 'queued'",
+            {job_id, if_queued.answer, if_queued.finished_at, if_queued.expires_at}));
+    if (ended == 0) return CancelState::Final;
+    TRY_VOID(tx.execute(
+        "UPDATE compute_users SET waiting = waiting - 1 "
+        "WHERE user_id = (SELECT user_id FROM compute_jobs WHERE job_id = $1)",
+        {job_id}));
+    return CancelState::WasQueued;
+}
+
+Result<std::vector<std::string>> cancel_requests(Transaction& tx, const InstanceClaim& owner) {
+    TRY(const auto rows,
+        tx.query(
+            "SELECT job_id FROM compute_jobs WHERE phase = 'running' AND instance = $1 "
+            "AND epoch = $2 AND cancel_requested = 1",
+            {owner.instance, owner.epoch}));
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        TRY(auto id, rows.text(i, 0));
+        out.push_back(std::move(id));
+    }
+    return out;
+}
+
+// ----- orphans ----------------------------------------------------------------------------------
+
+Result<std::vector<JobRow>> find_orphans(Transaction& tx, std::int64_t limit) {
+    TRY(const auto now, tx.now());
+    const std::string select =
+        std::string("SELECT ") + kColumns +
+        "FROM compute_jobs WHERE phase = 'running' AND NOT EXISTS (SELECT 1 FROM "
+        "compute_instances i WHERE i.instance = compute_jobs.instance "
+        "AND i.epoch = compute_jobs.epoch AND i.alive_until > $1) ORDER BY job_id LIMIT $2 " +
+        std::string(tx.fragment(Fragment::ForUpdateSkipLocked));
+    TRY(const auto rows, tx.query(select, {now, limit}));
+    return read_jobs(rows);
+}
+
+Result<bool> requeue_orphan(Transaction& tx, const JobRow& orphan, std::int64_t attempts_max) {
+    // What was claimed and never began may begin, whatever its caller allows.
+    const bool never_began = !orphan.started_at.has_value();
+    const bool may = orphan.request.has_value() && !orphan.cancel_requested &&
+                     orphan.attempts < attempts_max && (orphan.rerun || never_began);
+    if (!may) return false;
+    TRY(const auto changed,
+        tx.execute(
+            "UPDATE compute_jobs SET phase = 'queued', instance = NULL, epoch = NULL, "
+            "started_at = NULL WHERE job_id = $1 AND phase = 'running' AND instance = $2 "
+            "AND epoch = $3",
+            {orphan.job_id, orphan.owner.instance, orphan.owner.epoch}));
+    if (changed == 0) return job_lost();
+    TRY_VOID(tx.execute("DELETE FROM compute_job_logs WHERE job_id = $1", {orphan.job_id}));
+    TRY_VOID(tx.execute(
+        "UPDATE compute_users SET running = running - 1, waiting = waiting + 1 "
+        "WHERE user_id = $1",
+        {orphan.user}));
+    return true;
+}
+
+Result<void> end_orphan(Transaction& tx, const JobRow& orphan, const FinalJob& end) {
+    return finish(tx, orphan.job_id, orphan.owner, end);
+}
+
+// ----- reading and forgetting -------------------------------------------------------------------
+
+Result<std::optional<JobRow>> find(
+    Transaction& tx, const std::string& user, const std::string& job_id) {
+    TRY(const auto now, tx.now());
+    TRY(const auto rows, tx.query(
+                             std::string("SELECT ") + kColumns +
+                                 "FROM compute_jobs WHERE job_id = $1 AND user_id = $2 "
+                                 "AND (expires_at IS NULL OR expires_at > $3)",
+                             {job_id, user, now}));
+    if (rows.empty()) return std::optional<JobRow>();
+    TRY(auto job, read_job(rows, 0));
+    return std::optional<JobRow>(std::move(job));
+}
+
+Result<std::vector<JobRow>> list(Transaction& tx, const Page& page) {
+    CHECK(page.limit >= 1 && page.limit <= 1000);
+    TRY(const auto now, tx.now());
+    if (!page.before) {
+        TRY(const auto rows, tx.query(
+                                 std::string("SELECT ") + kColumns +
+                                     "FROM compute_jobs WHERE user_id = $1 AND "
+                                     "(expires_at IS NULL OR expires_at > $2) "
+                                     "ORDER BY created_at DESC, job_id DESC LIMIT $3",
+                                 {page.user, now, page.limit}));
+        return read_jobs(rows);
+    }
+    TRY(const auto rows,
+        tx.query(
+            std::string("SELECT ") + kColumns +
+                "FROM compute_jobs WHERE user_id = $1 AND (expires_at IS NULL OR expires_at > $2) "
+                "AND (created_at < $4 OR (created_at = $4 AND job_id < $5)) "
+                "ORDER BY created_at DESC, job_id DESC LIMIT $3",
+            {page.user, now, page.limit, page.before->first, page.before->second}));
+    return read_jobs(rows);
+}
+
+Result<std::optional<base::Bytes>> find_recording(
+    Transaction& tx, const std::string& user, const std::string& job_id) {
+    TRY(const auto now, tx.now());
+    TRY(const auto rows,
+        tx.query(
+            "SELECT recording FROM compute_jobs WHERE job_id = $1 AND user_id = $2 "
+            "AND (expires_at IS NULL OR expires_at > $3)",
+            {job_id, user, now}));
+    if (rows.empty()) return std::optional<base::Bytes>();
+    return optional_bytes(rows, 0, 0);
+}
+
+Result<Counts> count_open(Transaction& tx) {
+    TRY(const auto rows, tx.query(
+                             "SELECT COUNT(CASE WHEN phase = 'running' THEN 1 END), "
+                             "COUNT(CASE WHEN phase = 'queued' THEN 1 END) FROM compute_jobs "
+                             "WHERE phase IN ('queued', 'running')",
+                             {}));
+    Counts out;
+    TRY(out.running, rows.integer(0, 0));
+    TRY(out.queued, rows.integer(0, 1));
+    return out;
+}
+
+Result<std::int64_t> count_all(Transaction& tx) {
+    TRY(const auto rows, tx.query("SELECT COUNT(*) FROM compute_jobs", {}));
+    return rows.integer(0, 0);
+}
+
+Result<std::int64_t> remove_expired(Transaction& tx, std::int64_t limit) {
+    TRY(const auto now, tx.now());
+    TRY_VOID(tx.execute(
+        "DELETE FROM compute_job_logs WHERE job_id IN (SELECT job_id FROM compute_jobs "
+        "WHERE answer IS NOT NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+        {now, limit}));
+    return tx.execute(
+        "DELETE FROM compute_jobs WHERE job_id IN (SELECT job_id FROM compute_jobs "
+        "WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+        {now, limit});
+}
+
+Result<std::int64_t> remove_excess(Transaction& tx, std::int64_t kept_max, std::int64_t limit) {
+    return tx.execute(
+        "DELETE FROM compute_jobs WHERE job_id IN (SELECT job_id FROM ("
+        "SELECT job_id, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY created_at DESC, "
+        "job_id DESC) AS place FROM compute_jobs WHERE answer IS NOT NULL) ranked "
+        "WHERE place > $1 LIMIT $2)",
+        {kept_max, limit});
+}
+
+}  // namespace jobs
+}  // namespace adyton::compute

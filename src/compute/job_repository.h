@@ -1,0 +1,169 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "compute/options.h"
+#include "storage/database.h"
+
+// Jobs from their acceptance to their expiry. All functions run inside the caller's unit of work;
+// errors of storage::Transaction and CorruptData for rows that do not read back are not repeated.
+// Blobs are sealed by the caller (keys.h).
+namespace adyton::compute {
+
+enum class JobPhase {
+    Queued,
+    Running,
+    Completed,  // this and all below are final
+    Failed,
+    Cancelled,
+    TimedOut,
+    Interrupted,
+};
+std::string_view to_string(JobPhase phase);  // "timed_out"
+Result<JobPhase> parse_job_phase(std::string_view text);
+constexpr bool is_final(JobPhase phase) {
+    return phase != JobPhase::Queued && phase != JobPhase::Running;
+}
+// The seed's three words (decisions.md 7).
+std::string_view status_word(JobPhase phase);
+
+// One life of one process, as owner of running jobs.
+struct InstanceClaim {
+    std::string instance;
+    std::int64_t epoch = 0;
+};
+
+struct JobRow {
+    std::string job_id;
+    std::string user;
+    JobPhase phase = JobPhase::Queued;
+    InstanceClaim owner;  // running only
+    bool rerun = false;
+    std::int64_t attempts = 0;
+    bool cancel_requested = false;
+    std::optional<base::Bytes> request;
+    std::optional<base::Bytes> answer;
+    base::Timestamp created_at;
+    std::optional<base::Timestamp> started_at;
+    std::optional<base::Timestamp> finished_at;
+};
+
+// A log line that waits to be stored; sealed.
+struct LogRow {
+    std::string job_id;
+    std::int64_t sequence = 0;
+    base::Bytes line;
+};
+
+namespace jobs {
+
+// --- instances ---
+
+// The next life of this instance. Its jobs of earlier lives are cut off from now on.
+Result<InstanceClaim> register_instance(
+    storage::Transaction& tx, const std::string& instance, base::Duration lease);
+// Conflict, reason "instance_lost": another process has taken the name, or it was too late.
+Result<void> renew_instance(
+    storage::Transaction& tx, const InstanceClaim& claim, base::Duration lease);
+// Its jobs are cut off from now on.
+Result<void> retire_instance(storage::Transaction& tx, const InstanceClaim& claim);
+
+// --- acceptance ---
+
+struct NewJob {
+    std::string job_id;
+    std::string user;
+    bool rerun = false;
+    std::optional<base::Bytes> request;  // must be there for jobs that may be queued or run again
+    base::Timestamp created_at;
+};
+// True: inserted as running, with a slot of the user. False: the user has no slot free; nothing was
+// changed.
+Result<bool> insert_running(
+    storage::Transaction& tx, const NewJob& job, const InstanceClaim& owner,
+    std::int64_t running_max);
+// True: inserted as queued. False: the user has `queued_max` waiting; nothing was changed.
+Result<bool> insert_queued(storage::Transaction& tx, const NewJob& job, std::int64_t queued_max);
+// A job that was over before it began: without a slot, with its answer.
+struct FinalJob {
+    JobPhase phase = JobPhase::Failed;
+    base::Bytes answer;
+    std::optional<base::Bytes> recording;
+    base::Timestamp finished_at;
+    base::Timestamp expires_at;
+};
+Result<void> insert_final(storage::Transaction& tx, const NewJob& job, const FinalJob& end);
+
+// --- running ---
+
+// Takes up to `limit` queued jobs, each with a slot of its user: of the users with the fewest
+// running first, then of those who waited longest for a start.
+Result<std::vector<JobRow>> claim_queued(
+    storage::Transaction& tx, const InstanceClaim& owner, std::int64_t running_max,
+    std::int64_t limit);
+Result<void> note_started(
+    storage::Transaction& tx, const std::string& job_id, base::Timestamp started_at);
+// Conflict, reason "job_lost": it is not this owner's any more.
+Result<void> finish(
+    storage::Transaction& tx, const std::string& job_id, const InstanceClaim& owner,
+    const FinalJob& end);
+Result<void> append_logs(storage::Transaction& tx, const std::vector<LogRow>& lines);
+Result<std::vector<LogRow>> list_logs(storage::Transaction& tx, const std::string& job_id);
+
+// --- cancelling ---
+
+// Running: remembers the wish. Queued: the caller answers it, and true is returned.
+enum class CancelState { WasQueued, Asked, Final };
+Result<CancelState> request_cancel(
+    storage::Transaction& tx, const std::string& job_id, const FinalJob& if_queued);
+// Jobs of this owner whose cancelling was asked for.
+Result<std::vector<std::string>> cancel_requests(
+    storage::Transaction& tx, const InstanceClaim& owner);
+
+// --- jobs whose owner is gone ---
+
+Result<std::vector<JobRow>> find_orphans(storage::Transaction& tx, std::int64_t limit);
+// Back to the queue; true unless it was run `attempts_max` times or may not be run again. Then the
+// caller ends it with end_orphan().
+Result<bool> requeue_orphan(
+    storage::Transaction& tx, const JobRow& orphan, std::int64_t attempts_max);
+Result<void> end_orphan(storage::Transaction& tx, const JobRow& orphan, const FinalJob& end);
+
+// --- reading and forgetting ---
+
+// Null: there is none, it has expired, or it is another user's.
+Result<std::optional<JobRow>> find(
+    storage::Transaction& tx, const std::string& user, const std::string& job_id);
+struct Page {
+    std::string user;
+    std::optional<std::pair<base::Timestamp, std::string>> before;  // created_at and id; exclusive
+    std::int64_t limit = 100;
+};
+// Newest first.
+Result<std::vector<JobRow>> list(storage::Transaction& tx, const Page& page);
+Result<std::optional<base::Bytes>> find_recording(
+    storage::Transaction& tx, const std::string& user, const std::string& job_id);
+
+struct Counts {
+    std::int64_t running = 0;
+    std::int64_t queued = 0;
+};
+Result<Counts> count_open(storage::Transaction& tx);       // by an index of open jobs
+Result<std::int64_t> count_all(storage::Transaction& tx);  // reads every row
+
+// Up to `limit` expired ones; how many went.
+Result<std::int64_t> remove_expired(storage::Transaction& tx, std::int64_t limit);
+// Up to `limit` finished ones of users who keep more than `kept_max`, the oldest first.
+Result<std::int64_t> remove_excess(
+    storage::Transaction& tx, std::int64_t kept_max, std::int64_t limit);
+
+}  // namespace jobs
+}  // namespace adyton::compute

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/digest.h"
+#include "script/job.h"
+
+namespace adyton::compute {
+
+// What a replay needs of a job that was submitted with "record": true, and what it must come to.
+// Values of secrets are not in it: whoever replays gives them again.
+struct Recording {
+    std::string job_id;
+    std::string script;
+    std::string entry_point;
+    std::string input_json;
+    std::vector<std::string> secret_names;
+    script::Limits limits;
+    base::Timestamp start_time;
+    std::array<std::uint8_t, 32> random_seed{};
+    std::vector<script::HostReply> replies;  // of the broker, in order of HostRequest::sequence
+
+    std::string status;                 // script::to_string(Status)
+    crypto::Sha256Digest output;        // of RunResult::output_json
+    crypto::Sha256Digest console_hash;  // as in receipts, before any leak guard
+    std::uint64_t metered_gas = 0;
+
+    std::string to_json_text() const;
+    // InvalidArgument: not what to_json_text() writes.
+    static Result<Recording> parse(std::string_view text);
+};
+
+// Sets what a run came to.
+void note_outcome(Recording& recording, const script::RunResult& result);
+// What differs from the recording, one line each; none: it is the same.
+std::vector<std::string> differences(const Recording& recording, const script::RunResult& result);
+
+}  // namespace adyton::compute
