@@ -3,7 +3,7 @@
 # The build, the tests and `tools/dev up`.
 readonly PACKAGES_BUILD=(
     g++ cmake ninja-build ccache pkg-config git ca-certificates
-    libssl-dev libsqlite3-dev libpq-dev rapidjson-dev libfmt-dev libspdlog-dev libcli11-dev
+    libnghttp2-dev libssl-dev libsodium-dev libsqlite3-dev libpq-dev rapidjson-dev libfmt-dev libspdlog-dev libcli11-dev
     prometheus-cpp-dev libtomlplusplus-dev libboost1.81-dev libmimalloc-dev libgtest-dev libgmock-dev
     postgresql-15 openssl curl jq python3 util-linux
     wabt libseccomp-dev
