@@ -26,6 +26,8 @@ public:
         std::uint32_t jobs_per_executor = 10'000;
         // What a job may run over its time before its process is killed.
         base::Duration grace = std::chrono::milliseconds(250);
+        // For tests: executors report system calls outside the list (Stats::violations).
+        bool signal_outside_calls = false;
         // The binary whose main() begins with run_zygote_if_asked(); this one by default.
         std::string program = "/proc/self/exe";
     };
@@ -34,6 +36,8 @@ public:
         std::uint64_t executors_started = 0;
         std::uint64_t executors_killed = 0;  // by us: user, trap, deadline, cancel, age
         std::uint64_t executors_lost = 0;    // by themselves
+        std::uint64_t violations = 0;        // tests only
+        std::int32_t last_violation = -1;
         std::size_t running = 0;
         std::size_t waiting = 0;
     };
@@ -53,8 +57,9 @@ public:
 
 private:
     class Impl;
-    explicit Executors(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    explicit Executors(std::shared_ptr<Impl> impl);
+    // Shared with work that the loop still holds.
+    std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace adyton::script

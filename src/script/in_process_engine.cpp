@@ -112,7 +112,9 @@ Result<RunResult> run_in_seat(
     work.start_time = job.start_time;
     work.random_seed = job.random_seed;
     work.has_host = static_cast<bool>(job.host);
-    return seat.machine->run(image, work, session);
+    Result<RunResult> result = seat.machine->run(image, work, session);
+    seat.machine->clean();
+    return result;
 }
 
 }  // namespace

@@ -22,8 +22,9 @@ struct Secret {
     std::string name;
     SensitiveBytes value;
 };
-// Gives the secrets when the job starts: called at most once, on the engine's executor, in a plain
-// function that copies them on and wipes them. An error ends the run with it (no RunResult).
+// Gives the secrets when the job starts: called at most once, on a thread of the engine's choice,
+// by a plain function that copies them on and wipes them. An error ends the run with it (no
+// RunResult).
 using SecretSource = std::function<Result<std::vector<Secret>>()>;
 
 // What a script asks of the world outside, through the broker. `fetch` is the only kind today:
@@ -41,6 +42,8 @@ struct HostReply {
     std::string json;
 };
 inline constexpr std::size_t kHostBytesMax = 2'097'152;
+// Runs on the executor of who called run(). A call may still be waiting for its peer when run() has
+// returned (a cancelled job): what it uses is its own to keep.
 using HostPort = std::function<Task<HostReply>(HostRequest)>;
 
 enum class LogLevel : std::uint8_t { Log, Info, Warn, Error };
@@ -68,7 +71,8 @@ struct Job {
     std::array<std::uint8_t, 32> random_seed{};
     // A process of its own, made for this job and killed after it.
     bool strict = false;
-    // Called on the engine's executor for each console entry as it is made; may be empty.
+    // Called on the executor of who called run(), for each console entry as it is made; may be
+    // empty.
     std::function<void(const LogEntry&)> on_log;
     // Empty: the script has no `fetch`.
     HostPort host;

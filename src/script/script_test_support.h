@@ -10,6 +10,7 @@
 #include "base/event_loop.h"
 #include "script/engine.h"
 #include "script/in_process_engine.h"
+#include "script/test_library.h"
 
 namespace adyton::script {
 
@@ -51,7 +52,7 @@ protected:
 
     virtual Engine& engine() {
         if (!engine_) {
-            auto made = InProcessEngine::create(loop_, InProcessEngine::Options{});
+            auto made = InProcessEngine::create(loop_, InProcessEngine::Options{1, test_library()});
             EXPECT_TRUE(made) << made.error().message();
             engine_ = std::move(*made);
         }

@@ -25,6 +25,10 @@ public:
 
     void append(std::span<const std::uint8_t> bytes);
     void append(std::string_view text);
+    // Replaces bytes that are there. CHECK: inside.
+    void overwrite(std::size_t at, std::span<const std::uint8_t> bytes);
+    // Room for this many, so that append() moves nothing.
+    void reserve(std::size_t bytes);
     // Zeroes what is there and leaves it empty; keeps the memory.
     void wipe();
 

@@ -10,14 +10,13 @@
  *                           even speculatively, and no address space or signal is needed.
  *
  * Included once, by the generated file, which is compiled with -ffp-contract=off. */
-#ifndef ADYTON_SCRIPT_ENGINE_RULES_H
-#define ADYTON_SCRIPT_ENGINE_RULES_H
+#pragma once
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "quickjs.h"
+#include <quickjs.h>
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -230,5 +229,3 @@ static inline f64 wasm_sqrt(f64 x) {
 static inline f64 wasm_fabs(f64 x) {
     return f64_reinterpret_i64(i64_reinterpret_f64(x) & 0x7fffffffffffffffull);
 }
-
-#endif

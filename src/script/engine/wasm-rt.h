@@ -3,8 +3,7 @@
  * exceptions, one memory and one table for each instance. Implemented in internal/runtime.cpp.
  *
  * Plain C11: included by generated C and, inside extern "C", by C++. */
-#ifndef ADYTON_SCRIPT_ENGINE_WASM_RT_H
-#define ADYTON_SCRIPT_ENGINE_WASM_RT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -71,6 +70,4 @@ extern __thread uintptr_t adyton_script_stack_limit
 
 #ifdef __cplusplus
 }
-#endif
-
 #endif

@@ -185,9 +185,9 @@ void Machine::start_run(const Work& work, RunHooks& hooks) {
     hooks_ = &hooks;
     slot_.set_machine(this);
     slot_.set_memory_max(work.limits.memory_bytes);
-    slot_.reset(image_->snapshot);
+    if (dirty_) slot_.reset(image_->snapshot);
+    dirty_ = true;
     result_ = RunResult{};
-    done_ = false;
     stage_ = Stage::Input;
     requests_sent_ = 0;
     replies_taken_ = 0;
@@ -199,7 +199,7 @@ void Machine::start_run(const Work& work, RunHooks& hooks) {
     deadline_ = started_ + work.limits.time;
 }
 
-// What a stop or an ending means, and nothing of the job left behind.
+// What a stop or an ending means.
 void Machine::finish(Stop stop) {
     result_.wall_time = clock_.steady_now() - started_;
     result_.metered_gas = gas_used();
@@ -239,8 +239,12 @@ void Machine::finish(Stop stop) {
     argument_bytes_.clear();
     value_ = HostValue{};
     random_.restart(JobRandom::Seed{});
+}
+
+void Machine::clean() {
+    if (!image_) return;
     slot_.reset(image_->snapshot);
-    slot_.set_machine(nullptr);
+    dirty_ = false;
 }
 
 void Machine::guest_run() {
@@ -252,7 +256,6 @@ void Machine::guest_run() {
         guest_settle_promise(value)) {
         guest_write_output(value);
     }
-    done_ = true;
 }
 
 bool Machine::guest_set_input() {

@@ -77,10 +77,11 @@ public:
     // Unavailable or Internal: it does not start.
     Result<std::shared_ptr<const BootImage>> boot(const HostLibrary& library);
 
-    // Runs one job and wipes what it left. InvalidArgument: the input is not a JSON object, or a
-    // limit is out of bounds.
+    // Runs one job. InvalidArgument: the input is not a JSON object, or a limit is out of bounds.
     Result<RunResult> run(
         const std::shared_ptr<const BootImage>& image, const Work& work, RunHooks& hooks);
+    // Wipes what the last job left, at once rather than when the next one begins.
+    void clean();
 
     // The imports of the engine.
     std::uint32_t on_host_call(
@@ -155,7 +156,7 @@ private:
     const Work* work_ = nullptr;
     RunHooks* hooks_ = nullptr;
     RunResult result_;
-    bool done_ = false;  // guest_run came to its end
+    bool dirty_ = true;
     Stage stage_ = Stage::Input;
     base::SteadyTime started_{};
     base::SteadyTime deadline_{};

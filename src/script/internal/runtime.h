@@ -8,7 +8,7 @@
 #include "base/result.h"
 
 // Header of the generated engine and of its runtime (C, found in the build tree).
-#include "quickjs.h"  // NOLINT(misc-include-cleaner): the engine's interface
+#include <quickjs.h>
 
 // The ground that the translated engine stands on: memory, traps and faults. Security-critical:
 // isolation between jobs rests on this file, rules.h and the host functions, and on nothing of the

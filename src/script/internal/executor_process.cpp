@@ -1,0 +1,230 @@
+#include "script/internal/executor_process.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "base/check.h"
+#include "script/internal/zygote_protocol.h"
+#include "script/zygote.h"
+
+namespace adyton::script::internal {
+namespace {
+
+constexpr std::size_t kReadBytes = std::size_t{64} << 10U;
+constexpr rlim_t kStackBytes = rlim_t{64} << 20U;
+
+// Between fork and exec of a process with threads: only calls that are safe there.
+[[noreturn]] void become_zygote(const char* program, int socket, bool signal) {
+    const rlimit stack{kStackBytes, RLIM_INFINITY};
+    if (::setrlimit(RLIMIT_STACK, &stack) != 0) {
+        const rlimit lower{kStackBytes, kStackBytes};
+        ::setrlimit(RLIMIT_STACK, &lower);
+    }
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (socket == kZygoteSocket) {
+        ::fcntl(socket, F_SETFD, 0);
+    } else {
+        ::dup2(socket, kZygoteSocket);
+    }
+    // Nothing of the environment: it may hold secrets.
+    std::array<char*, 1> environment{nullptr};
+    std::array<char*, 4> arguments{
+        const_cast<char*>("adyton"), const_cast<char*>(kZygoteCommand),
+        signal ? const_cast<char*>(kZygoteSignalOption) : nullptr, nullptr};
+    ::execve(program, arguments.data(), environment.data());
+    ::_exit(127);
+}
+
+}  // namespace
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+    if (this != &other) {
+        reset();
+        fd_ = other.fd_;
+        other.fd_ = -1;
+    }
+    return *this;
+}
+
+void Descriptor::reset() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+}
+
+// --- ExecutorProcess ----------------------------------------------------------------------------
+
+ExecutorProcess::ExecutorProcess(
+    base::EventLoop& loop, Owner& owner, Descriptor socket, Descriptor pid_fd, std::int32_t pid)
+    : loop_(loop),
+      owner_(owner),
+      socket_(std::move(socket)),
+      pid_fd_(std::move(pid_fd)),
+      pid_(pid),
+      in_(kReadBytes) {}
+
+ExecutorProcess::~ExecutorProcess() {
+    if (watched_) loop_.unwatch(socket_.get());
+    if (destroyed_ != nullptr) *destroyed_ = true;
+}
+
+Result<void> ExecutorProcess::watch() {
+    const int flags = ::fcntl(socket_.get(), F_GETFL);
+    ::fcntl(socket_.get(), F_SETFL, flags | O_NONBLOCK);
+    TRY_VOID(loop_.watch(socket_.get(), EPOLLIN, *this));
+    watched_ = true;
+    return {};
+}
+
+void ExecutorProcess::send(SensitiveBytes frame) {
+    if (out_.empty()) {
+        out_ = std::move(frame);
+        out_sent_ = 0;
+    } else {
+        out_.append(frame.expose());
+    }
+    write_some();
+}
+
+void ExecutorProcess::write_some() {
+    while (out_sent_ < out_.size() && !lost_) {
+        const auto rest = out_.expose().subspan(out_sent_);
+        const ssize_t sent = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+        // A broken socket shows itself to the reader; the owner is in the middle of something now.
+        if (sent <= 0) return;
+        out_sent_ += static_cast<std::size_t>(sent);
+    }
+    const bool done = out_sent_ == out_.size();
+    if (done) {
+        out_.wipe();
+        out_sent_ = 0;
+    }
+    if (writing_ == done && watched_) {
+        writing_ = !done;
+        static_cast<void>(
+            loop_.modify(socket_.get(), writing_ ? EPOLLIN | EPOLLOUT : EPOLLIN, *this));
+    }
+}
+
+bool ExecutorProcess::kill() {
+    return pid_fd_.get() >= 0 &&
+           ::syscall(SYS_pidfd_send_signal, pid_fd_.get(), SIGKILL, nullptr, 0) == 0;
+}
+
+void ExecutorProcess::on_events(std::uint32_t events) {
+    bool gone = false;
+    destroyed_ = &gone;
+    if ((events & EPOLLOUT) != 0) write_some();
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read_some();
+    if (!gone) destroyed_ = nullptr;
+}
+
+void ExecutorProcess::lose() {
+    if (lost_) return;
+    lost_ = true;
+    if (watched_) loop_.unwatch(socket_.get());
+    watched_ = false;
+    owner_.on_lost(*this);
+}
+
+void ExecutorProcess::read_some() {
+    bool* const destroyed = destroyed_;
+    const ssize_t got = ::read(socket_.get(), in_.data() + in_bytes_, in_.size() - in_bytes_);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    if (got <= 0) return lose();
+    in_bytes_ += static_cast<std::size_t>(got);
+    std::size_t at = 0;
+    for (;;) {
+        std::size_t size = 0;
+        const auto frame = read_frame({in_.data() + at, in_bytes_ - at}, size);
+        if (!frame) return lose();
+        if (!*frame) break;
+        at += size;
+        owner_.on_frame(*this, **frame);
+        if (*destroyed) return;
+    }
+    in_bytes_ -= at;
+    if (at > 0) std::memmove(in_.data(), in_.data() + at, in_bytes_);
+    // read_frame() has refused lengths over the maximum, so this ends there.
+    if (in_bytes_ == in_.size()) in_.resize(2 * in_.size());
+}
+
+// --- ZygoteProcess ------------------------------------------------------------------------------
+
+Result<std::unique_ptr<ZygoteProcess>> ZygoteProcess::start(
+    const std::string& program, bool signal) {
+    std::array<int, 2> sockets{-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
+        return Error::unavailable("no socket for the script zygote");
+    }
+    Descriptor ours(sockets[0]);
+    const Descriptor theirs(sockets[1]);
+    const char* const path = program.c_str();
+    const pid_t pid = ::fork();
+    if (pid < 0) return Error::unavailable("the script zygote cannot be forked");
+    if (pid == 0) become_zygote(path, theirs.get(), signal);
+    const int flags = ::fcntl(ours.get(), F_GETFL);
+    ::fcntl(ours.get(), F_SETFL, flags | O_NONBLOCK);
+    return std::unique_ptr<ZygoteProcess>(new ZygoteProcess(std::move(ours), pid));
+}
+
+ZygoteProcess::~ZygoteProcess() {
+    // It ends by itself when the socket closes, and its executors with it; killed, it cannot hang.
+    socket_.reset();
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+}
+
+bool ZygoteProcess::ask_fork() {
+    const ZygoteRequest request{};
+    return ::send(socket_.get(), &request, sizeof(request), MSG_NOSIGNAL) ==
+           static_cast<ssize_t>(sizeof(request));
+}
+
+void ZygoteProcess::ask_kill(std::int32_t pid) {
+    const ZygoteRequest request{ZygoteRequest::Kind::Kill, pid};
+    static_cast<void>(::send(socket_.get(), &request, sizeof(request), MSG_NOSIGNAL));
+}
+
+ZygoteProcess::Received ZygoteProcess::receive(Child& out) {
+    ZygoteAnswer packet;
+    iovec part{&packet, sizeof(packet)};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t got = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+        return Received::Nothing;
+    }
+    if (got != static_cast<ssize_t>(sizeof(packet))) return Received::Gone;
+    out = Child{};
+    out.pid = packet.pid;
+    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
+        std::array<int, 2> descriptors{-1, -1};
+        const std::size_t bytes = header->cmsg_len - CMSG_LEN(0);
+        std::memcpy(descriptors.data(), CMSG_DATA(header), std::min(bytes, sizeof(descriptors)));
+        out.socket = Descriptor(descriptors[0]);
+        out.pid_fd = Descriptor(descriptors[1]);
+    }
+    if (out.socket.get() < 0) out.pid = -1;
+    return Received::Child;
+}
+
+}  // namespace adyton::script::internal

@@ -1,0 +1,292 @@
+#include "script/internal/lockdown.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "script/limits.h"
+
+namespace adyton::script::internal {
+namespace {
+
+// Outside the ranges that distributions and containers hand out.
+constexpr std::uint32_t kUserBase = 1'900'000'000;
+constexpr std::uint32_t kUserCount = 1'000'000;
+constexpr unsigned kNobody = 65'534;
+// What an executor may map beside what it was born with and the memory of its script.
+constexpr rlim_t kHeapBytes = rlim_t{48} << 20U;
+constexpr rlim_t kCpuSecondsMax = 24 * 3600;
+
+constexpr int kNamespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+
+using FilterContext = std::unique_ptr<void, decltype(&::seccomp_release)>;
+
+// Adds one rule; true when libseccomp took it.
+template <typename... Comparison>
+bool allow(void* context, int call, Comparison... comparison) {
+    return ::seccomp_rule_add(
+               context, SCMP_ACT_ALLOW, call, static_cast<unsigned>(sizeof...(comparison)),
+               comparison...) == 0;
+}
+
+scmp_arg_cmp same(unsigned argument, scmp_datum_t value) {
+    return {argument, SCMP_CMP_EQ, value, 0};
+}
+scmp_arg_cmp masked(unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
+    return {argument, SCMP_CMP_MASKED_EQ, mask, value};
+}
+
+// The list: talk over the one socket, memory without execution, the time, randomness, the end.
+bool add_rules(void* context) {
+    bool good = true;
+    for (const int call : {SCMP_SYS(read), SCMP_SYS(write)}) {
+        good = good && allow(context, call, same(0, kExecutorSocket));
+    }
+    good = good && allow(
+                       context, SCMP_SYS(mmap), masked(2, PROT_EXEC, 0),
+                       masked(3, MAP_ANONYMOUS | MAP_SHARED, MAP_ANONYMOUS));
+    good = good && allow(context, SCMP_SYS(mprotect), masked(2, PROT_EXEC, 0));
+    for (const int call :
+         {SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
+          SCMP_SYS(clock_gettime), SCMP_SYS(getrandom), SCMP_SYS(rt_sigreturn),
+          SCMP_SYS(exit_group), SCMP_SYS(exit)}) {
+        good = good && allow(context, call);
+    }
+#if defined(ADYTON_SANITIZED)
+    // The sanitizers' own, to report what they find.
+    good = good && allow(context, SCMP_SYS(write), same(0, STDERR_FILENO));
+    for (const int call :
+         {SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(getpid), SCMP_SYS(gettid),
+          SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(sigaltstack),
+          SCMP_SYS(readlink), SCMP_SYS(prctl), SCMP_SYS(getrlimit), SCMP_SYS(nanosleep),
+          SCMP_SYS(clock_nanosleep)}) {
+        good = good && allow(context, call);
+    }
+#endif
+    return good;
+}
+
+bool write_file(const char* path, std::string_view text) {
+    const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    const bool good = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    ::close(fd);
+    return good;
+}
+
+// Inside a user namespace of our own: one user, who is nobody outside what we were.
+bool map_user(unsigned user, unsigned group) {
+    const std::string map = std::to_string(kNobody) + " ";
+    return write_file("/proc/self/setgroups", "deny") &&
+           write_file("/proc/self/uid_map", map + std::to_string(user) + " 1") &&
+           write_file("/proc/self/gid_map", map + std::to_string(group) + " 1");
+}
+
+// An empty, read-only directory in memory becomes the root.
+bool empty_root() {
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return false;
+    for (const char* const place : {"/tmp", "/proc", "/dev"}) {
+        constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+        if (::mount("none", place, "tmpfs", kFlags, "size=4k,mode=0555") != 0) continue;
+        if (::chdir(place) != 0) return false;
+        if (::syscall(SYS_pivot_root, ".", ".") == 0) {
+            if (::umount2(".", MNT_DETACH) != 0) return false;
+        } else if (::chroot(".") != 0) {
+            return false;
+        }
+        if (::chdir("/") != 0) return false;
+        ::mount(nullptr, "/", nullptr, MS_REMOUNT | MS_RDONLY | kFlags, "size=4k,mode=0555");
+        return true;
+    }
+    return false;
+}
+
+bool drop_user(std::uint32_t number, bool own_namespace) {
+    if (own_namespace) {  // already mapped to nobody
+        return ::setresgid(kNobody, kNobody, kNobody) == 0 &&
+               ::setresuid(kNobody, kNobody, kNobody) == 0;
+    }
+    if (::geteuid() != 0) return true;  // an ordinary user has nothing to give up
+    const unsigned wanted = kUserBase + number % kUserCount;
+    for (const unsigned user : {wanted, kNobody}) {  // a container may map only small numbers
+        if (::setgroups(0, nullptr) == 0 && ::setresgid(user, user, user) == 0 &&
+            ::setresuid(user, user, user) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool drop_capabilities() {
+    for (int capability = 0; capability <= 63; ++capability) {
+        if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno == EINVAL) break;
+    }
+    ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> none{};
+    if (::syscall(SYS_capset, &header, none.data()) != 0) return false;
+    std::array<__user_cap_data_struct, 2> now{};
+    if (::syscall(SYS_capget, &header, now.data()) != 0) return false;
+    return std::all_of(now.begin(), now.end(), [](const auto& part) {
+        return part.effective == 0 && part.permitted == 0 && part.inheritable == 0;
+    });
+}
+
+// The data size that the kernel counts for us now; 0 when it does not say.
+rlim_t data_bytes() {
+    std::FILE* const file = std::fopen("/proc/self/statm", "re");
+    if (file == nullptr) return 0;
+    std::array<unsigned long, 6> pages{};
+    const int read = std::fscanf(
+        file, "%lu %lu %lu %lu %lu %lu", &pages[0], &pages[1], &pages[2], &pages[3], &pages[4],
+        &pages[5]);
+    std::fclose(file);
+    return read == 6 ? static_cast<rlim_t>(pages[5]) * static_cast<rlim_t>(::getpagesize()) : 0;
+}
+
+bool limit(__rlimit_resource_t resource, rlim_t value) {
+    const rlimit both{value, value};
+    return ::setrlimit(resource, &both) == 0;
+}
+
+bool limit_resources(rlim_t data_now) {
+    bool good = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_NPROC, 0) &&
+                limit(RLIMIT_MEMLOCK, 0) && limit(RLIMIT_MSGQUEUE, 0) &&
+                limit(RLIMIT_CPU, kCpuSecondsMax);
+#if !defined(ADYTON_SANITIZED)
+    good = good && limit(RLIMIT_NOFILE, 1) && data_now > 0 &&
+           limit(RLIMIT_DATA, data_now + kMemoryBytesMax + kHeapBytes);
+#else
+    static_cast<void>(data_now);
+#endif
+    return good;
+}
+
+// Everything but the socket, which is kExecutorSocket already.
+bool close_others() {
+#if defined(ADYTON_SANITIZED)
+    ::close(STDOUT_FILENO);
+    return ::syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0) == 0;
+#else
+    return ::syscall(SYS_close_range, kExecutorSocket + 1, ~0U, 0) == 0;
+#endif
+}
+
+}  // namespace
+
+Result<SyscallFilter> SyscallFilter::build(Outside outside) {
+    const FilterContext context(
+        ::seccomp_init(outside == Outside::Kill ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_TRAP),
+        &::seccomp_release);
+    if (!context || !add_rules(context.get())) {
+        return Error::unavailable("libseccomp does not make the filter");
+    }
+    const int fd = ::memfd_create("filter", MFD_CLOEXEC);
+    if (fd < 0) return Error::unavailable("no memory file for the filter");
+    SyscallFilter filter;
+    if (::seccomp_export_bpf(context.get(), fd) == 0) {
+        const off_t size = ::lseek(fd, 0, SEEK_END);
+        if (size > 0 && size % static_cast<off_t>(sizeof(sock_filter)) == 0) {
+            filter.program_.resize(static_cast<std::size_t>(size) / sizeof(sock_filter));
+            if (::pread(fd, filter.program_.data(), static_cast<std::size_t>(size), 0) != size) {
+                filter.program_.clear();
+            }
+        }
+    }
+    ::close(fd);
+    if (filter.program_.empty()) return Error::unavailable("the filter cannot be read back");
+    return filter;
+}
+
+bool SyscallFilter::install() const {
+    static_assert(sizeof(sock_filter) == sizeof(std::uint64_t));
+    std::vector<std::uint64_t> copy = program_;
+    sock_fprog program{};
+    program.len = static_cast<unsigned short>(copy.size());
+    program.filter = reinterpret_cast<sock_filter*>(copy.data());
+    return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+}
+
+Birth fork_isolated() {
+    struct Attempt {
+        int flags;
+        bool pid_fd;
+    };
+    static std::vector<Attempt> attempts = [] {
+        const int user = ::geteuid() == 0 ? 0 : CLONE_NEWUSER;
+        return std::vector<Attempt>{
+            {kNamespaces | user, true}, {kNamespaces | user, false}, {0, true}, {0, false}};
+    }();
+    Birth birth;
+    while (!attempts.empty()) {
+        const Attempt attempt = attempts.front();
+        const unsigned long flags = static_cast<unsigned long>(attempt.flags) | SIGCHLD |
+                                    (attempt.pid_fd ? CLONE_PIDFD : 0UL);
+        // Like fork(): no stack of its own, so the child goes on on a copy of this one.
+        birth.pid =
+            static_cast<int>(::syscall(SYS_clone, flags, nullptr, &birth.pid_fd, nullptr, nullptr));
+        if (birth.pid < 0 && attempts.size() > 1 &&
+            (errno == EPERM || errno == EINVAL || errno == ENOSPC || errno == EUSERS ||
+             errno == ENOSYS)) {
+            attempts.erase(attempts.begin());
+            continue;
+        }
+        if ((attempt.flags & CLONE_NEWPID) != 0) {
+            for (const Layer layer :
+                 {Layer::PidNamespace, Layer::MountNamespace, Layer::NetworkNamespace,
+                  Layer::IpcNamespace, Layer::UtsNamespace}) {
+                birth.layers.add(layer);
+            }
+        }
+        if ((attempt.flags & CLONE_NEWUSER) != 0) birth.layers.add(Layer::UserNamespace);
+        break;
+    }
+    return birth;
+}
+
+Layers lock_down(const Lockdown& lockdown) {
+    const bool own_user_namespace = lockdown.born.has(Layer::UserNamespace);
+    Layers layers;
+    const rlim_t data_now = data_bytes();
+    // Who is not dumpable does not own its own /proc/self/uid_map.
+    if (own_user_namespace) ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    const bool mapped = !own_user_namespace || map_user(::geteuid(), ::getegid());
+    for (const Layer layer :
+         {Layer::PidNamespace, Layer::NetworkNamespace, Layer::IpcNamespace, Layer::UtsNamespace,
+          Layer::UserNamespace}) {
+        if (lockdown.born.has(layer)) layers.add(layer);
+    }
+    if (lockdown.born.has(Layer::MountNamespace) && empty_root()) layers.add(Layer::MountNamespace);
+    if (close_others()) layers.add(Layer::OneDescriptor);
+    if (mapped && drop_user(lockdown.number, own_user_namespace)) layers.add(Layer::DroppedUser);
+    if (limit_resources(data_now)) layers.add(Layer::ResourceLimits);
+    if (drop_capabilities()) layers.add(Layer::NoCapabilities);
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) layers.add(Layer::NoNewPrivileges);
+    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0) layers.add(Layer::NotDumpable);
+    // A change of user forgets it, so it is set last.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (lockdown.filter != nullptr && lockdown.filter->install()) layers.add(Layer::Seccomp);
+    return layers;
+}
+
+}  // namespace adyton::script::internal
