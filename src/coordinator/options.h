@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "base/time.h"
 #include "near/account_id.h"
 #include "near/amounts.h"
@@ -59,6 +60,8 @@ struct CoordinatorOptions {
     std::size_t body_bytes_max = 256 * 1024;
     base::Duration checkpoint_period = std::chrono::minutes(10);
 
+    CoordinatorOptions(
+        std::vector<near::AccountId> gates, near::AccountId intents, near::AccountId wrap);
     // The names of mainnet.
     static CoordinatorOptions mainnet();
 };

@@ -1,0 +1,51 @@
+#include "coordinator/internal/board.h"
+
+#include <utility>
+#include <vector>
+
+namespace adyton::coordinator {
+
+NewsBoard::Ticket::Ticket(std::shared_ptr<NewsBoard> board, std::string id)
+    : board_(std::move(board)), id_(std::move(id)) {
+    const std::lock_guard lock(board_->mutex_);
+    board_->waiters_.emplace(id_, news_.completer());
+}
+
+NewsBoard::Ticket::~Ticket() {
+    board_->remove(id_, news_.completer());
+}
+
+Task<void> NewsBoard::Ticket::wait(base::Duration timeout) {
+    base::Executor& executor = *base::Executor::current();
+    const auto timer =
+        executor.post_after(timeout, [board = board_, id = id_, waiter = news_.completer()] {
+            // Whoever takes it from the board sets it.
+            if (board->remove(id, waiter)) waiter->set(false);
+        });
+    const bool changed = co_await news_;
+    if (changed) executor.cancel(timer);
+}
+
+void NewsBoard::changed(const std::string& id) {
+    std::vector<Waiter> woken;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto [first, last] = waiters_.equal_range(id);
+        for (auto waiter = first; waiter != last; ++waiter) woken.push_back(waiter->second);
+        waiters_.erase(first, last);
+    }
+    for (const Waiter& waiter : woken) waiter->set(true);
+}
+
+bool NewsBoard::remove(const std::string& id, const Waiter& waiter) {
+    const std::lock_guard lock(mutex_);
+    const auto [first, last] = waiters_.equal_range(id);
+    for (auto found = first; found != last; ++found) {
+        if (found->second != waiter) continue;
+        waiters_.erase(found);
+        return true;
+    }
+    return false;
+}
+
+}  // namespace adyton::coordinator

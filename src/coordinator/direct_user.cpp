@@ -1,0 +1,326 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/internal/core.h"
+#include "near/transaction.h"
+
+// The direct-user counter proof (near.md 6.12): one transaction of a user's scoped key, sent at
+// most once, with the count before and after.
+namespace adyton::coordinator {
+
+using base::Json;
+using workflow::StepContext;
+using workflow::StepOutcome;
+
+namespace {
+
+constexpr std::uint64_t kDeadMarginBlocks = 3;
+
+Json text(std::string_view value) {
+    return Json::string(std::string(value));
+}
+
+DirectUserScope scope_of(const Json& json) {
+    DirectUserScope out;
+    out.user_id = json.find("user_id")->string_value();
+    out.registry_id = json.find("registry_id")->string_value();
+    out.receiver_id = json.find("receiver_id")->string_value();
+    for (const Json& name : json.find("method_names")->items()) {
+        out.method_names.push_back(name.string_value());
+    }
+    return out;
+}
+
+// What is wrong with the key for this scope; empty: nothing.
+std::vector<std::string> reasons_against(
+    const std::optional<chain::NearAccessKey>& key, const DirectUserScope& scope) {
+    std::vector<std::string> out;
+    if (!key) return {"access key not found"};
+    if (!key->function_call) return {"key is FullAccess"};
+    const auto& permission = *key->function_call;
+    if (permission.receiver_id != scope.receiver_id) out.emplace_back("receiver mismatch");
+    auto wanted = scope.method_names;
+    auto there = permission.method_names;
+    std::sort(wanted.begin(), wanted.end());
+    std::sort(there.begin(), there.end());
+    if (wanted != there) out.emplace_back("method mismatch");
+    if (!permission.allowance) out.emplace_back("allowance is unlimited");
+    if (permission.allowance && permission.allowance->is_zero()) {
+        out.emplace_back("allowance is used up");
+    }
+    return out;
+}
+
+// The one call that was asked for, signed by the user's scoped key, and nothing else.
+Result<near::SignedTransaction> verified(
+    const api::SignedTransactionResponse& answer, const DirectUserScope& scope,
+    const std::string& public_key, std::uint64_t gas) {
+    const Error wrong =
+        Error::corrupt_data("the keystore signed another transaction than was asked");
+    const auto parsed = near::parse_signed_transaction_base64(answer.signed_tx_base64);
+    if (!parsed || !near::verify(*parsed)) return wrong;
+    const near::Transaction& tx = parsed->transaction;
+    const bool fits = tx.signer_id.text() == scope.user_id &&
+                      tx.receiver_id.text() == scope.receiver_id &&
+                      tx.public_key.to_string() == public_key && tx.actions.size() == 1 &&
+                      near::hash(tx).to_string() == answer.tx_hash;
+    if (!fits) return wrong;
+    const auto* const call = std::get_if<near::FunctionCall>(&tx.actions.front());
+    if (call == nullptr || call->method_name != scope.method_names.front() ||
+        !call->deposit.is_zero() || call->gas != near::Gas(gas)) {
+        return wrong;
+    }
+    return *parsed;
+}
+
+Json count_of(const Result<Json>& view) {
+    return view && view->is_number() ? *view : Json();
+}
+
+}  // namespace
+
+Task<Result<CoordinatorService::Core::KeyStatus>> CoordinatorService::Core::key_status(
+    std::string wallet_id, DirectUserScope scope) {
+    api::PrepareFunctionCallKeyRequest request;
+    request.wallet_id = std::move(wallet_id);
+    request.user_id = scope.user_id;
+    request.registry_id = scope.registry_id;
+    request.receiver_id = scope.receiver_id;
+    request.method_names = scope.method_names;
+    auto preparing = parts.keystore.prepare_function_call_key(std::move(request));
+    KeyStatus out;
+    auto prepared = co_await std::move(preparing);
+    if (!prepared) {
+        co_return Error(prepared.error().code(), prepared.error().message(), "keystore_error");
+    }
+    out.key = *std::move(prepared);
+    CO_TRY(const auto user, near::AccountId::parse(scope.user_id));
+    CO_TRY(const auto key, near::PublicKey::parse(out.key.public_key));
+    auto finding = parts.chain.find_access_key(user, key);
+    auto found = co_await std::move(finding);
+    if (!found) co_return Error(found.error().code(), found.error().message(), "rpc_error");
+    out.access = *std::move(found);
+    out.reasons = reasons_against(out.access, scope);
+    out.installed = out.reasons.empty();
+    co_return out;
+}
+
+Task<StepResult> CoordinatorService::Core::direct_step(StepContext& context) {
+    auto loading = flight_of(context);
+    CO_TRY(const std::shared_ptr<Flight> flight, co_await std::move(loading));
+    if (!context.may_act()) co_return StepOutcome::again(options.poll_interval);
+    flight->submit_sightings.resize(1);
+    auto doing = context.run().step == phase::kPolicy ? direct_sign_step(context, *flight)
+                                                      : direct_send_step(context, *flight);
+    StepResult outcome = co_await std::move(doing);
+    const bool sent = context.run().step != phase::kPolicy;
+    if (!outcome || outcome->kind == StepOutcome::Kind::Ended) {
+        flights.erase(flight->record.request_id);
+    }
+    if (!outcome && sent && outcome.error().reason() != "run_lost") {
+        co_return StepOutcome::again(options.poll_interval * 4);
+    }
+    co_return outcome;
+}
+
+Task<StepResult> CoordinatorService::Core::direct_sign_step(StepContext& context, Flight& flight) {
+    const DirectUserScope scope = scope_of(flight.record.direct_user_scope);
+    const std::string method = scope.method_names.front();
+    const auto end = [&](WorkflowStatus status, std::string why) {
+        return finish(context, flight, Ending{status, std::move(why), {}});
+    };
+    if (context.run().cancel_requested) {
+        auto ending = end(WorkflowStatus::Failed, "cancelled before anything was signed");
+        CO_TRY_VOID(co_await std::move(ending));
+        co_return StepOutcome::ended();
+    }
+    api::CheckPolicyRequest question;
+    question.wallet_id = flight.record.wallet_id;
+    question.action = Json::object()
+                          .set("type", text("direct_user"))
+                          .set("receiver_id", text(scope.receiver_id))
+                          .set("method_name", text(method))
+                          .set("to", text(scope.receiver_id))
+                          .set("deposit", text("0"))
+                          .set("amount", text("0"));
+    auto asking = parts.keystore.check_policy(std::move(question));
+    CO_TRY(const auto answer, co_await std::move(asking));
+    const bool needs = answer.requires_approval.value_or(false);
+    const bool allowed = answer.allowed && !answer.frozen && !needs;
+    flight.record.policy_decisions = Json::array();
+    flight.record.policy_decisions.push_back(Json::object()
+                                                 .set("call_index", Json::integer(0))
+                                                 .set("type", text("direct_user"))
+                                                 .set("allowed", Json::boolean(allowed))
+                                                 .set("rule", text(answer.rule)));
+    if (!allowed) {
+        std::string why = answer.frozen ? "wallet_frozen" : answer.reason.value_or("not allowed");
+        if (answer.allowed && needs) {
+            why = fmt::format("requires {} approvals", answer.required_approvals.value_or(1));
+        }
+        auto ending = end(WorkflowStatus::PolicyDenied, std::move(why));
+        CO_TRY_VOID(co_await std::move(ending));
+        co_return StepOutcome::ended();
+    }
+    auto looking = key_status(flight.record.wallet_id, scope);
+    CO_TRY(const KeyStatus status, co_await std::move(looking));
+    if (!status.installed) {
+        auto ending =
+            end(WorkflowStatus::RequiresDirectUserSetup,
+                "the user's key is not installed: " + status.reasons.front());
+        CO_TRY_VOID(co_await std::move(ending));
+        co_return StepOutcome::ended();
+    }
+    CO_TRY(const auto receiver, near::AccountId::parse(scope.receiver_id));
+    auto counting = facts.view(receiver, "get_count", "{}");
+    const auto before = co_await std::move(counting);
+    const std::uint64_t gas = flight.record.direct_user_scope.find("gas")->as_uint64().value();
+    api::SignScopedCallsRequest request;
+    request.wallet_id = flight.record.wallet_id;
+    request.user_id = scope.user_id;
+    request.registry_id = scope.registry_id;
+    request.receiver_id = scope.receiver_id;
+    request.method_names = scope.method_names;
+    api::FunctionCallAction action;
+    action.method_name = method;
+    action.args.args_json = "{}";
+    action.gas = gas;
+    action.deposit = "0";
+    request.actions.push_back(std::move(action));
+    auto signing = parts.keystore.sign_scoped_calls(std::move(request));
+    CO_TRY(const auto made, co_await std::move(signing));
+    CO_TRY(const auto tx, verified(made, scope, status.key.public_key, gas));
+    const std::uint64_t height = status.access->block_height;
+    auto change = [&](storage::Transaction&, WorkflowRecord& record, GateState& state) {
+        record.status = WorkflowStatus::Processing;
+        record.direct_signed_txs = {made.signed_tx_base64};
+        Json evidence = Json::object();
+        evidence.set("public_key", text(status.key.public_key));
+        evidence.set("key_label", text(status.key.key_label));
+        evidence.set("tx_hash", text(made.tx_hash));
+        evidence.set("signer_id", text(scope.user_id));
+        evidence.set("receiver_id", text(scope.receiver_id));
+        evidence.set("method_name", text(method));
+        evidence.set("nonce", Json::unsigned_integer(tx.transaction.nonce));
+        evidence.set("before_count", count_of(before));
+        record.direct_user_evidence = std::move(evidence);
+        state.resume = SentTransaction{
+            status.key.public_key, tx.transaction.nonce, made.signed_tx_base64, made.tx_hash,
+            height};
+        return Result<void>();
+    };
+    auto saving = save(context, flight, phase::kSubmit, "transaction_signed", change);
+    CO_TRY_VOID(co_await std::move(saving));
+    co_return StepOutcome::again();
+}
+
+Task<StepResult> CoordinatorService::Core::direct_send_step(StepContext& context, Flight& flight) {
+    const SentTransaction sent = *flight.state.resume;
+    const DirectUserScope scope = scope_of(flight.record.direct_user_scope);
+    CO_TRY(const auto user, near::AccountId::parse(scope.user_id));
+    CO_TRY(const auto key, near::PublicKey::parse(sent.public_key));
+    CO_TRY(const auto hash, near::TransactionHash::parse(sent.hash));
+    Sighting& sighting = flight.submit_sightings.front();
+    auto finding = facts.find_transaction(hash, user);
+    const auto found = co_await std::move(finding);
+    if (!found) co_return again_later(flight, false);
+    if (!*found) {
+        const base::Duration quiet =
+            std::max<base::Duration>(options.poll_interval * 4, std::chrono::seconds(2));
+        const bool silent = parts.executor.steady_now() - sighting.sent_at >= quiet;
+        if ((!sighting.sent || silent) && context.may_act()) {
+            auto sending = send(sent);
+            const auto outcome = co_await std::move(sending);
+            sighting.sent = outcome.kind != chain::NearSendOutcome::Kind::NotSent;
+            sighting.sent_at = parts.executor.steady_now();
+            co_return again_later(flight, true);
+        }
+        auto asking = parts.chain.find_access_key(user, key);
+        const auto access = co_await std::move(asking);
+        auto blocking = parts.chain.final_block();
+        const auto block = co_await std::move(blocking);
+        if (!access || !block) co_return again_later(flight, false);
+        const bool gone = !*access || (*access)->nonce >= sent.nonce ||
+                          block->height > sent.signed_at_height + options.validity_blocks;
+        auto again = facts.find_transaction(hash, user);
+        const auto still = co_await std::move(again);
+        if (!still) co_return again_later(flight, false);
+        if (!gone || *still) {
+            sighting.gone_since = 0;
+            co_return again_later(flight, true);
+        }
+        if (sighting.gone_since == 0) sighting.gone_since = block->height;
+        if (block->height < sighting.gone_since + kDeadMarginBlocks) {
+            co_return again_later(flight, true);
+        }
+        Ending ending{
+            WorkflowStatus::Failed, "the transaction is dead: another one used its nonce", {}};
+        auto finishing = finish(context, flight, std::move(ending));
+        CO_TRY_VOID(co_await std::move(finishing));
+        co_return StepOutcome::ended();
+    }
+    const chain::NearTransaction& seen = **found;
+    const bool over = seen.status == chain::NearTransaction::Status::Success ||
+                      seen.status == chain::NearTransaction::Status::Failure;
+    if (!over || (!seen.execution_status.empty() && seen.execution_status != "FINAL")) {
+        co_return again_later(flight, true);
+    }
+    auto concluding = direct_conclude(flight, scope, seen);
+    CO_TRY(Ending ending, co_await std::move(concluding));
+    auto finishing = finish(context, flight, std::move(ending));
+    CO_TRY_VOID(co_await std::move(finishing));
+    co_return StepOutcome::ended();
+}
+
+Task<Result<Ending>> CoordinatorService::Core::direct_conclude(
+    Flight& flight, const DirectUserScope& scope, const chain::NearTransaction& seen) {
+    CO_TRY(const auto status, near::parse_transaction_status(seen.result));
+    const auto outer = status.outer_receipt_id();
+    const auto* const outcome = outer ? status.find_outcome(*outer) : nullptr;
+    const auto* const last = outer ? status.find_final_outcome(*outer) : nullptr;
+    Json evidence = flight.record.direct_user_evidence;
+    bool good = seen.status == chain::NearTransaction::Status::Success && last != nullptr &&
+                last->status.kind == near::ExecutionStatus::Kind::SuccessValue;
+    std::string why = good ? std::string() : "the call failed";
+    if (last != nullptr && last->status.kind == near::ExecutionStatus::Kind::Failure) {
+        why = "the call failed: " + cut_text(last->status.error);
+    }
+    std::uint64_t height = 0;
+    if (outcome != nullptr) {
+        auto resolving = facts.height_of(outcome->block_hash);
+        CO_TRY(height, co_await std::move(resolving));
+        evidence.set("block_hash", text(outcome->block_hash.to_string()));
+        evidence.set("block_height", Json::unsigned_integer(height));
+    }
+    Json after;
+    CO_TRY(const auto receiver, near::AccountId::parse(scope.receiver_id));
+    for (int look = 0; look < 5 && after.is_null(); ++look) {
+        auto calling = parts.chain.call_function(receiver, "get_count", {'{', '}'});
+        const auto view = co_await std::move(calling);
+        if (view && view->block_height >= height) {
+            const auto json = Json::parse(base::as_text(view->result));
+            if (json && json->is_number()) after = *json;
+            break;
+        }
+        auto pause = base::sleep_for(parts.executor, options.poll_interval);
+        co_await std::move(pause);
+    }
+    const Json* const before = evidence.find("before_count");
+    const auto from = before != nullptr ? before->as_int64() : Json().as_int64();
+    const auto to = after.as_int64();
+    evidence.set("after_count", after);
+    evidence.set("count_delta_ok", Json::boolean(from && to && *to == *from + 1));
+    if (good && from && to && *to < *from + 1) {
+        good = false;
+        why = "the call succeeded, and the count did not rise";
+    }
+    evidence.set("receipt_status", text(good ? "success" : "failure"));
+    evidence.set("predecessor_model", text("user"));
+    evidence.set("final_status", text(good ? "success" : "failed"));
+    flight.record.direct_user_evidence = std::move(evidence);
+    co_return Ending{good ? WorkflowStatus::Succeeded : WorkflowStatus::Failed, why, {}};
+}
+
+}  // namespace adyton::coordinator

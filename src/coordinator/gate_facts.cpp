@@ -1,0 +1,234 @@
+#include "coordinator/gate_facts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "near/hash.h"
+
+namespace adyton::coordinator {
+namespace {
+
+using base::Json;
+
+constexpr std::size_t kHeightsMax = 100'000;
+
+Error unreadable(std::string_view method) {
+    return Error::corrupt_data("the gate's " + std::string(method) + " cannot be read");
+}
+
+base::Bytes bytes_of(std::string_view text) {
+    const auto view = base::as_bytes(text);
+    return {view.begin(), view.end()};
+}
+
+Result<std::vector<std::pair<std::uint64_t, near::YoctoNear>>> read_tiers(const Json& json) {
+    std::vector<std::pair<std::uint64_t, near::YoctoNear>> out;
+    if (!json.is_array()) return unreadable("get_fee_tiers");
+    for (const Json& tier : json.items()) {
+        if (!tier.is_array() || tier.size() != 2) return unreadable("get_fee_tiers");
+        const auto cap = tier.items()[0].as_uint64();
+        const Json& amount = tier.items()[1];
+        if (!cap || !amount.is_string()) return unreadable("get_fee_tiers");
+        const auto fee = near::YoctoNear::parse(amount.string_value());
+        if (!fee) return unreadable("get_fee_tiers");
+        out.emplace_back(*cap, *fee);
+    }
+    return out;
+}
+
+Result<std::vector<std::string>> read_ids(const Json& json, std::string_view method) {
+    std::vector<std::string> out;
+    if (!json.is_array()) return unreadable(method);
+    for (const Json& id : json.items()) {
+        if (!id.is_string()) return unreadable(method);
+        out.push_back(id.string_value());
+    }
+    return out;
+}
+
+Result<near::AccountId> read_account(const Json& json, std::string_view method) {
+    if (!json.is_string()) return unreadable(method);
+    const auto id = near::AccountId::parse(json.string_value());
+    if (!id) return unreadable(method);
+    return *id;
+}
+
+Json account_args(const near::AccountId& id) {
+    return Json::object().set("account_id", Json::string(id.text()));
+}
+
+}  // namespace
+
+std::optional<near::YoctoNear> GateFacts::fee_of(std::uint64_t calls) const {
+    for (const auto& [cap, fee] : fee_tiers) {
+        if (calls <= cap) return fee;
+    }
+    return std::nullopt;
+}
+
+ChainFacts::ChainFacts(
+    const CoordinatorOptions& options, near::AccountId relayer, near::AccountId approver,
+    chain::NearClient& chain, chain::NearClient* archive_or_null, const base::Clock& clock)
+    : options_(options),
+      relayer_(std::move(relayer)),
+      approver_(std::move(approver)),
+      chain_(chain),
+      archive_or_null_(archive_or_null),
+      clock_(clock) {}
+
+Task<Result<chain::NearBlock>> ChainFacts::final_block() {
+    return FreshValue<chain::NearBlock>::get(
+        block_, clock_, options_.poll_interval / 2, [this] { return chain_.final_block(); });
+}
+
+FreshValue<GateFacts>& ChainFacts::gate_value(const near::AccountId& gate_id) {
+    const std::lock_guard lock(mutex_);
+    auto& value = gates_[gate_id];
+    if (value == nullptr) value = std::make_unique<FreshValue<GateFacts>>();
+    return *value;
+}
+
+void ChainFacts::forget_gate(const near::AccountId& gate_id) {
+    gate_value(gate_id).forget();
+}
+
+Task<Result<GateFacts>> ChainFacts::gate(near::AccountId gate_id) {
+    FreshValue<GateFacts>& value = gate_value(gate_id);
+    auto getting = FreshValue<GateFacts>::get(
+        value, clock_, options_.facts_keep, [this, gate_id] { return read_gate(gate_id); });
+    co_return co_await std::move(getting);
+}
+
+Task<Result<Json>> ChainFacts::view(
+    near::AccountId contract, std::string method, std::string args) {
+    auto calling = chain_.call_function(std::move(contract), method, bytes_of(args));
+    CO_TRY(const auto answer, co_await std::move(calling));
+    const auto json = Json::parse(base::as_text(answer.result));
+    if (!json) co_return Error::corrupt_data("the answer of the view " + method + " is no JSON");
+    co_return *json;
+}
+
+Task<Result<GateFacts>> ChainFacts::read_gate(near::AccountId gate_id) {
+    auto owning = view(gate_id, "get_owner", "{}");
+    CO_TRY(const Json owner, co_await std::move(owning));
+    auto approving = view(gate_id, "get_approver", "{}");
+    CO_TRY(const Json approver, co_await std::move(approving));
+    auto listing = view(gate_id, "is_relayer", account_args(relayer_).dump());
+    CO_TRY(const Json listed, co_await std::move(listing));
+    auto pricing = view(gate_id, "get_fee_tiers", "{}");
+    CO_TRY(const Json tiers, co_await std::move(pricing));
+    auto tailing = view(gate_id, "get_batch_tail", "{}");
+    CO_TRY(const Json tail, co_await std::move(tailing));
+    CO_TRY(auto owner_id, read_account(owner, "get_owner"));
+    CO_TRY(auto approver_id, read_account(approver, "get_approver"));
+    if (!listed.is_boolean()) co_return unreadable("is_relayer");
+    GateFacts out{std::move(owner_id), std::move(approver_id), listed.boolean_value(), {}, {}, 0};
+    CO_TRY(out.fee_tiers, read_tiers(tiers));
+    CO_TRY(out.batch_tail, read_ids(tail, "get_batch_tail"));
+    co_return out;
+}
+
+Task<Result<std::vector<std::string>>> ChainFacts::batch_tail(near::AccountId gate_id) {
+    auto asking = view(std::move(gate_id), "get_batch_tail", "{}");
+    CO_TRY(const Json tail, co_await std::move(asking));
+    co_return read_ids(tail, "get_batch_tail");
+}
+
+Task<Result<void>> ChainFacts::check_gate(near::AccountId gate_id, std::uint64_t calls) {
+    auto asking = gate(gate_id);
+    CO_TRY(const GateFacts facts, co_await std::move(asking));
+    const auto drift = [](std::string text) {
+        return Error::unprocessable(std::move(text), "gate_drift");
+    };
+    if (!facts.relayer_listed) {
+        co_return drift(fmt::format("relayer {} is not confirmed whitelisted", relayer_.text()));
+    }
+    if (facts.approver != approver_) {
+        co_return drift(fmt::format(
+            "gate approver drift: expected {}, got {}", approver_.text(), facts.approver.text()));
+    }
+    const auto fee = facts.fee_of(calls);
+    if (!fee || *fee > options_.gate_fee) {
+        co_return drift(fmt::format(
+            "1-3 call gate fee drift: expected {}, got {}", options_.gate_fee.to_string(),
+            fee ? fee->to_string() : "none"));
+    }
+    if (!options_.gate_code_hash.empty()) {
+        auto finding = chain_.find_account(gate_id);
+        CO_TRY(const auto account, co_await std::move(finding));
+        if (!account || account->code_hash.to_string() != options_.gate_code_hash) {
+            co_return drift("gate code hash changed");
+        }
+    }
+    co_return Result<void>();
+}
+
+Task<Result<std::optional<near::IntentsSalt>>> ChainFacts::salt() {
+    using Salt = std::optional<near::IntentsSalt>;
+    constexpr auto kFetch = [](ChainFacts* self) -> Task<Result<Salt>> {
+        auto asking = self->view(self->options_.intents_contract, "current_salt", "{}");
+        const auto json = co_await std::move(asking);
+        if (!json && json.error().code() == ErrorCode::Unprocessable) co_return Salt();
+        if (!json) co_return json.error();
+        if (!json->is_string()) co_return Error::corrupt_data("current_salt cannot be read");
+        CO_TRY(const auto salt, near::IntentsSalt::parse(json->string_value()));
+        co_return Salt(salt);
+    };
+    return FreshValue<Salt>::get(
+        salt_, clock_, options_.salt_keep, [this, kFetch] { return kFetch(this); });
+}
+
+Task<Result<std::uint64_t>> ChainFacts::height_of(near::BlockHash hash) {
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = heights_.find(hash);
+        if (found != heights_.end()) co_return found->second;
+    }
+    auto asking = chain_.find_block(hash);
+    auto block = co_await std::move(asking);
+    if (!block && block.error().code() == ErrorCode::NotFound && archive_or_null_ != nullptr) {
+        auto again = archive_or_null_->find_block(hash);
+        block = co_await std::move(again);
+    }
+    if (!block) co_return block.error();
+    const std::lock_guard lock(mutex_);
+    if (heights_.size() >= kHeightsMax) heights_.clear();
+    heights_.emplace(hash, block->height);
+    co_return block->height;
+}
+
+Task<Result<ChainFacts::Balances>> ChainFacts::intents_balances(
+    std::string account, std::vector<std::string> token_ids) {
+    Json ids = Json::array();
+    for (const std::string& id : token_ids) ids.push_back(Json::string(id));
+    const Json args = Json::object()
+                          .set("account_id", Json::string(std::move(account)))
+                          .set("token_ids", std::move(ids));
+    auto calling = chain_.call_function(
+        options_.intents_contract, "mt_batch_balance_of", bytes_of(args.dump()));
+    CO_TRY(const auto answer, co_await std::move(calling));
+    const Error bad = Error::corrupt_data("mt_batch_balance_of cannot be read");
+    const auto json = Json::parse(base::as_text(answer.result));
+    if (!json || !json->is_array() || json->size() != token_ids.size()) co_return bad;
+    Balances out;
+    out.block_height = answer.block_height;
+    for (std::size_t i = 0; i < token_ids.size(); ++i) {
+        const Json& item = json->items()[i];
+        const auto amount = near::parse_u128(item.is_string() ? item.string_value() : "-");
+        if (!amount) co_return bad;
+        out.amounts.emplace(token_ids[i], *amount);
+    }
+    co_return out;
+}
+
+Task<Result<std::optional<chain::NearTransaction>>> ChainFacts::find_transaction(
+    near::TransactionHash hash, near::AccountId sender) {
+    auto asking = chain_.find_transaction(hash, sender);
+    auto found = co_await std::move(asking);
+    if (!found || *found || archive_or_null_ == nullptr) co_return found;
+    auto again = archive_or_null_->find_transaction(hash, std::move(sender));
+    co_return co_await std::move(again);
+}
+
+}  // namespace adyton::coordinator

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "chain/near_client.h"
+#include "coordinator/internal/fresh_value.h"
+#include "coordinator/options.h"
+#include "near/account_id.h"
+#include "near/amounts.h"
+#include "near/gate.h"
+#include "near/nonce.h"
+
+namespace adyton::coordinator {
+
+// What a gate's views say (near.md 4.2).
+struct GateFacts {
+    near::AccountId owner;
+    near::AccountId approver;
+    bool relayer_listed = false;
+    std::vector<std::pair<std::uint64_t, near::YoctoNear>> fee_tiers;  // up to so many calls: fee
+    std::vector<std::string> batch_tail;
+    std::uint64_t block_height = 0;
+
+    // Of the first tier that takes so many calls; nothing: none does.
+    std::optional<near::YoctoNear> fee_of(std::uint64_t calls) const;
+};
+
+// The chain as the coordinator reads it, with what may be remembered remembered. Thread safe.
+// Errors: as NearClient's; Unprocessable for a gate that is not what the configuration says.
+class ChainFacts {
+public:
+    ChainFacts(
+        const CoordinatorOptions& options, near::AccountId relayer, near::AccountId approver,
+        chain::NearClient& chain, chain::NearClient* archive_or_null, const base::Clock& clock);
+
+    // At most half a poll interval old.
+    Task<Result<chain::NearBlock>> final_block();
+    Task<Result<GateFacts>> gate(near::AccountId gate_id);
+    // Read now.
+    Task<Result<std::vector<std::string>>> batch_tail(near::AccountId gate_id);
+    // Unprocessable, with the text of near.md 6.13: it cannot carry out a batch of so many calls
+    // for what the configuration allows.
+    Task<Result<void>> check_gate(near::AccountId gate_id, std::uint64_t calls);
+    // Null: the contract knows no salts.
+    Task<Result<std::optional<near::IntentsSalt>>> salt();
+    // NotFound: neither a node nor the archive has the block.
+    Task<Result<std::uint64_t>> height_of(near::BlockHash hash);
+    // token id to amount; and the height that they are of.
+    struct Balances {
+        std::map<std::string, base::Amount> amounts;
+        std::uint64_t block_height = 0;
+    };
+    Task<Result<Balances>> intents_balances(
+        std::string account, std::vector<std::string> token_ids);
+    // The answer of a view, as JSON.
+    Task<Result<base::Json>> view(near::AccountId contract, std::string method, std::string args);
+    // Nothing: nobody knows it, the archive included.
+    Task<Result<std::optional<chain::NearTransaction>>> find_transaction(
+        near::TransactionHash hash, near::AccountId sender);
+
+    void forget_gate(const near::AccountId& gate_id);
+
+private:
+    Task<Result<GateFacts>> read_gate(near::AccountId gate_id);
+    FreshValue<GateFacts>& gate_value(const near::AccountId& gate_id);
+
+    const CoordinatorOptions& options_;
+    const near::AccountId relayer_;
+    const near::AccountId approver_;
+    chain::NearClient& chain_;
+    chain::NearClient* archive_or_null_;
+    const base::Clock& clock_;
+    FreshValue<chain::NearBlock> block_;
+    FreshValue<std::optional<near::IntentsSalt>> salt_;
+    std::mutex mutex_;  // guards the two below
+    std::map<near::AccountId, std::unique_ptr<FreshValue<GateFacts>>> gates_;
+    std::map<near::BlockHash, std::uint64_t> heights_;
+};
+
+}  // namespace adyton::coordinator

@@ -1,0 +1,261 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/internal/core.h"
+
+// The resume of a batch: signed once the gate is ours, and not a second time before the first is
+// known to be dead or refused.
+namespace adyton::coordinator {
+
+using base::Json;
+using workflow::StepContext;
+using workflow::StepOutcome;
+
+namespace {
+
+constexpr base::Duration kGateHeldMax = std::chrono::seconds(60);
+constexpr std::uint64_t kYieldMarginBlocks = 20;
+constexpr std::string_view kBusy = "a chained batch is already in flight";
+
+std::string resume_args(const GateState& state, bool by_arrival) {
+    std::vector<std::uint64_t> ids;
+    for (const GateCall& call : state.calls) {
+        if (call.intent_id) ids.push_back(*call.intent_id);
+    }
+    if (by_arrival) std::sort(ids.begin(), ids.end());
+    std::string out = "{\"intent_ids\":[";
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        out += fmt::format("{}\"{}\"", i == 0 ? "" : ",", ids[i]);
+    }
+    return out + "]}";
+}
+
+base::Bytes bytes_of(std::string_view text) {
+    const auto view = base::as_bytes(text);
+    return {view.begin(), view.end()};
+}
+
+}  // namespace
+
+// No resume is begun so late that it could meet intents that die.
+Task<Result<bool>> CoordinatorService::Core::too_late(const GateState& state) {
+    auto blocking = facts.final_block();
+    CO_TRY(const auto block, co_await std::move(blocking));
+    co_return block.height + options.yield_margin_blocks >=
+        state.first_submit_height() + options.yield_blocks;
+}
+
+Task<Result<void>> CoordinatorService::Core::sign_resume(
+    StepContext& context, Flight& flight, near::YoctoNear fee, bool& taken) {
+    auto taking = approver_lane.lock.take();
+    const AsyncLock::Held held = co_await std::move(taking);
+    auto knowing = know_nonce(approver_lane);
+    CO_TRY_VOID(co_await std::move(knowing));
+    auto blocking = facts.final_block();
+    CO_TRY(const auto block, co_await std::move(blocking));
+    CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+    if (!context.may_act()) co_return Error::conflict("another process drives the run", "run_lost");
+    std::optional<SentTransaction> early;
+    auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
+                      GateState& state) -> Result<void> {
+        TRY(const base::Timestamp now, tx.now());
+        const auto until =
+            now + std::chrono::duration_cast<std::chrono::microseconds>(kGateHeldMax);
+        TRY(taken, lane::take_gate(tx, record.request_id, until));
+        if (!taken && !bug(kIgnoreLane)) {
+            return Error::conflict("another batch holds the gate", "gate_taken");
+        }
+        TRY(const std::uint64_t nonce, take_key_nonces(
+                                           tx, approver_lane.account.text(), approver_lane.key_text,
+                                           *approver_lane.chain_nonce, 1));
+        const std::string args = resume_args(state, bug(kResumeInArrivalOrder));
+        state.resume = sign_call(
+            approver_lane, nonce, block.hash, block.height,
+            {gate_id, "resume_batch_chained", bytes_of(args), options.resume_gas, fee});
+        ++state.resumes;
+        state.fee_yocto = fee.to_string();
+        record.resume_tx_hash = state.resume->hash;
+        early = state.resume;
+        if (bug(kResumeBeforeDurable) && state.resumes == 1 && !early_resume_done) {
+            return Error::conflict("not yet", "early");
+        }
+        return {};
+    };
+    auto saving = save(context, flight, phase::kResumePoll, "resume_signed", change);
+    auto saved = co_await std::move(saving);
+    if (!saved && saved.error().reason() == "early") {
+        early_resume_done = true;
+        const SentTransaction sent = *early;
+        auto sending = send(sent);
+        co_await std::move(sending);
+        auto again = save(context, flight, phase::kResumePoll, "resume_signed", change);
+        saved = co_await std::move(again);
+        early_resume_done = false;
+    }
+    if (!saved) {
+        if (saved.error().reason() != "gate_taken") approver_lane.chain_nonce.reset();
+        co_return saved.error();
+    }
+    at(WorkflowPoint::AfterResumeBytes, flight.record.request_id);
+    flight.resume_sighting = {};
+    flight.resume.reset();
+    const SentTransaction sent = *flight.state.resume;
+    at(WorkflowPoint::BeforeResume, flight.record.request_id);
+    auto sending = send(sent);
+    const auto outcome = co_await std::move(sending);
+    at(WorkflowPoint::AfterResume, flight.record.request_id);
+    flight.resume_sighting.sent = outcome.kind != chain::NearSendOutcome::Kind::NotSent;
+    flight.resume_sighting.sent_at = parts.executor.steady_now();
+    flight.resumed_at = parts.executor.steady_now();
+    co_return Result<void>();
+}
+
+Task<StepResult> CoordinatorService::Core::resume_step(StepContext& context, Flight& flight) {
+    if (context.run().cancel_requested) {
+        auto failing = fail(context, flight, "cancelled after its intents were submitted");
+        co_return co_await std::move(failing);
+    }
+    auto looking = too_late(flight.state);
+    const auto late = co_await std::move(looking);
+    if (!late) co_return again_later(flight, false);
+    if (*late) {
+        const std::string why = flight.resume_again_at
+                                    ? "the gate was busy with other batches until the intents "
+                                      "were about to expire"
+                                    : "the intents were about to expire before the gate was free";
+        auto failing = fail(context, flight, why);
+        co_return co_await std::move(failing);
+    }
+    CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+    if (flight.resume_again_at) {
+        // Somebody else's batch is under way: a look costs nothing, another refusal costs gas.
+        auto asking = facts.batch_tail(gate_id);
+        const auto tail = co_await std::move(asking);
+        if (!tail) co_return again_later(flight, false);
+        const bool early = parts.executor.steady_now() < *flight.resume_again_at;
+        if (!tail->empty() || early) co_return again_later(flight, true);
+    }
+    auto asking = facts.gate(gate_id);
+    const auto gate = co_await std::move(asking);
+    if (!gate) co_return again_later(flight, false);
+    const auto fee = gate->fee_of(flight.state.calls.size());
+    if (!fee || *fee > options.gate_fee) {
+        auto failing = fail(
+            context, flight,
+            fmt::format(
+                "1-3 call gate fee drift: expected {}, got {}", options.gate_fee.to_string(),
+                fee ? fee->to_string() : "none"));
+        co_return co_await std::move(failing);
+    }
+    bool taken = false;
+    auto signing = sign_resume(context, flight, *fee, taken);
+    const auto made = co_await std::move(signing);
+    if (!made && made.error().reason() == "gate_taken") co_return again_later(flight, true);
+    if (!made && made.error().code() == ErrorCode::Unavailable) {
+        co_return again_later(flight, false);
+    }
+    CO_TRY_VOID(made);
+    co_return StepOutcome::again(options.poll_interval / 2);
+}
+
+Task<StepResult> CoordinatorService::Core::resume_poll_step(StepContext& context, Flight& flight) {
+    const SentTransaction sent = *flight.state.resume;
+    CO_TRY(const auto hash, near::TransactionHash::parse(sent.hash));
+    CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+    auto finding = facts.find_transaction(hash, keys.approver);
+    const auto found = co_await std::move(finding);
+    if (!found) co_return again_later(flight, false);
+    const auto nothing = [](storage::Transaction&, WorkflowRecord&, GateState&) -> Result<void> {
+        return {};
+    };
+    if (*found) {
+        const auto status = near::parse_transaction_status((*found)->result);
+        if (!status) co_return again_later(flight, false);
+        const auto resume = near::read_gate_resume(*status, gate_id);
+        if (resume.state == near::GateState::Pending) co_return again_later(flight, true);
+        if (resume.state == near::GateState::Done) {
+            flight.resume = *status;
+            const std::uint64_t batch_id = resume.batch_id;
+            auto change = [&](storage::Transaction&, WorkflowRecord& record,
+                              GateState& state) -> Result<void> {
+                state.batch_id = batch_id;
+                if (const auto id = status->outer_receipt_id()) {
+                    record.dispatch_evidence.set(
+                        "resume_receipt_id", Json::string(id->to_string()));
+                }
+                return {};
+            };
+            auto saving = save(context, flight, phase::kDispatchPoll, "batch_started", change);
+            CO_TRY_VOID(co_await std::move(saving));
+            at(WorkflowPoint::AfterResumeSeen, flight.record.request_id);
+            co_return again_later(flight, true);
+        }
+        if (resume.error.find(kBusy) != std::string::npos) {
+            metrics.foreign_batches.add();
+            auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
+                              GateState& state) -> Result<void> {
+                state.dead_resumes.push_back(state.resume->hash);
+                state.resume.reset();
+                record.resume_tx_hash.reset();
+                return lane::give_gate_back(tx, record.request_id);
+            };
+            auto saving = save(context, flight, phase::kResume, "gate_busy", change);
+            CO_TRY_VOID(co_await std::move(saving));
+            flight.resume_again_at = parts.executor.steady_now() + std::chrono::seconds(2);
+            nudge_waiting(flight.state.gate_id);
+            co_return again_later(flight, true);
+        }
+        const std::string why = "resume failed: " + resume.error;
+        auto failing = fail(context, flight, why);
+        co_return co_await std::move(failing);
+    }
+    auto blocking = facts.final_block();
+    const auto block = co_await std::move(blocking);
+    if (!block) co_return again_later(flight, false);
+    if (block->height >
+        flight.state.last_submit_height() + options.yield_blocks + kYieldMarginBlocks) {
+        // Whether it landed or not, the submits tell by now what became of each intent.
+        auto saving = save(context, flight, phase::kDispatchPoll, "resume_not_seen", nothing);
+        CO_TRY_VOID(co_await std::move(saving));
+        co_return StepOutcome::again();
+    }
+    bool dead = bug(kResignResumeAtOnce);
+    if (!dead) {
+        auto judging = is_dead(sent, approver_lane, flight.resume_sighting);
+        const auto judged = co_await std::move(judging);
+        if (!judged) co_return again_later(flight, false);
+        dead = *judged;
+    }
+    if (dead) {
+        metrics.resigned.add();
+        approver_lane.chain_nonce.reset();
+        auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
+                          GateState& state) -> Result<void> {
+            state.dead_resumes.push_back(state.resume->hash);
+            state.resume.reset();
+            record.resume_tx_hash.reset();
+            return lane::give_gate_back(tx, record.request_id);
+        };
+        auto saving = save(context, flight, phase::kResume, "resume_dead", change);
+        CO_TRY_VOID(co_await std::move(saving));
+        co_return StepOutcome::again();
+    }
+    Sighting& sighting = flight.resume_sighting;
+    const base::Duration quiet =
+        std::max<base::Duration>(options.poll_interval * 4, std::chrono::seconds(2));
+    const bool silent = parts.executor.steady_now() - sighting.sent_at >= quiet;
+    if ((!sighting.sent || silent) && context.may_act()) {
+        metrics.resent.add();
+        at(WorkflowPoint::BeforeResume, flight.record.request_id);
+        auto sending = send(sent);
+        const auto outcome = co_await std::move(sending);
+        at(WorkflowPoint::AfterResume, flight.record.request_id);
+        sighting.sent = outcome.kind != chain::NearSendOutcome::Kind::NotSent;
+        sighting.sent_at = parts.executor.steady_now();
+    }
+    co_return again_later(flight, true);
+}
+
+}  // namespace adyton::coordinator

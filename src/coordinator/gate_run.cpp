@@ -1,0 +1,363 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/evidence.h"
+#include "coordinator/internal/core.h"
+
+// A gate run: what all its steps share. Each step may be killed anywhere and is then called again
+// on what it last recorded.
+namespace adyton::coordinator {
+
+using workflow::RunState;
+using workflow::StepContext;
+using workflow::StepOutcome;
+
+namespace {
+
+constexpr unsigned kDoublingsMax = 4;
+constexpr base::Duration kBackoffMax = std::chrono::seconds(15);
+
+std::string phase_body(std::string_view phase) {
+    std::string body;
+    base::JsonWriter out(body);
+    out.begin_object().member("phase", phase).end_object();
+    return body;
+}
+
+bool before_signing(std::string_view step) {
+    return step == phase::kPolicy || step == phase::kQueued;
+}
+bool before_submit(std::string_view step) {
+    return before_signing(step) || step == phase::kNep413 || step == phase::kDelegate;
+}
+
+std::string cancel_text(const GateState& state, std::string_view step) {
+    if (before_signing(step) || step == phase::kNep413) {
+        return "cancelled before anything was signed";
+    }
+    std::size_t payloads = 0;
+    std::string until;
+    for (const GateCall& call : state.calls) {
+        if (call.intent_hash.empty()) continue;
+        ++payloads;
+        until = std::max(until, call.deadline);
+    }
+    if (payloads == 0) return "cancelled before anything was submitted";
+    return fmt::format(
+        "cancelled before anything was submitted; {} signed intents payloads stay valid until {}",
+        payloads, until);
+}
+
+// What may still happen at the gate.
+base::Json live_intents(const GateState& state, std::uint64_t yield_blocks) {
+    base::Json out = base::Json::array();
+    for (std::size_t i = 0; i < state.calls.size(); ++i) {
+        const GateCall& call = state.calls[i];
+        if (!call.intent_id && (call.submit_over || !call.submit)) continue;
+        base::Json item = base::Json::object();
+        item.set("call_index", base::Json::unsigned_integer(i));
+        if (call.intent_id) {
+            item.set("intent_id", base::Json::string(std::to_string(*call.intent_id)));
+            item.set(
+                "until_block", base::Json::unsigned_integer(call.submit_height + yield_blocks));
+        } else {
+            item.set("submit_tx_hash", base::Json::string(call.submit->hash));
+            item.set(
+                "until_block", base::Json::unsigned_integer(call.max_block_height + yield_blocks));
+        }
+        out.push_back(std::move(item));
+    }
+    return out;
+}
+
+std::string live_text(const base::Json& live) {
+    std::string out;
+    for (const base::Json& item : live.items()) {
+        const base::Json* const id = item.find("intent_id");
+        const std::string name = id != nullptr
+                                     ? "intent " + id->string_value()
+                                     : "submit " + item.find("submit_tx_hash")->string_value();
+        out += fmt::format(
+            "{}{} until block {}", out.empty() ? "" : ", ", name,
+            item.find("until_block")->number_text());
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string cut_text(std::string text, std::size_t bytes_max) {
+    if (text.size() <= bytes_max) return text;
+    std::size_t end = bytes_max;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
+    text.resize(end);
+    return text;
+}
+
+Task<Result<std::shared_ptr<Flight>>> CoordinatorService::Core::flight_of(
+    const StepContext& context) {
+    const std::string id = context.run().id;
+    const auto known = flights.find(id);
+    if (known != flights.end() && known->second->fencing == context.claim().fencing) {
+        co_return known->second;
+    }
+    auto unit = [&id](storage::Transaction& tx) { return records::find(tx, id); };
+    auto read = parts.database.read(unit);
+    CO_TRY(auto record, co_await std::move(read));
+    if (!record) co_return Error::corrupt_data("a workflow's run has no record");
+    auto flight = std::make_shared<Flight>();
+    flight->fencing = context.claim().fencing;
+    CO_TRY(flight->state, parse_gate_state(record->internal_state));
+    flight->record = *std::move(record);
+    flight->submit_sightings.resize(flight->state.calls.size());
+    flight->submits.resize(flight->state.calls.size());
+    flights[id] = flight;
+    co_return flight;
+}
+
+Task<Result<void>> CoordinatorService::Core::save(
+    const StepContext& context, Flight& flight, std::string_view step, std::string_view event,
+    Change change) {
+    const std::string next(step);
+    const std::string kind(event);
+    const std::string body = phase_body(step);
+    std::optional<std::pair<WorkflowRecord, GateState>> changed;
+    auto unit = [&](storage::Transaction& tx) -> Result<void> {
+        WorkflowRecord record = flight.record;
+        GateState state = flight.state;
+        TRY_VOID(context.advance(tx, {next, {}, {}, {}}, {kind, body}));
+        record.phase = next;
+        TRY_VOID(change(tx, record, state));
+        record.internal_state = to_json(state);
+        TRY_VOID(records::update(tx, record));
+        changed.emplace(std::move(record), std::move(state));
+        return {};
+    };
+    auto write = parts.database.write(unit);
+    CO_TRY_VOID(co_await std::move(write));
+    flight.record = std::move(changed->first);
+    flight.state = std::move(changed->second);
+    board->changed(flight.record.request_id);
+    co_return Result<void>();
+}
+
+Task<Result<void>> CoordinatorService::Core::note(
+    const StepContext& context, Flight& flight, std::string_view event, Change change) {
+    const std::string kind(event);
+    std::optional<std::pair<WorkflowRecord, GateState>> changed;
+    auto unit = [&](storage::Transaction& tx) -> Result<void> {
+        WorkflowRecord record = flight.record;
+        GateState state = flight.state;
+        TRY_VOID(context.note(tx, {kind, "{}"}));
+        TRY_VOID(change(tx, record, state));
+        record.internal_state = to_json(state);
+        TRY_VOID(records::update(tx, record));
+        changed.emplace(std::move(record), std::move(state));
+        return {};
+    };
+    auto write = parts.database.write(unit);
+    CO_TRY_VOID(co_await std::move(write));
+    flight.record = std::move(changed->first);
+    flight.state = std::move(changed->second);
+    board->changed(flight.record.request_id);
+    co_return Result<void>();
+}
+
+// The record as it ends here goes into the audit log by its digest, in the same unit.
+Result<void> CoordinatorService::Core::write_audit(
+    storage::Transaction& tx, WorkflowRecord& record, std::string_view kind) {
+    std::string body;
+    base::JsonWriter out(body);
+    out.begin_object();
+    out.member("request_id", std::string_view(record.request_id));
+    out.member("wallet_id", std::string_view(record.wallet_id));
+    out.member("status", to_string(record.status));
+    out.key("facts_sha256").hex(facts_digest(statement_of(record)).view());
+    out.end_object();
+    TRY(const auto position, parts.audit.append(tx, {kind, "system:coordinator", body}));
+    record.audit_chain = position.chain;
+    record.audit_sequence = position.sequence;
+    return {};
+}
+
+Task<Result<void>> CoordinatorService::Core::finish(
+    const StepContext& context, Flight& flight, Ending ending) {
+    at(WorkflowPoint::BeforeFinish, flight.record.request_id);
+    const bool succeeded = ending.status == WorkflowStatus::Succeeded;
+    const RunState run_state = succeeded ? RunState::Succeeded : RunState::Failed;
+    const std::string reason = cut_text(ending.error);
+    const std::string event(to_string(ending.status));
+    std::optional<WorkflowRecord> changed;
+    auto unit = [&](storage::Transaction& tx) -> Result<void> {
+        WorkflowRecord record = flight.record;
+        TRY_VOID(context.finish(tx, run_state, reason, {event, phase_body(phase::kDone)}));
+        record.status = ending.status;
+        record.phase = std::string(phase::kDone);
+        if (succeeded) record.final_status = "success";
+        if (ending.status == WorkflowStatus::Failed) record.final_status = "failed";
+        record.user_visible_error = reason;
+        if (!ending.evidence.is_null()) record.dispatch_evidence = ending.evidence;
+        record.internal_state = to_json(flight.state);
+        TRY_VOID(write_audit(tx, record, "coordinator.workflow_final"));
+        if (!bug(kLoseFinalUpdate)) {
+            TRY_VOID(records::update(tx, record));
+        }
+        TRY_VOID(lane::leave(tx, record.request_id));
+        changed = std::move(record);
+        return {};
+    };
+    auto write = parts.database.write(unit);
+    CO_TRY_VOID(co_await std::move(write));
+    flight.record = *std::move(changed);
+    at(WorkflowPoint::AfterFinish, flight.record.request_id);
+    stop_waiting(flight.state.gate_id, flight.record.request_id);
+    nudge_waiting(flight.state.gate_id);
+    board->changed(flight.record.request_id);
+    (succeeded ? metrics.succeeded : metrics.failed).add();
+    co_return Result<void>();
+}
+
+Task<StepResult> CoordinatorService::Core::fail(
+    StepContext& context, Flight& flight, std::string error) {
+    const base::Json live = live_intents(flight.state, options.yield_blocks);
+    if (live.size() == 0 || bug(kForgetWatch)) {
+        Ending ending{WorkflowStatus::Failed, std::move(error), {}};
+        auto finishing = finish(context, flight, std::move(ending));
+        CO_TRY_VOID(co_await std::move(finishing));
+        co_return StepOutcome::ended();
+    }
+    error += "; not resumed, and dead by itself: " + live_text(live);
+    auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
+                      GateState& state) -> Result<void> {
+        state.failed = true;
+        record.status = WorkflowStatus::Failed;
+        record.final_status = "failed";
+        record.user_visible_error = cut_text(error, 1000);
+        record.dispatch_evidence.set("live_until", live);
+        // The audit log names the record as it is written.
+        record.intent_ids = state.intent_ids();
+        record.internal_state = to_json(state);
+        TRY_VOID(write_audit(tx, record, "coordinator.workflow_failed"));
+        return lane::leave(tx, record.request_id);
+    };
+    auto saving = save(context, flight, phase::kWatch, "failed", change);
+    CO_TRY_VOID(co_await std::move(saving));
+    nudge_waiting(flight.state.gate_id);
+    co_return StepOutcome::again(options.poll_interval);
+}
+
+// A budget of attempts is used up: only what comes before anything is submitted has one.
+Result<void> CoordinatorService::Core::give_up(
+    storage::Transaction& tx, const workflow::Run& run, const std::string& reason) {
+    TRY(auto record, records::find(tx, run.id));
+    if (!record) return Error::corrupt_data("a workflow's run has no record");
+    if (is_final(record->status)) return {};
+    record->status = WorkflowStatus::Failed;
+    record->final_status = "failed";
+    record->phase = std::string(phase::kDone);
+    record->user_visible_error = cut_text(reason);
+    TRY_VOID(write_audit(tx, *record, "coordinator.workflow_final"));
+    TRY_VOID(records::update(tx, *record));
+    return lane::leave(tx, run.id);
+}
+
+StepOutcome CoordinatorService::Core::again_later(Flight& flight, bool chain_answered) {
+    flight.failures = chain_answered ? 0 : flight.failures + 1;
+    const unsigned doublings = std::min(flight.failures, kDoublingsMax);
+    return StepOutcome::again(
+        std::min<base::Duration>(options.poll_interval * (1U << doublings), kBackoffMax));
+}
+
+// Those that wait for a place of the gate look again now.
+void CoordinatorService::Core::nudge_waiting(const std::string& gate_id) {
+    const auto found = waiting.find(gate_id);
+    if (found == waiting.end()) return;
+    const auto places = static_cast<std::size_t>(options.lane_ahead) + 2;
+    for (std::size_t i = 0; i < std::min(places, found->second.size()); ++i) {
+        runner.nudge(found->second[i]);
+    }
+}
+
+// The batch that was at the gate is over: the next one may resume.
+void CoordinatorService::Core::nudge_ready(const std::string& gate_id) {
+    const auto found = ready_runs.find(gate_id);
+    if (found == ready_runs.end()) return;
+    const std::set<std::string> ids = found->second;
+    for (const std::string& id : ids) runner.nudge(id);
+}
+
+void CoordinatorService::Core::stop_waiting(
+    const std::string& gate_id, const std::string& request_id) {
+    const auto found = waiting.find(gate_id);
+    if (found == waiting.end()) return;
+    auto& queue = found->second;
+    queue.erase(std::remove(queue.begin(), queue.end(), request_id), queue.end());
+}
+
+Task<StepResult> CoordinatorService::Core::gate_step(StepContext& context) {
+    auto loading = flight_of(context);
+    CO_TRY(const std::shared_ptr<Flight> flight, co_await std::move(loading));
+    if (!context.may_act()) co_return StepOutcome::again(options.poll_interval);
+    const std::string& id = flight->record.request_id;
+    const std::string step = context.run().step;
+    if (flight->phase != step) {
+        flight->phase = step;
+        flight->phase_began = parts.executor.steady_now();
+    }
+    if (step == phase::kResume) {
+        ready_runs[flight->state.gate_id].insert(id);
+    } else {
+        ready_runs[flight->state.gate_id].erase(id);
+    }
+    Task<StepResult> doing;
+    if (context.run().cancel_requested && before_submit(step)) {
+        constexpr auto kCancel = [](Core* self, StepContext* its_context, Flight* its_flight,
+                                    std::string text) -> Task<StepResult> {
+            Ending ending{WorkflowStatus::Failed, std::move(text), {}};
+            auto finishing = self->finish(*its_context, *its_flight, std::move(ending));
+            CO_TRY_VOID(co_await std::move(finishing));
+            co_return StepOutcome::ended();
+        };
+        doing = kCancel(this, &context, flight.get(), cancel_text(flight->state, step));
+    } else if (step == phase::kPolicy) {
+        doing = policy_step(context, *flight);
+    } else if (step == phase::kQueued) {
+        doing = queued_step(context, *flight);
+    } else if (step == phase::kNep413) {
+        doing = nep413_step(context, *flight);
+    } else if (step == phase::kDelegate) {
+        doing = delegate_step(context, *flight);
+    } else if (step == phase::kSubmit) {
+        doing = submit_step(context, *flight);
+    } else if (step == phase::kResume) {
+        doing = resume_step(context, *flight);
+    } else if (step == phase::kResumePoll) {
+        doing = resume_poll_step(context, *flight);
+    } else if (step == phase::kDispatchPoll) {
+        doing = dispatch_step(context, *flight);
+    } else if (step == phase::kWatch) {
+        doing = watch_step(context, *flight);
+    } else {
+        co_return Error::corrupt_data("a workflow's run is at a step that does not exist");
+    }
+    StepResult outcome = co_await std::move(doing);
+    if (!outcome || outcome->kind == StepOutcome::Kind::Ended) {
+        stop_waiting(flight->state.gate_id, id);
+        ready_runs[flight->state.gate_id].erase(id);
+        flights.erase(id);
+    }
+    const bool chain_may_know = !before_submit(step);
+    if (!outcome && chain_may_know && outcome.error().reason() != "run_lost") {
+        // Nothing that was sent is given up for trouble of ours: no attempt is counted.
+        parts.logger.warning(
+            "a workflow under way met trouble and goes on",
+            {{"request_id", id}, {"step", step}, {"error", outcome.error().message()}});
+        co_return StepOutcome::again(
+            std::min<base::Duration>(options.poll_interval * 4, kBackoffMax));
+    }
+    co_return outcome;
+}
+
+}  // namespace adyton::coordinator

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "base/executor.h"
+#include "base/task.h"
+
+namespace adyton::coordinator {
+
+// Who waits for news of which workflow. Thread safe. Shared with timers, which may fire late.
+class NewsBoard {
+public:
+    // To be taken before one looks, so that nothing is missed in between.
+    class Ticket {
+    public:
+        Ticket(std::shared_ptr<NewsBoard> board, std::string id);
+        ~Ticket();
+        Ticket(const Ticket&) = delete;
+        Ticket& operator=(const Ticket&) = delete;
+        // Ends with the next news since the ticket was taken, or after `timeout`. Once.
+        Task<void> wait(base::Duration timeout);
+
+    private:
+        std::shared_ptr<NewsBoard> board_;
+        std::string id_;
+        base::Completion<bool> news_;
+    };
+
+    void changed(const std::string& id);
+
+private:
+    using Waiter = std::shared_ptr<base::Completion<bool>::State>;
+    bool remove(const std::string& id, const Waiter& waiter);
+
+    std::mutex mutex_;
+    std::unordered_multimap<std::string, Waiter> waiters_;
+};
+
+}  // namespace adyton::coordinator

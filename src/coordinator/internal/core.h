@@ -1,0 +1,246 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "audit/checkpoint.h"
+#include "coordinator/coordinator_service.h"
+#include "coordinator/gate_facts.h"
+#include "coordinator/gate_state.h"
+#include "coordinator/internal/board.h"
+#include "coordinator/internal/bugs.h"
+#include "coordinator/internal/key_lanes.h"
+#include "coordinator/record.h"
+#include "coordinator/repository.h"
+#include "coordinator/request.h"
+#include "near/gate.h"
+#include "workflow/journal.h"
+#include "workflow/periodic.h"
+#include "workflow/step_runner.h"
+
+namespace adyton::coordinator {
+
+inline constexpr std::string_view kGateRunKind = "coordinator.gate";
+inline constexpr std::string_view kDirectRunKind = "coordinator.direct_user";
+
+using StepResult = Result<workflow::StepOutcome>;
+
+// What is known of one transaction that was sent and not seen, in this process.
+struct Sighting {
+    bool sent = false;  // in this life
+    base::SteadyTime sent_at{};
+    std::uint64_t gone_since = 0;  // height at which it first looked dead; zero: not yet
+};
+
+// What this process knows of a run that it drives; gone with the process.
+struct Flight {
+    std::int64_t fencing = 0;
+    WorkflowRecord record;
+    GateState state;
+
+    std::vector<Sighting> submit_sightings;  // of state.calls
+    Sighting resume_sighting;
+    std::vector<std::optional<near::TransactionStatus>> submits;
+    std::optional<near::TransactionStatus> resume;
+    base::SteadyTime phase_began{};
+    std::string phase;
+    bool gate_released = false;
+    bool read_final = false;  // everything was read again after it was final
+    unsigned failures = 0;    // of asking the chain, in a row
+    base::SteadyTime resumed_at{};
+    std::optional<base::SteadyTime> resume_again_at;  // a foreign batch holds the gate
+};
+
+struct CoordinatorMetrics {
+    service::Counter& accepted;
+    service::Counter& replayed;
+    service::Counter& succeeded;
+    service::Counter& failed;
+    service::Counter& resent;
+    service::Counter& resigned;
+    service::Counter& foreign_batches;
+};
+
+// A change of a workflow inside the unit of work that advances its run. May run twice: everything
+// it changes is what it is given.
+using Change = std::function<Result<void>(storage::Transaction&, WorkflowRecord&, GateState&)>;
+
+// How a workflow ends.
+struct Ending {
+    WorkflowStatus status = WorkflowStatus::Failed;
+    std::string error;
+    base::Json evidence;  // null: as it is
+};
+
+struct CoordinatorService::Core {
+    Core(CoordinatorParts its_parts, CoordinatorKeys its_keys, CoordinatorOptions its_options);
+
+    CoordinatorParts parts;
+    const CoordinatorOptions options;
+    const CoordinatorKeys keys;
+    const crypto::Ed25519KeyPair evidence_key;
+    CoordinatorMetrics metrics;
+    ChainFacts facts;
+    std::vector<std::unique_ptr<KeyLane>> relayer_lanes;
+    KeyLane approver_lane;
+    audit::Checkpoints checkpoints;
+    workflow::PeriodicRunner periodic;
+    workflow::StepRunner runner;
+    std::shared_ptr<NewsBoard> board;
+    std::atomic<bool> ready{false};
+
+    struct Wallet {
+        std::string account;
+        std::string public_key;
+    };
+    std::mutex wallets_mutex;
+    std::unordered_map<std::string, Wallet> wallets;
+
+    // On the runner's executor:
+    std::unordered_map<std::string, std::shared_ptr<Flight>> flights;  // shared with running steps
+    std::map<std::string, std::deque<std::string>> waiting;            // gate to queued runs
+    std::size_t next_relayer = 0;
+    std::map<std::string, std::set<std::string>> ready_runs;  // gate to runs that wait for it
+    std::vector<SentTransaction> early_submits;               // of a planted bug
+    bool early_resume_done = false;
+
+    // Milliseconds that a batch of a gate takes, as measured; guarded by `pace_mutex`.
+    mutable std::mutex pace_mutex;
+    std::map<std::string, double> pace_ms;
+
+    void at(WorkflowPoint point, const std::string& id) const {
+        if (parts.tests_or_null != nullptr) parts.tests_or_null->at(point, id);
+    }
+    bool bug(Bug bug) const {
+        return parts.tests_or_null != nullptr && parts.tests_or_null->planted(bug);
+    }
+
+    // ----- requests (submit_request.cpp) -----
+    struct Incoming {
+        std::string wallet_id;
+        std::string endpoint;
+        std::string idempotency_key;
+        base::Json body;
+        PlannedRequest planned;
+        std::optional<DirectUserRequest> direct_user;
+    };
+    // The record under the key, made now or before. Conflict "idempotency_conflict";
+    // ResourceExhausted "rate_limited": the queue is too long.
+    struct Kept {
+        std::string request_id;
+        bool created = false;
+    };
+    Task<Result<Kept>> keep_request(Incoming incoming);
+    // What there is when it is final, or when `patience` is over.
+    Task<Result<WorkflowRecord>> wait_for(
+        std::string wallet_id, std::string request_id, base::Duration patience);
+    Task<Result<std::string>> choose_gate(const std::optional<std::string>& wanted);
+    double pace_of(const std::string& gate_id) const;  // milliseconds a batch
+    void note_pace(const std::string& gate_id, base::Duration taken);
+
+    // ----- runs (gate_run.cpp) -----
+    Task<StepResult> gate_step(workflow::StepContext& context);
+    Task<Result<std::shared_ptr<Flight>>> flight_of(const workflow::StepContext& context);
+    // Records a change and the run's next step, in one unit.
+    Task<Result<void>> save(
+        const workflow::StepContext& context, Flight& flight, std::string_view step,
+        std::string_view event, Change change);
+    // The same without another step.
+    Task<Result<void>> note(
+        const workflow::StepContext& context, Flight& flight, std::string_view event,
+        Change change);
+    // Ends the run and the record.
+    Task<Result<void>> finish(const workflow::StepContext& context, Flight& flight, Ending ending);
+    // The record fails now; what may still happen at the gate is followed.
+    Task<Result<workflow::StepOutcome>> fail(
+        workflow::StepContext& context, Flight& flight, std::string error);
+    Result<void> write_audit(
+        storage::Transaction& tx, WorkflowRecord& record, std::string_view kind);
+    Result<void> give_up(
+        storage::Transaction& tx, const workflow::Run& run, const std::string& reason);
+    void nudge_waiting(const std::string& gate_id);
+    void nudge_ready(const std::string& gate_id);
+    void stop_waiting(const std::string& gate_id, const std::string& request_id);
+    // Between polls, longer while the chain does not answer.
+    workflow::StepOutcome again_later(Flight& flight, bool chain_answered);
+
+    // ----- gate_sign.cpp -----
+    Task<Result<Wallet>> wallet_of(const std::string& wallet_id);
+    Task<StepResult> policy_step(workflow::StepContext& context, Flight& flight);
+    Task<StepResult> queued_step(workflow::StepContext& context, Flight& flight);
+    Task<StepResult> nep413_step(workflow::StepContext& context, Flight& flight);
+    Task<StepResult> delegate_step(workflow::StepContext& context, Flight& flight);
+    Task<Result<std::optional<Ending>>> ask_policy(
+        const WorkflowRecord& record, const GateState& state, base::Json& decisions);
+    Task<Result<std::string>> sign_payload(
+        const std::string& wallet_id, GateCall& call, const GateState& state);
+    Task<Result<std::string>> sign_delegate(
+        const std::string& wallet_id, GateCall& call, const GateState& state, std::uint64_t height);
+    Task<Result<std::optional<std::string>>> simulate(
+        const GateState& state, base::Json& simulations);
+
+    // ----- gate_submit.cpp -----
+    KeyLane& choose_relayer();
+    KeyLane* find_relayer(const std::string& key_text);
+    // Asks the chain for the lane's nonce if that is not known. Its lock is held.
+    Task<Result<void>> know_nonce(KeyLane& lane);
+    // Signs and stores the submits of these calls, and sends them.
+    Task<Result<void>> submit_calls(
+        workflow::StepContext& context, Flight& flight, std::vector<std::size_t> which, Change also,
+        std::string_view event);
+    Task<void> send_submit(Flight& flight, std::size_t index);
+    Task<chain::NearSendOutcome> send(const SentTransaction& sent);
+    Task<StepResult> submit_step(workflow::StepContext& context, Flight& flight);
+    Task<Result<bool>> look_at_submit(
+        workflow::StepContext& context, Flight& flight, std::size_t index);
+    // Dead: nobody knows it and its nonce is used by another, or its block hash is too old.
+    Task<Result<bool>> is_dead(
+        const SentTransaction& sent, const KeyLane& lane, Sighting& sighting);
+
+    // ----- gate_resume.cpp -----
+    Task<StepResult> resume_step(workflow::StepContext& context, Flight& flight);
+    Task<StepResult> resume_poll_step(workflow::StepContext& context, Flight& flight);
+    Task<Result<void>> sign_resume(
+        workflow::StepContext& context, Flight& flight, near::YoctoNear fee, bool& taken);
+    Task<Result<bool>> too_late(const GateState& state);
+
+    // ----- gate_watch.cpp -----
+    Task<StepResult> dispatch_step(workflow::StepContext& context, Flight& flight);
+    Task<StepResult> watch_step(workflow::StepContext& context, Flight& flight);
+    Task<Result<void>> read_submits(Flight& flight, bool all);
+    Task<Result<void>> read_resume(Flight& flight, bool again);
+    Task<Result<near::BlockHeights>> heights_of(const near::BatchEvidence& evidence);
+    Task<Result<Ending>> conclude(
+        Flight& flight, const near::BatchEvidence& evidence, const near::BlockHeights& heights);
+    Task<void> add_balances(const Flight& flight, std::uint64_t height, base::Json& out);
+    Task<void> add_views(const Flight& flight, base::Json& out, std::string& error);
+
+    // ----- direct_user.cpp -----
+    Task<StepResult> direct_step(workflow::StepContext& context);
+    Task<StepResult> direct_sign_step(workflow::StepContext& context, Flight& flight);
+    Task<StepResult> direct_send_step(workflow::StepContext& context, Flight& flight);
+    Task<Result<Ending>> direct_conclude(
+        Flight& flight, const DirectUserScope& scope, const chain::NearTransaction& seen);
+    struct KeyStatus {
+        api::PrepareFunctionCallKeyResponse key;
+        bool installed = false;
+        std::optional<chain::NearAccessKey> access;
+        std::vector<std::string> reasons;
+    };
+    Task<Result<KeyStatus>> key_status(std::string wallet_id, DirectUserScope scope);
+};
+
+// Words for people of a call's place and what became of it.
+std::string cut_text(std::string text, std::size_t bytes_max = 500);
+
+}  // namespace adyton::coordinator

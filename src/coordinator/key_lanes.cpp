@@ -1,0 +1,49 @@
+#include "coordinator/internal/key_lanes.h"
+
+#include "base/check.h"
+#include "near/transaction.h"
+
+namespace adyton::coordinator {
+
+Task<AsyncLock::Held> AsyncLock::take() {
+    if (!taken_) {
+        taken_ = true;
+        co_return Held(this);
+    }
+    base::Completion<bool> turn;
+    waiting_.push_back(turn.completer());
+    co_await turn;
+    co_return Held(this);
+}
+
+// Hands it to the next one, so that nobody slips in between.
+void AsyncLock::release() {
+    if (waiting_.empty()) {
+        taken_ = false;
+        return;
+    }
+    const auto next = waiting_.front();
+    waiting_.pop_front();
+    next->set(true);
+}
+
+KeyLane::KeyLane(near::AccountId its_account, const crypto::Ed25519KeyPair& its_key)
+    : account(std::move(its_account)),
+      key(its_key),
+      public_key(its_key.public_key()),
+      key_text(public_key.to_string()) {}
+
+SentTransaction sign_call(
+    const KeyLane& lane, std::uint64_t nonce, const near::BlockHash& block_hash,
+    std::uint64_t block_height, const CallToSign& call) {
+    near::Transaction transaction{
+        lane.account, lane.public_key,
+        nonce,        call.receiver,
+        block_hash,   {near::FunctionCall{call.method, call.args, call.gas, call.deposit}}};
+    const auto hash = near::hash(transaction);
+    auto made = near::sign(std::move(transaction), lane.key);
+    CHECK(made.has_value());  // it names the lane's own key
+    return {lane.key_text, nonce, near::to_base64(*made), hash.to_string(), block_height};
+}
+
+}  // namespace adyton::coordinator

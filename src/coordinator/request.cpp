@@ -1,0 +1,657 @@
+#include "coordinator/request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "near/compact_json.h"
+#include "near/delegate.h"
+#include "near/intents.h"
+
+namespace adyton::coordinator {
+namespace {
+
+using base::Json;
+
+constexpr base::Duration kOwnDeadlineMax = std::chrono::hours(1);
+constexpr std::size_t kArgsBytesMax = 256 * 1024;
+
+Error invalid(std::string_view why) {
+    return Error::invalid_argument("invalid workflow JSON: " + std::string(why));
+}
+
+Json text(std::string_view value) {
+    return Json::string(std::string(value));
+}
+
+// Why a request is kept and not carried out; nothing: it is fine so far.
+using Reason = std::optional<std::string>;
+
+// Members of one step or call, with their place for messages. Absent and null are the same.
+class Fields {
+public:
+    Fields(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
+
+    const Json* find(std::string_view name) const {
+        const Json* const found = json_.find(name);
+        return found == nullptr || found->is_null() ? nullptr : found;
+    }
+    Result<std::optional<std::string>> optional(std::string_view name) const {
+        const Json* const found = find(name);
+        if (found == nullptr) return std::optional<std::string>();
+        if (!found->is_string()) return bad(name, "is not a string");
+        return std::optional<std::string>(found->string_value());
+    }
+    Result<std::string> required(std::string_view name) const {
+        TRY(auto found, optional(name));
+        if (!found || found->empty()) return bad(name, "is required");
+        return *std::move(found);
+    }
+    Result<std::string> account(std::string_view name) const {
+        TRY(auto found, required(name));
+        if (!near::AccountId::parse(found)) return bad(name, "is not an account id");
+        return found;
+    }
+    Result<std::string> amount(std::string_view name) const {
+        TRY(auto found, required(name));
+        const auto parsed = near::parse_u128(found);
+        if (!parsed) return bad(name, "is not an amount in decimal digits");
+        if (*parsed == base::Amount()) return bad(name, "is zero");
+        return found;
+    }
+    Result<std::string> token(std::string_view name) const {
+        TRY(auto found, required(name));
+        if (!near::TokenId::parse(found)) {
+            return bad(name, "is not nep141:CONTRACT, nep171:CONTRACT:ID or nep245:CONTRACT:ID");
+        }
+        return found;
+    }
+    // Decimal text, or an integer.
+    Result<std::uint64_t> gas(std::uint64_t otherwise) const {
+        const Json* const found = find("gas");
+        if (found == nullptr) return otherwise;
+        if (found->is_number()) {
+            const auto number = found->as_uint64();
+            if (!number) return bad("gas", "is not a whole number");
+            return *number;
+        }
+        if (!found->is_string()) return bad("gas", "is not a number in decimal digits");
+        const auto number = near::parse_u64(found->string_value());
+        if (!number) return bad("gas", "is not a number in decimal digits");
+        return *number;
+    }
+    Result<std::string> deposit() const {
+        TRY(auto found, optional("deposit"));
+        if (!found) return std::string("0");
+        if (!near::parse_u128(*found)) return bad("deposit", "is not an amount in decimal digits");
+        return *std::move(found);
+    }
+    Error bad(std::string_view name, std::string_view why) const {
+        return invalid(fmt::format("{}.{} {}", where_, name, why));
+    }
+    const std::string& where() const { return where_; }
+
+private:
+    const Json& json_;
+    std::string where_;
+};
+
+bool is_method_name(std::string_view name) {
+    return !name.empty() && name.size() <= 256 && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_';
+    });
+}
+
+// ----- what the policy is asked (near.md 5.4) -------------------------------------------------
+
+Json call_action(const GateCall& call) {
+    Json out = Json::object();
+    out.set("type", text("call"));
+    out.set("receiver_id", text(call.receiver_id));
+    out.set("method_name", text(call.method_name));
+    out.set("to", text(call.receiver_id));
+    out.set("deposit", text(call.deposit));
+    out.set("amount", text(call.deposit));
+    out.set("token", text("native"));
+    if (call.raw_args && !call.raw_args->empty()) out.set("args_base64", text(*call.raw_args));
+    return out;
+}
+
+Json movement_action(
+    std::string_view type, const near::IntentMovement& movement, const GateCall& call) {
+    Json out = Json::object();
+    out.set("type", text(type));
+    if (movement.to) out.set("to", text(movement.to->text()));
+    out.set("token", text(movement.token));
+    out.set("amount", text(movement.amount.to_string()));
+    out.set("receiver_id", text(movement.to ? movement.to->text() : call.receiver_id));
+    out.set("method_name", text(call.method_name));
+    return out;
+}
+
+Json swap_action(const near::IntentMovement& out_of, const near::IntentFacts& facts) {
+    Json out = Json::object();
+    out.set("type", text("intents_swap"));
+    out.set("token", text(out_of.token));
+    out.set("token_in", text(out_of.token));
+    out.set("amount", text(out_of.amount.to_string()));
+    const bool gains = !facts.inflows.empty();
+    out.set("token_out", text(gains ? facts.inflows.front().token.text() : out_of.token));
+    out.set("min_amount_out", text(gains ? facts.inflows.front().amount.to_string() : "0"));
+    return out;
+}
+
+// One action for each thing that leaves the wallet, or why the intents are not carried out.
+Result<Reason> add_intent_actions(GateCall& call, const CoordinatorOptions& options) {
+    // Whose intents they are does not matter for what leaves; the keystore decides on the message.
+    TRY(const auto nobody, near::AccountId::parse(std::string(64, '0')));
+    call.actions.push_back(call_action(call));
+    for (std::size_t i = 0; i < call.intents.size(); ++i) {
+        const near::Intent intent = near::parse_intent(call.intents.items()[i]);
+        const near::IntentFacts facts = near::facts_of(intent, nobody, options.wrap_contract);
+        const std::string place = fmt::format("near_intents.intents[{}]", i);
+        if (!facts.understood) return Reason(place + " is not understood: " + facts.reason);
+        const bool calls_others = facts.kind == near::AuthCallIntent::kName;
+        if ((facts.changes_authority || calls_others) && !options.allow_authority_intents) {
+            return Reason(fmt::format("{} {} is not allowed", place, facts.kind));
+        }
+        for (const near::IntentMovement& movement : facts.outflows) {
+            const bool swaps = facts.kind == near::TokenDiffIntent::kName;
+            if (swaps) {
+                call.actions.push_back(swap_action(movement, facts));
+            } else {
+                call.actions.push_back(movement_action(
+                    movement.leaves_contract ? "intents_withdraw" : "intents_transfer", movement,
+                    call));
+            }
+        }
+    }
+    return Reason();
+}
+
+// ----- intents ----------------------------------------------------------------------------------
+
+Json transfer_intent(
+    const std::string& receiver, const std::string& token, const std::string& amount,
+    const std::optional<std::string>& memo) {
+    Json out = Json::object();
+    out.set("intent", text("transfer"));
+    out.set("receiver_id", text(receiver));
+    out.set("tokens", Json::object().set(token, text(amount)));
+    if (memo) out.set("memo", text(*memo));
+    return out;
+}
+
+Result<Json> short_form(const Json& json, const std::string& where) {
+    const Fields fields(json, where);
+    TRY(const auto kind, fields.required("kind"));
+    if (kind != "transfer") return fields.bad("kind", "is not transfer");
+    TRY(const auto receiver, fields.account("receiver_id"));
+    TRY(const auto token, fields.token("token"));
+    TRY(const auto amount, fields.amount("amount"));
+    TRY(const auto memo, fields.optional("memo"));
+    Json list = Json::array();
+    list.push_back(transfer_intent(receiver, token, amount, memo));
+    return list;
+}
+
+// {"signer_id","deadline","intents":[..]}, or the short form of one transfer.
+Result<Reason> read_near_intents(
+    const Json& json, const std::string& where, base::Timestamp now, GateCall& call) {
+    if (!json.is_object()) return invalid(where + " is not an object");
+    const Fields fields(json, where);
+    TRY(call.own_signer, fields.optional("signer_id"));
+    TRY(call.own_deadline, fields.optional("deadline"));
+    if (call.own_deadline) {
+        const auto deadline = base::parse_rfc3339(*call.own_deadline);
+        if (!deadline) return fields.bad("deadline", "is not a time of RFC 3339");
+        if (*deadline <= now) return Reason(where + ".deadline has passed");
+        if (*deadline > now + kOwnDeadlineMax) {
+            return Reason(where + ".deadline is more than 1 h ahead");
+        }
+    }
+    const Json* const list = fields.find("intents");
+    if (list == nullptr) {
+        TRY(call.intents, short_form(json, where));
+        return Reason();
+    }
+    if (!list->is_array() || list->size() == 0) return fields.bad("intents", "is not a list");
+    if (list->size() > 100) return fields.bad("intents", "has more than 100 items");
+    call.intents = *list;
+    return Reason();
+}
+
+Result<Reason> read_swap(const Fields& fields, GateCall& call) {
+    TRY(const auto token_in, fields.token("token_in"));
+    TRY(const auto token_out, fields.token("token_out"));
+    TRY(const auto amount_in, fields.amount("amount_in"));
+    TRY(const auto address, fields.optional("deposit_address"));
+    const Json* const theirs = fields.find("counterparty_signed");
+    call.intents = Json::array();
+    if (theirs != nullptr) {
+        if (!theirs->is_array() || theirs->size() == 0) {
+            return fields.bad("counterparty_signed", "is not a list of signed payloads");
+        }
+        for (const Json& payload : theirs->items()) {
+            if (!near::parse_multi_payload(payload)) {
+                return fields.bad(
+                    "counterparty_signed", "holds something else than a MultiPayload");
+            }
+        }
+        TRY(const auto amount_out, fields.amount("min_amount_out"));
+        if (token_in == token_out) return fields.bad("token_out", "is the same as token_in");
+        Json diff = Json::object();
+        diff.set(token_in, text("-" + amount_in)).set(token_out, text(amount_out));
+        call.intents.push_back(
+            Json::object().set("intent", text("token_diff")).set("diff", std::move(diff)));
+        call.counterparties = *theirs;
+        return Reason();
+    }
+    if (address && !address->empty()) {
+        if (!near::AccountId::parse(*address)) {
+            return fields.bad("deposit_address", "is not an account id");
+        }
+        call.intents.push_back(transfer_intent(*address, token_in, amount_in, std::nullopt));
+        return Reason();
+    }
+    return Reason("intents.swap needs a quote or counterparty payloads");
+}
+
+// ----- calls ------------------------------------------------------------------------------------
+
+Result<void> read_raw_args(const Fields& fields, GateCall& call) {
+    const Json* const json = fields.find("args_json");
+    TRY(const auto base64, fields.optional("args_base64"));
+    if (base64) {
+        const auto bytes = base::base64_decode(*base64);
+        if (!bytes) return fields.bad("args_base64", "is not base64");
+        call.raw_args = base::base64_encode(*bytes);
+    } else if (json != nullptr) {
+        if (json->is_string() && !Json::parse(json->string_value())) {
+            return fields.bad("args_json", "is not JSON");
+        }
+        if (!json->is_string() && !json->is_object() && !json->is_array()) {
+            return fields.bad("args_json", "is not an object, a list or a text of JSON");
+        }
+        const std::string exact =
+            json->is_string() ? json->string_value() : near::compact_json(*json);
+        call.raw_args = base::base64_encode(base::as_bytes(exact));
+    } else {
+        call.raw_args = std::string();
+    }
+    if (call.raw_args->size() > kArgsBytesMax) return fields.bad("args", "are too long");
+    return {};
+}
+
+// Limits that the gate sets, and money that is not the wallet's.
+Reason gate_reason(
+    const GateCall& call, const std::string& where, const CoordinatorOptions& options) {
+    if (near::Gas(call.gas) > near::inner_gas_max(options.submit_gas)) {
+        return where + ".gas exceeds the gate limit";
+    }
+    if (call.deposit != "0" && !options.allow_gate_deposits) {
+        return where + ".deposit must be zero: the gate would pay it with its own money";
+    }
+    return std::nullopt;
+}
+
+// A raw call or one with near_intents, checked for its form; `where` is "calls[0]" or "steps[0]".
+Result<Reason> read_call(
+    const Fields& fields, const CoordinatorOptions& options, base::Timestamp now, GateCall& call) {
+    TRY(call.receiver_id, fields.account("receiver_id"));
+    TRY(call.method_name, fields.required("method_name"));
+    if (!is_method_name(call.method_name)) {
+        return fields.bad("method_name", "is not an identifier of 1 to 256 characters");
+    }
+    TRY(call.deposit, fields.deposit());
+    Reason reason = gate_reason(call, fields.where(), options);
+    if (reason) return reason;
+    if (const Json* const intents = fields.find("near_intents")) {
+        TRY(reason, read_near_intents(*intents, fields.where() + ".near_intents", now, call));
+        if (reason) return reason;
+        return add_intent_actions(call, options);
+    }
+    TRY_VOID(read_raw_args(fields, call));
+    call.actions.push_back(call_action(call));
+    return Reason();
+}
+
+// One gate step of a workflow.
+Result<Reason> read_step(
+    const Json& step, std::size_t index, const CoordinatorOptions& options, base::Timestamp now,
+    GateCall& call) {
+    const Fields fields(step, fmt::format("steps[{}]", index));
+    TRY(call.gas, fields.gas(kGasDefault));
+    if (call.gas == 0) return fields.bad("gas", "must be non-zero");
+    TRY(const auto kind, fields.optional("kind"));
+    if (!kind) return read_call(fields, options, now, call);
+    call.receiver_id = options.intents_contract.text();
+    call.method_name = "execute_intents";
+    Reason reason = gate_reason(call, fields.where(), options);
+    if (reason) return reason;
+    if (*kind == "intents.transfer") {
+        TRY(const auto receiver, fields.account("receiver_id"));
+        TRY(const auto token, fields.token("token"));
+        TRY(const auto amount, fields.amount("amount"));
+        TRY(const auto memo, fields.optional("memo"));
+        call.intents = Json::array();
+        call.intents.push_back(transfer_intent(receiver, token, amount, memo));
+    } else if (*kind == "intents.swap") {
+        TRY(reason, read_swap(fields, call));
+    } else {
+        const Json* intents = fields.find("near_intents");
+        const bool nested = intents != nullptr;
+        TRY(reason, read_near_intents(
+                        nested ? *intents : step,
+                        nested ? fields.where() + ".near_intents" : fields.where(), now, call));
+    }
+    if (reason) return reason;
+    return add_intent_actions(call, options);
+}
+
+Result<void> check_text_members(
+    const Json& step, const std::string& where, std::initializer_list<std::string_view> names) {
+    const Fields fields(step, where);
+    for (const std::string_view name : names) {
+        TRY_VOID(fields.required(name));
+    }
+    return {};
+}
+
+// near.md 6.4: what a near.function_call must say, whatever lane is on.
+Result<void> check_function_call(const Json& step, std::size_t index) {
+    const std::string where = fmt::format("steps[{}]", index);
+    TRY_VOID(check_text_members(step, where, {"user_id", "receiver_id"}));
+    const Fields fields(step, where);
+    const Json* const actions = fields.find("actions");
+    if (actions == nullptr) {
+        TRY_VOID(check_text_members(step, where, {"method_name"}));
+        return {};
+    }
+    if (!actions->is_array() || actions->size() == 0) return fields.bad("actions", "is not a list");
+    for (std::size_t i = 0; i < actions->size(); ++i) {
+        const Json& action = actions->items()[i];
+        const std::string place = fmt::format("{}.actions[{}]", where, i);
+        if (!action.is_object()) return invalid(place + " is not an object");
+        TRY_VOID(check_text_members(action, place, {"method_name"}));
+    }
+    return {};
+}
+
+void reject(PlannedRequest& out, std::string why) {
+    out.outcome.plan = PlanOutcome{PlanOutcome::Status::Rejected, "none", "none", std::move(why)};
+    out.outcome.calls.clear();
+}
+
+PlannerOptions planner_options(const CoordinatorOptions& options) {
+    return {options.intents_contract.text(), options.wrap_contract.text()};
+}
+
+Result<void> read_calls(
+    PlannedRequest& out, const Json& steps, const CoordinatorOptions& options,
+    base::Timestamp now) {
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (out.plan.steps[i].lane != Lane::GateProxy) continue;
+        GateCall call;
+        TRY(auto reason, read_step(steps.items()[i], i, options, now, call));
+        if (reason) {
+            reject(out, *std::move(reason));
+            return {};
+        }
+        out.outcome.calls.push_back(std::move(call));
+    }
+    return {};
+}
+
+// ----- sequential batches -----------------------------------------------------------------------
+
+// The texts of near.md 6.7, in its order.
+Result<Reason> read_batch_call(
+    const Json& json, std::size_t index, const CoordinatorOptions& options, base::Timestamp now,
+    GateCall& call) {
+    const std::string where = fmt::format("calls[{}]", index);
+    if (!json.is_object()) return invalid(where + " is not an object");
+    const Fields fields(json, where);
+    TRY(const auto receiver, fields.optional("receiver_id"));
+    if (!receiver || receiver->empty()) return Reason(where + ".receiver_id is required");
+    TRY(const auto method, fields.optional("method_name"));
+    if (!method || method->empty()) return Reason(where + ".method_name is required");
+    TRY(call.gas, fields.gas(0));
+    if (call.gas == 0) return Reason(where + ".gas must be non-zero");
+    const Json* const user = fields.find("requires_user_predecessor");
+    if (user != nullptr && !user->is_boolean()) {
+        return fields.bad("requires_user_predecessor", "is not true or false");
+    }
+    if (user != nullptr && user->boolean_value()) {
+        return Reason(where + " requires user predecessor, which the gate proxy cannot satisfy");
+    }
+    const int given = (fields.find("args_base64") != nullptr ? 1 : 0) +
+                      (fields.find("args_json") != nullptr ? 1 : 0) +
+                      (fields.find("near_intents") != nullptr ? 1 : 0);
+    if (given != 1) {
+        return Reason(
+            where + " must include exactly one of args_base64, args_json, or near_intents");
+    }
+    TRY(const auto deposit, fields.deposit());
+    const bool plain = *receiver == options.intents_contract.text() &&
+                       *method == "execute_intents" && deposit == "0";
+    if (fields.find("near_intents") != nullptr && !plain) {
+        return Reason(
+            where + ".near_intents requires intents.near.execute_intents with zero deposit");
+    }
+    return read_call(fields, options, now, call);
+}
+
+Result<Json> read_view_checks(const Json& body) {
+    const Json* const checks = body.find("post_batch_view_checks");
+    if (checks == nullptr || checks->is_null()) return Json::array();
+    if (!checks->is_array()) return invalid("post_batch_view_checks is not a list");
+    if (checks->size() > kViewChecksMax) {
+        return invalid("post_batch_view_checks has more than 16 items");
+    }
+    for (std::size_t i = 0; i < checks->size(); ++i) {
+        const Json& check = checks->items()[i];
+        const Fields fields(check, fmt::format("post_batch_view_checks[{}]", i));
+        if (!check.is_object()) return invalid(fields.where() + " is not an object");
+        TRY_VOID(fields.account("contract_id"));
+        TRY_VOID(fields.required("method_name"));
+    }
+    return *checks;
+}
+
+// A call as the step that the planner sorts.
+Json step_of(const Json& call, const std::string& gate_id) {
+    Json step = call;
+    step.set("route", text("gate_proxy"));
+    step.set("gate_batch", text(gate_id));
+    return step;
+}
+
+Result<Reason> read_batch(
+    const Json& body, const CoordinatorOptions& options, base::Timestamp now, PlannedRequest& out) {
+    const Fields fields(body, "$");
+    TRY(out.gate_id, fields.optional("gate_id"));
+    if (!out.gate_id || out.gate_id->empty()) return Reason("gate_id is required");
+    const auto known = std::any_of(
+        options.gates.begin(), options.gates.end(),
+        [&](const near::AccountId& gate) { return gate.text() == *out.gate_id; });
+    const Json* const calls = fields.find("calls");
+    if (calls != nullptr && !calls->is_array()) return invalid("calls is not a list");
+    if (calls == nullptr || calls->size() == 0 || calls->size() > kGateCallsMax) {
+        return Reason("sequential batch requires 1 to 3 calls");
+    }
+    if (!known) {
+        return Reason("gate_id must be the configured gate " + options.gates.front().text());
+    }
+    Json steps = Json::array();
+    for (std::size_t i = 0; i < calls->size(); ++i) {
+        GateCall call;
+        TRY(auto reason, read_batch_call(calls->items()[i], i, options, now, call));
+        if (reason) return reason;
+        steps.push_back(step_of(calls->items()[i], *out.gate_id));
+        out.outcome.calls.push_back(std::move(call));
+    }
+    out.workflow.set("steps", std::move(steps));
+    return Reason();
+}
+
+void write_canonical(std::string& out, const Json& json) {
+    if (json.is_array()) {
+        out.push_back('[');
+        for (std::size_t i = 0; i < json.size(); ++i) {
+            if (i != 0) out.push_back(',');
+            write_canonical(out, json.items()[i]);
+        }
+        out.push_back(']');
+    } else if (json.is_object()) {
+        std::vector<const Json::Member*> members;
+        for (const Json::Member& member : json.members()) members.push_back(&member);
+        std::sort(members.begin(), members.end(), [](const auto* a, const auto* b) {
+            return a->first < b->first;
+        });
+        out.push_back('{');
+        for (std::size_t i = 0; i < members.size(); ++i) {
+            if (i != 0) out.push_back(',');
+            out += near::compact_json(Json::string(members[i]->first));
+            out.push_back(':');
+            write_canonical(out, members[i]->second);
+        }
+        out.push_back('}');
+    } else {
+        out += near::compact_json(json);
+    }
+}
+
+}  // namespace
+
+std::string canonical_json(const Json& json) {
+    std::string out;
+    write_canonical(out, json);
+    return out;
+}
+
+crypto::Sha256Digest body_hash_of(std::string_view endpoint, const Json& body) {
+    Json rest = Json::object();
+    for (const auto& [name, value] : body.members()) {
+        if (name != "idempotency_key") rest.set(name, value);
+    }
+    const Json whole = Json::object().set("endpoint", text(endpoint)).set("body", std::move(rest));
+    return crypto::sha256(base::as_bytes(canonical_json(whole)));
+}
+
+Result<std::optional<std::string>> idempotency_key_of(
+    const Json& body, const std::optional<std::string>& header) {
+    const Json* const member = body.find("idempotency_key");
+    std::optional<std::string> key = header;
+    if (member != nullptr && !member->is_null()) {
+        if (!member->is_string()) return invalid("idempotency_key is not a string");
+        if (header && *header != member->string_value()) {
+            return Error::invalid_argument(
+                "idempotency_key of the body and X-Idempotency-Key differ");
+        }
+        key = member->string_value();
+    }
+    if (key && (key->empty() || key->size() > kIdempotencyKeyBytesMax)) {
+        return Error::invalid_argument("idempotency_key is not 1 to 128 bytes");
+    }
+    return key;
+}
+
+Result<PlannedRequest> plan_request(
+    const Json& body, const CoordinatorOptions& options, base::Timestamp now) {
+    TRY_VOID(check_no_signing_fields(body));
+    TRY(const auto steps, parse_workflow(body));
+    PlannedRequest out;
+    const Json& list = *body.find("steps");
+    out.workflow = Json::object().set("steps", list);
+    out.plan = plan_workflow(steps, planner_options(options));
+    out.outcome.plan = outcome_of(out.plan);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (out.plan.steps[i].lane != Lane::DirectUser) continue;
+        if (steps[i].kind == "near.function_call") {
+            TRY_VOID(check_function_call(list.items()[i], i));
+        }
+    }
+    if (out.outcome.plan.status == PlanOutcome::Status::Executable) {
+        TRY_VOID(read_calls(out, list, options, now));
+    }
+    return out;
+}
+
+Result<PlannedRequest> plan_batch_request(
+    const Json& body, const CoordinatorOptions& options, base::Timestamp now) {
+    if (!body.is_object()) return invalid("not an object");
+    TRY_VOID(check_no_signing_fields(body));
+    PlannedRequest out;
+    out.workflow = Json::object().set("steps", Json::array());
+    TRY(out.view_checks, read_view_checks(body));
+    TRY(auto reason, read_batch(body, options, now, out));
+    if (reason) {
+        reject(out, *std::move(reason));
+        return out;
+    }
+    TRY(const auto steps, parse_workflow(out.workflow));
+    out.plan = plan_workflow(steps, planner_options(options));
+    auto calls = std::move(out.outcome.calls);
+    out.outcome.plan = outcome_of(out.plan);
+    if (out.outcome.plan.status == PlanOutcome::Status::Executable) {
+        out.outcome.calls = std::move(calls);
+    }
+    return out;
+}
+
+// ----- direct user ------------------------------------------------------------------------------
+
+Result<DirectUserRequest> parse_direct_user_request(const Json& body) {
+    if (!body.is_object()) return invalid("not an object");
+    TRY_VOID(check_no_signing_fields(body));
+    const Fields fields(body, "$");
+    DirectUserRequest out;
+    TRY(out.user_id, fields.account("user_id"));
+    TRY(out.registry_id, fields.account("registry_id"));
+    TRY(out.receiver_id, fields.account("receiver_id"));
+    TRY(out.method_name, fields.required("method_name"));
+    TRY(out.gas, fields.gas(kDirectUserGasDefault));
+    if (out.gas == 0 || near::Gas(out.gas) > near::Gas::from_tgas(300)) {
+        return fields.bad("gas", "is not 1 to 300000000000000");
+    }
+    return out;
+}
+
+Result<DirectUserKeyRequest> parse_direct_user_key_request(const Json& body) {
+    if (!body.is_object()) return invalid("not an object");
+    const Fields fields(body, "$");
+    DirectUserKeyRequest out;
+    TRY(out.scope.user_id, fields.account("user_id"));
+    TRY(out.scope.registry_id, fields.account("registry_id"));
+    TRY(out.scope.receiver_id, fields.account("receiver_id"));
+    TRY(out.key_label, fields.optional("key_label"));
+    const Json* const names = fields.find("method_names");
+    if (names == nullptr || !names->is_array() || names->size() == 0) {
+        return fields.bad("method_names", "is not a list");
+    }
+    for (const Json& name : names->items()) {
+        if (!name.is_string()) return fields.bad("method_names", "is not a list of texts");
+        out.scope.method_names.push_back(name.string_value());
+    }
+    return out;
+}
+
+Result<void> check_scope(const DirectUserScope& scope, const CoordinatorOptions& options) {
+    const auto same = [&](const DirectUserScope& allowed) {
+        auto wanted = scope.method_names;
+        auto known = allowed.method_names;
+        std::sort(wanted.begin(), wanted.end());
+        std::sort(known.begin(), known.end());
+        return allowed.user_id == scope.user_id && allowed.registry_id == scope.registry_id &&
+               allowed.receiver_id == scope.receiver_id && wanted == known;
+    };
+    const auto& scopes = options.direct_user_scopes;
+    if (std::any_of(scopes.begin(), scopes.end(), same)) return {};
+    return Error::invalid_argument("direct-user scope is not allowed");
+}
+
+}  // namespace adyton::coordinator

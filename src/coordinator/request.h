@@ -1,0 +1,77 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "coordinator/gate_state.h"
+#include "coordinator/options.h"
+#include "coordinator/planner.h"
+#include "crypto/digest.h"
+
+// From bytes of a request to what would be carried out, before anything is asked or kept. Pure.
+namespace adyton::coordinator {
+
+inline constexpr std::size_t kIdempotencyKeyBytesMax = 128;
+inline constexpr std::uint64_t kGasDefault = 100'000'000'000'000;
+inline constexpr std::uint64_t kDirectUserGasDefault = 30'000'000'000'000;
+inline constexpr std::size_t kViewChecksMax = 16;
+
+// Canonical JSON: names sorted bytewise, no spaces, numbers as given, strings as JsonWriter's.
+std::string canonical_json(const base::Json& json);
+// SHA-256 of the canonical JSON of {"endpoint","body" without idempotency_key} (near.md 6.10).
+crypto::Sha256Digest body_hash_of(std::string_view endpoint, const base::Json& body);
+
+// The body's key and the header's. InvalidArgument: not 1 to 128 bytes, or both and different.
+// None: one is to be made.
+Result<std::optional<std::string>> idempotency_key_of(
+    const base::Json& body, const std::optional<std::string>& header);
+
+// Why a request that can be read is not carried out; kept as a record (near.md 6.3, 6.7).
+struct Outcome {
+    PlanOutcome plan;
+    std::vector<GateCall> calls;  // of Executable
+};
+
+// A workflow, planned.
+struct PlannedRequest {
+    base::Json workflow;  // {"steps":[..]}
+    Plan plan;
+    Outcome outcome;
+    std::optional<std::string> gate_id;  // of a sequential batch
+    base::Json view_checks = base::Json::array();
+};
+
+// POST /wallet/v1/workflows/plan and /execute. InvalidArgument as near.md 6.4: the request is not
+// kept. Everything else is in the outcome.
+Result<PlannedRequest> plan_request(
+    const base::Json& body, const CoordinatorOptions& options, base::Timestamp now);
+
+// POST /wallet/v1/sequential-batch (near.md 6.7). InvalidArgument: not an object, or wrong types.
+Result<PlannedRequest> plan_batch_request(
+    const base::Json& body, const CoordinatorOptions& options, base::Timestamp now);
+
+// POST /wallet/v1/direct-user/function-call/execute.
+struct DirectUserRequest {
+    std::string user_id;
+    std::string registry_id;
+    std::string receiver_id;
+    std::string method_name;
+    std::uint64_t gas = kDirectUserGasDefault;
+};
+Result<DirectUserRequest> parse_direct_user_request(const base::Json& body);
+
+// POST /wallet/v1/direct-user/function-call-key/prepare, and the query of .../status.
+struct DirectUserKeyRequest {
+    DirectUserScope scope;
+    std::optional<std::string> key_label;
+};
+Result<DirectUserKeyRequest> parse_direct_user_key_request(const base::Json& body);
+// InvalidArgument "direct-user scope is not allowed".
+Result<void> check_scope(const DirectUserScope& scope, const CoordinatorOptions& options);
+
+}  // namespace adyton::coordinator

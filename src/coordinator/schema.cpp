@@ -1,0 +1,156 @@
+#include "coordinator/schema.h"
+
+#include <array>
+
+namespace adyton::coordinator {
+namespace {
+
+// wallet_workflow_records: one row for each request that was accepted for keeping, inserted before
+// anything is asked, signed or sent. Columns that end in _json hold JSON text; signed payloads,
+// delegates and transactions are bearer instruments until they expire, so whoever can read the
+// table could use them (docs/coordinator.md says which columns to withhold). Who drives a record
+// stands in the journal (workflow_runs: driver and fencing), under the same id.
+//
+// coordinator_lane: who waits for a gate and who holds it. A place that was taken is lost at
+// `expires_at`, because the gate forgets what it was taken for.
+constexpr std::array<storage::Migration, 1> kMigrations = {{
+    {60, "coordinator",
+     R"sql(
+CREATE TABLE wallet_workflow_records (
+    request_id TEXT PRIMARY KEY,
+    wallet_id TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    body_hash BLOB NOT NULL,
+    original_request_json TEXT NOT NULL,
+    workflow_json TEXT NOT NULL,
+    plan_json TEXT NOT NULL,
+    proxy_predecessor INTEGER NOT NULL,
+    predecessor_model TEXT NOT NULL,
+    ordering_model TEXT NOT NULL,
+    status TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    final_status TEXT,
+    signed_nep413_payloads_json TEXT NOT NULL,
+    signed_nep366_delegates_json TEXT NOT NULL,
+    direct_signed_txs_json TEXT NOT NULL,
+    submit_tx_hashes_json TEXT NOT NULL,
+    intent_ids_json TEXT NOT NULL,
+    resume_tx_hash TEXT,
+    dispatch_evidence_json TEXT NOT NULL,
+    direct_user_scope_json TEXT,
+    direct_user_evidence_json TEXT,
+    funding_evidence_json TEXT NOT NULL,
+    policy_decisions_json TEXT NOT NULL,
+    user_visible_error TEXT,
+    internal_state_json TEXT NOT NULL,
+    audit_chain INTEGER NOT NULL,
+    audit_sequence INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    UNIQUE (wallet_id, idempotency_key)
+) WITHOUT ROWID;
+CREATE INDEX wallet_workflow_records_newest
+    ON wallet_workflow_records (wallet_id, created_at, request_id);
+
+CREATE TABLE coordinator_delegate_nonces (
+    wallet_id TEXT PRIMARY KEY,
+    last_nonce INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE coordinator_key_nonces (
+    account_id TEXT NOT NULL,
+    public_key TEXT NOT NULL,
+    last_nonce INTEGER NOT NULL,
+    PRIMARY KEY (account_id, public_key)
+) WITHOUT ROWID;
+
+CREATE TABLE coordinator_gates (
+    gate_id TEXT PRIMARY KEY,
+    changes INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE coordinator_lane (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    request_id TEXT NOT NULL UNIQUE,
+    gate_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'preparing', 'ready', 'running')),
+    calls INTEGER NOT NULL,
+    expires_at INTEGER
+);
+CREATE INDEX coordinator_lane_gate ON coordinator_lane (gate_id, state, position);
+)sql",
+     R"sql(
+CREATE TABLE wallet_workflow_records (
+    request_id TEXT PRIMARY KEY,
+    wallet_id TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    body_hash BYTEA NOT NULL,
+    original_request_json TEXT NOT NULL,
+    workflow_json TEXT NOT NULL,
+    plan_json TEXT NOT NULL,
+    proxy_predecessor BOOLEAN NOT NULL,
+    predecessor_model TEXT NOT NULL,
+    ordering_model TEXT NOT NULL,
+    status TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    final_status TEXT,
+    signed_nep413_payloads_json TEXT NOT NULL,
+    signed_nep366_delegates_json TEXT NOT NULL,
+    direct_signed_txs_json TEXT NOT NULL,
+    submit_tx_hashes_json TEXT NOT NULL,
+    intent_ids_json TEXT NOT NULL,
+    resume_tx_hash TEXT,
+    dispatch_evidence_json TEXT NOT NULL,
+    direct_user_scope_json TEXT,
+    direct_user_evidence_json TEXT,
+    funding_evidence_json TEXT NOT NULL,
+    policy_decisions_json TEXT NOT NULL,
+    user_visible_error TEXT,
+    internal_state_json TEXT NOT NULL,
+    audit_chain BIGINT NOT NULL,
+    audit_sequence BIGINT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL,
+    UNIQUE (wallet_id, idempotency_key)
+);
+CREATE INDEX wallet_workflow_records_newest
+    ON wallet_workflow_records (wallet_id, created_at, request_id);
+
+CREATE TABLE coordinator_delegate_nonces (
+    wallet_id TEXT PRIMARY KEY,
+    last_nonce BIGINT NOT NULL
+);
+
+CREATE TABLE coordinator_key_nonces (
+    account_id TEXT NOT NULL,
+    public_key TEXT NOT NULL,
+    last_nonce BIGINT NOT NULL,
+    PRIMARY KEY (account_id, public_key)
+);
+
+CREATE TABLE coordinator_gates (
+    gate_id TEXT PRIMARY KEY,
+    changes BIGINT NOT NULL
+);
+
+CREATE TABLE coordinator_lane (
+    position BIGSERIAL PRIMARY KEY,
+    request_id TEXT NOT NULL UNIQUE,
+    gate_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'preparing', 'ready', 'running')),
+    calls BIGINT NOT NULL,
+    expires_at TIMESTAMPTZ
+);
+CREATE INDEX coordinator_lane_gate ON coordinator_lane (gate_id, state, position);
+)sql"},
+}};
+
+}  // namespace
+
+std::span<const storage::Migration> migrations() {
+    return kMigrations;
+}
+
+}  // namespace adyton::coordinator

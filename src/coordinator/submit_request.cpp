@@ -1,0 +1,214 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/internal/core.h"
+#include "crypto/uuid.h"
+
+// Keeping a request: once for each wallet and key, before anything is asked, signed or sent.
+namespace adyton::coordinator {
+
+using base::Json;
+
+namespace {
+
+// Another process may drive it: the database is looked at in between.
+constexpr base::Duration kLookPeriod = std::chrono::seconds(1);
+constexpr double kPaceMsFirst = 8'000;
+
+Error conflict() {
+    return Error::conflict(
+        "the idempotency key was used with another request", "idempotency_conflict");
+}
+
+WorkflowStatus status_of(PlanOutcome::Status status) {
+    switch (status) {
+        case PlanOutcome::Status::Executable:
+            return WorkflowStatus::Planned;
+        case PlanOutcome::Status::RequiresFundingSetup:
+            return WorkflowStatus::RequiresFundingSetup;
+        case PlanOutcome::Status::RequiresDirectUserSetup:
+            return WorkflowStatus::RequiresDirectUserSetup;
+        case PlanOutcome::Status::Rejected:
+            break;
+    }
+    return WorkflowStatus::Rejected;
+}
+
+WorkflowRecord record_of(const CoordinatorService::Core::Incoming& incoming, std::string id) {
+    WorkflowRecord out;
+    out.request_id = std::move(id);
+    out.wallet_id = incoming.wallet_id;
+    out.idempotency_key = incoming.idempotency_key;
+    out.endpoint = incoming.endpoint;
+    out.body_hash = body_hash_of(incoming.endpoint, incoming.body);
+    out.original_request = incoming.body;
+    out.workflow = incoming.planned.workflow;
+    out.plan = to_json(incoming.planned.plan);
+    out.predecessor_model = incoming.planned.outcome.plan.predecessor_model;
+    out.ordering_model = incoming.planned.outcome.plan.ordering_model;
+    out.status = status_of(incoming.planned.outcome.plan.status);
+    out.user_visible_error = incoming.planned.outcome.plan.error;
+    out.phase = std::string(is_final(out.status) ? phase::kDone : phase::kPolicy);
+    if (incoming.direct_user) {
+        const DirectUserRequest& direct = *incoming.direct_user;
+        Json names = Json::array();
+        names.push_back(Json::string(direct.method_name));
+        out.direct_user_scope = Json::object()
+                                    .set("user_id", Json::string(direct.user_id))
+                                    .set("registry_id", Json::string(direct.registry_id))
+                                    .set("receiver_id", Json::string(direct.receiver_id))
+                                    .set("method_names", std::move(names))
+                                    .set("gas", Json::unsigned_integer(direct.gas));
+    }
+    GateState state;
+    state.calls = incoming.planned.outcome.calls;
+    state.view_checks = incoming.planned.view_checks;
+    out.internal_state = to_json(state);
+    return out;
+}
+
+}  // namespace
+
+double CoordinatorService::Core::pace_of(const std::string& gate_id) const {
+    const std::lock_guard lock(pace_mutex);
+    const auto found = pace_ms.find(gate_id);
+    return found == pace_ms.end() ? kPaceMsFirst : found->second;
+}
+
+void CoordinatorService::Core::note_pace(const std::string& gate_id, base::Duration taken) {
+    const auto ms =
+        static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(taken).count());
+    const std::lock_guard lock(pace_mutex);
+    const auto [found, first] = pace_ms.try_emplace(gate_id, ms);
+    if (!first) found->second += (ms - found->second) / 8;
+}
+
+// The gate that was named, or the one whose queue is shortest. ResourceExhausted "rate_limited":
+// it would take too long there.
+Task<Result<std::string>> CoordinatorService::Core::choose_gate(
+    const std::optional<std::string>& wanted) {
+    struct Choice {
+        std::string gate_id;
+        double wait_ms = 0;
+        std::int64_t queued = 0;
+    };
+    std::optional<Choice> best;
+    auto unit = [&](storage::Transaction& tx) -> Result<void> {
+        best.reset();
+        for (const near::AccountId& gate : options.gates) {
+            if (wanted && *wanted != gate.text()) continue;
+            TRY(const LaneLoad load, lane::load(tx, gate.text()));
+            const auto batches = static_cast<double>(load.queued + load.active);
+            const Choice choice{gate.text(), batches * pace_of(gate.text()), load.queued};
+            if (!best || choice.wait_ms < best->wait_ms) best = choice;
+        }
+        return {};
+    };
+    auto read = parts.database.read(unit);
+    CO_TRY_VOID(co_await std::move(read));
+    if (!best) co_return Error::invalid_argument("no such gate");
+    const auto limit_ms = static_cast<double>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(options.queue_wait_max).count());
+    if (best->queued >= options.queue_max || best->wait_ms > limit_ms) {
+        co_return Error::resource_exhausted(
+            fmt::format(
+                "{} batches wait for {}: about {} s until one more would begin", best->queued,
+                best->gate_id, static_cast<std::int64_t>(best->wait_ms / 1000)),
+            "rate_limited");
+    }
+    co_return best->gate_id;
+}
+
+Task<Result<CoordinatorService::Core::Kept>> CoordinatorService::Core::keep_request(
+    Incoming incoming) {
+    const bool executable =
+        incoming.planned.outcome.plan.status == PlanOutcome::Status::Executable ||
+        incoming.direct_user.has_value();
+    WorkflowRecord record = record_of(incoming, crypto::uuid_v4(parts.random));
+    const auto known = [&](storage::Transaction& tx) -> Result<std::optional<Kept>> {
+        TRY(const auto found,
+            records::find_by_key(tx, incoming.wallet_id, incoming.idempotency_key));
+        if (!found) return std::optional<Kept>();
+        if (found->body_hash != record.body_hash && !bug(kIgnoreBodyHash)) return conflict();
+        return std::optional<Kept>(Kept{found->request_id, false});
+    };
+    auto peek = parts.database.read(known);
+    CO_TRY(const auto before, co_await std::move(peek));
+    if (before && !bug(kRunReplays)) {
+        metrics.replayed.add();
+        co_return *before;
+    }
+    if (executable && !incoming.direct_user) {
+        auto choosing = choose_gate(incoming.planned.gate_id);
+        CO_TRY(const std::string gate_id, co_await std::move(choosing));
+        record.internal_state.set("gate_id", Json::string(gate_id));
+    }
+    if (bug(kRunReplays) && before) record.idempotency_key += "#" + record.request_id;
+    workflow::NewRun run;
+    run.id = record.request_id;
+    run.kind = std::string(incoming.direct_user ? kDirectRunKind : kGateRunKind);
+    run.subject = record.wallet_id;
+    run.step = std::string(phase::kPolicy);
+    run.attempts_max = options.keystore_attempts_max;
+    const std::string driver = runner.driver();
+    std::optional<workflow::Run> inserted;
+    auto unit = [&](storage::Transaction& tx) -> Result<Kept> {
+        inserted.reset();
+        WorkflowRecord fresh = record;
+        TRY(fresh.created_at, tx.now());
+        if (is_final(fresh.status)) {
+            // Nothing will follow: it is in the audit log at once.
+            TRY_VOID(write_audit(tx, fresh, "coordinator.workflow_final"));
+        }
+        TRY(const bool created, records::insert(tx, fresh));
+        if (!created) {
+            TRY(const auto earlier, known(tx));
+            if (!earlier) return Error::corrupt_data("a workflow's key is taken by nobody");
+            // Undoes the unit: what it may have written was for a record that is not there.
+            return Error::conflict(earlier->request_id, "known_key");
+        }
+        if (executable) {
+            TRY(inserted, workflow::insert_run(tx, run, driver));
+        }
+        return Kept{fresh.request_id, true};
+    };
+    auto write = parts.database.write(unit);
+    auto kept = co_await std::move(write);
+    if (!kept && kept.error().reason() == "known_key") {
+        metrics.replayed.add();
+        co_return Kept{kept.error().message(), false};
+    }
+    if (!kept) co_return kept.error();
+    metrics.accepted.add();
+    at(WorkflowPoint::AfterInsert, kept->request_id);
+    if (inserted) runner.adopt(*inserted);
+    co_return *kept;
+}
+
+Task<Result<WorkflowRecord>> CoordinatorService::Core::wait_for(
+    std::string wallet_id, std::string request_id, base::Duration patience) {
+    base::Executor& here = *base::Executor::current();
+    const base::SteadyTime until = here.steady_now() + patience;
+    for (;;) {
+        NewsBoard::Ticket ticket(board, request_id);
+        auto unit = [&](storage::Transaction& tx) {
+            return records::find(tx, wallet_id, request_id);
+        };
+        auto read = parts.database.read(unit);
+        CO_TRY(auto record, co_await std::move(read));
+        if (!record) {
+            co_return Error::not_found(
+                "workflow request " + request_id + " was not found", "request_not_found");
+        }
+        const base::Duration left = until - here.steady_now();
+        if (is_final(record->status) || left <= base::Duration::zero()) {
+            co_return *std::move(record);
+        }
+        auto waiting_for_news = ticket.wait(std::min(left, kLookPeriod));
+        co_await std::move(waiting_for_news);
+    }
+}
+
+}  // namespace adyton::coordinator
