@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "base/base58.h"
+#include "crypto/secret_base58.h"
 
 namespace adyton::near {
 namespace {
 
 constexpr std::string_view kEd25519Prefix = "ed25519:";
 constexpr std::string_view kSecp256k1Prefix = "secp256k1:";
-constexpr std::string_view kAlphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 constexpr std::size_t kSeedBytes = crypto::Ed25519KeyPair::kSeedSize;
 constexpr std::size_t kSecretBytes = kSeedBytes + crypto::Ed25519PublicKey::kSize;
 constexpr std::size_t kSecretDigitsMax = 88;  // base58 of 64 bytes
@@ -53,42 +53,6 @@ base::ByteView trim(base::ByteView text) {
     while (!text.empty() && is_space(text.front())) text = text.subspan(1);
     while (!text.empty() && is_space(text.back())) text = text.first(text.size() - 1);
     return text;
-}
-
-// Base58 is done here once more, because base/base58.h works in ordinary memory. Right-aligned.
-using SecretNumber = crypto::SecretBytes<kSecretBytes>;
-
-// number = number * 58 + digit; false when it no longer fits.
-bool append_digit(SecretNumber& number, std::uint32_t digit) {
-    const auto bytes = number.expose_mutable();
-    std::uint32_t carry = digit;
-    for (std::size_t i = bytes.size(); i-- > 0;) {
-        carry += 58U * bytes[i];
-        bytes[i] = static_cast<std::uint8_t>(carry & 0xffU);
-        carry >>= 8U;
-    }
-    return carry == 0;
-}
-
-// Divides by 58 in place; returns the remainder.
-std::uint32_t take_digit(SecretNumber& number) {
-    std::uint32_t remainder = 0;
-    for (std::uint8_t& byte : number.expose_mutable()) {
-        const std::uint32_t value = remainder << 8U | byte;
-        byte = static_cast<std::uint8_t>(value / 58U);
-        remainder = value % 58U;
-    }
-    return remainder;
-}
-
-// How many bytes a number of base58 digits stands for: leading zeros count as leading ones do.
-std::size_t decoded_size(base::ByteView digits, const SecretNumber& number) {
-    std::size_t zeros = 0;
-    while (zeros < digits.size() && digits[zeros] == '1') ++zeros;
-    const auto bytes = number.expose();
-    std::size_t first = 0;
-    while (first < bytes.size() && bytes[first] == 0) ++first;
-    return zeros + (bytes.size() - first);
 }
 
 Error bad_secret_key() {
@@ -170,13 +134,10 @@ Result<crypto::Ed25519KeyPair> parse_secret_key(base::ByteView text) {
     if (!base::as_text(text).starts_with(kEd25519Prefix)) return bad_secret_key();
     const base::ByteView digits = text.subspan(kEd25519Prefix.size());
     if (digits.size() > kSecretDigitsMax) return bad_secret_key();
-    SecretNumber number;
-    for (const std::uint8_t c : digits) {
-        const std::size_t digit = kAlphabet.find(static_cast<char>(c));
-        if (digit == std::string_view::npos) return bad_secret_key();
-        if (!append_digit(number, static_cast<std::uint32_t>(digit))) return bad_secret_key();
-    }
-    const std::size_t size = decoded_size(digits, number);
+    crypto::SecretBytes<kSecretBytes> number;
+    const auto decoded = crypto::base58_decode_secret(digits, number.expose_mutable());
+    if (!decoded) return bad_secret_key();
+    const std::size_t size = *decoded;
     const auto bytes = number.expose();
     if (size == kSeedBytes) {
         return crypto::Ed25519KeyPair(
@@ -191,31 +152,13 @@ Result<crypto::Ed25519KeyPair> parse_secret_key(base::ByteView text) {
 }
 
 crypto::SecretBuffer encode_secret_key(const crypto::Ed25519KeyPair& key) {
-    SecretNumber number;
+    crypto::SecretBytes<kSecretBytes> number;
     const auto bytes = number.expose_mutable();
     const auto seed = key.expose_seed();
     std::copy(seed.begin(), seed.end(), bytes.begin());
     std::copy(
         key.public_key().bytes.begin(), key.public_key().bytes.end(), bytes.begin() + kSeedBytes);
-    std::size_t zeros = 0;
-    while (zeros < bytes.size() && bytes[zeros] == 0) ++zeros;
-
-    // Digits come out last first; they fill the text from its end.
-    crypto::SecretBytes<kSecretDigitsMax> digits;
-    const auto out = digits.expose_mutable();
-    std::size_t first = out.size();
-    const auto is_zero = [](std::uint8_t byte) { return byte == 0; };
-    while (!std::all_of(bytes.begin(), bytes.end(), is_zero)) {
-        out[--first] = static_cast<std::uint8_t>(kAlphabet[take_digit(number)]);
-    }
-    while (zeros-- > 0) out[--first] = '1';
-
-    auto text = crypto::SecretBuffer::create(kEd25519Prefix.size() + out.size() - first);
-    CHECK(text.has_value());
-    const auto place = text->expose_mutable();
-    const auto rest = std::copy(kEd25519Prefix.begin(), kEd25519Prefix.end(), place.begin());
-    std::copy(out.begin() + static_cast<std::ptrdiff_t>(first), out.end(), rest);
-    return std::move(*text);
+    return crypto::base58_encode_secret(bytes, kEd25519Prefix);
 }
 
 }  // namespace adyton::near

@@ -1,12 +1,10 @@
 #include "neo/wif.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/check.h"
 #include "crypto/digest.h"
-
-// Base58 is done here once more, because base/base58.h works in ordinary memory.
+#include "crypto/secret_base58.h"
 
 namespace adyton::neo {
 namespace {
@@ -19,7 +17,6 @@ constexpr std::size_t kPayloadBytes = 34;
 constexpr std::size_t kChecksumBytes = 4;
 constexpr std::size_t kWifBytes = kPayloadBytes + kChecksumBytes;
 constexpr std::size_t kEncryptedTextMax = 1024;
-constexpr std::string_view kAlphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
 using WifBytes = crypto::SecretBytes<kWifBytes>;
 
@@ -27,41 +24,13 @@ crypto::Sha256Digest double_sha256(base::ByteView data) {
     return crypto::sha256(crypto::sha256(data).view());
 }
 
-// bytes = bytes * 58 + digit; false when it no longer fits.
-bool append_digit(WifBytes& number, std::uint32_t digit) {
-    const auto bytes = number.expose_mutable();
-    std::uint32_t carry = digit;
-    for (std::size_t i = bytes.size(); i-- > 0;) {
-        carry += 58U * bytes[i];
-        bytes[i] = static_cast<std::uint8_t>(carry & 0xffU);
-        carry >>= 8U;
-    }
-    return carry == 0;
-}
-
-// Divides by 58 in place; returns the remainder.
-std::uint32_t take_digit(WifBytes& number) {
-    std::uint32_t remainder = 0;
-    for (std::uint8_t& byte : number.expose_mutable()) {
-        const std::uint32_t value = remainder << 8U | byte;
-        byte = static_cast<std::uint8_t>(value / 58U);
-        remainder = value % 58U;
-    }
-    return remainder;
-}
-
 }  // namespace
 
 Result<crypto::P256PrivateKey> decode_wif(base::ByteView text) {
     if (text.size() != kWifLength) return Error::invalid_argument("WIF must have 52 characters");
     WifBytes number;
-    for (const std::uint8_t c : text) {
-        const std::size_t digit = kAlphabet.find(static_cast<char>(c));
-        if (digit == std::string_view::npos) return Error::invalid_argument("WIF is not base58");
-        if (!append_digit(number, static_cast<std::uint32_t>(digit))) {
-            return Error::invalid_argument("WIF is too large");
-        }
-    }
+    auto decoded = crypto::base58_decode_secret(text, number.expose_mutable());
+    if (!decoded) return std::move(decoded).error().with_context("WIF");
     const auto bytes = number.expose();
     const auto digest = double_sha256(bytes.first<kPayloadBytes>());
     if (!crypto::constant_time_equal(
@@ -86,13 +55,9 @@ crypto::SecretBuffer encode_wif(const crypto::P256PrivateKey& key) {
     const auto digest = double_sha256(bytes.first<kPayloadBytes>());
     std::copy_n(digest.bytes.begin(), kChecksumBytes, bytes.begin() + kPayloadBytes);
 
-    auto text = crypto::SecretBuffer::create(kWifLength);
-    CHECK(text.has_value());
-    const auto out = text->expose_mutable();
-    for (std::size_t i = out.size(); i-- > 0;) {
-        out[i] = static_cast<std::uint8_t>(kAlphabet[take_digit(number)]);
-    }
-    return std::move(*text);
+    auto text = crypto::base58_encode_secret(bytes);
+    CHECK(text.size() == kWifLength);  // the version byte leads, so it always has the same length
+    return text;
 }
 
 Result<crypto::P256PrivateKey> open_encrypted_wif(
