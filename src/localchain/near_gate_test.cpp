@@ -345,7 +345,7 @@ TEST_F(NearGateTest, InnerGasUpToTheRuleRunsAndTooMuchWedgesTheGate) {
 TEST_F(NearGateTest, ATailIntentThatTimesOutWedgesTheGate) {
     submit_counts(1);
     const std::uint64_t first = chain_->height();
-    while (chain_->height() < first + 198) chain_->produce_block();
+    while (chain_->height() < first + 195) chain_->produce_block();
     submit_counts(1);
     resume({1, 0});
     produce(8);

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 namespace adyton::localchain::testing {
 
@@ -22,6 +25,18 @@ near::YoctoNear in_near(std::uint64_t near) {
 
 crypto::Ed25519KeyPair near_test_key(unsigned number) {
     return near_network_key(base::as_bytes("test"), std::to_string(number));
+}
+
+Json read_near_vectors(const std::string& name) {
+    const char* const configured = std::getenv("ADYTON_VECTORS");
+    const std::string directory = configured != nullptr ? configured : "tests/vectors";
+    const std::string path = directory + "/near/" + name;
+    std::ifstream file(path, std::ios::binary);
+    EXPECT_TRUE(file) << "cannot read " << path;
+    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    auto parsed = Json::parse(text);
+    EXPECT_TRUE(parsed) << path << " is not JSON";
+    return parsed ? *std::move(parsed) : Json::object();
 }
 
 NearNetworkOptions LocalNearTest::standard_network() {

@@ -26,6 +26,8 @@ near::AccountId account_id(std::string_view name);
 near::YoctoNear in_near(std::uint64_t near);
 near::YoctoNear yocto(std::string_view digits);
 crypto::Ed25519KeyPair near_test_key(unsigned number);
+// The JSON of a file of tests/vectors/near, or of the directory ADYTON_VECTORS.
+base::Json read_near_vectors(const std::string& name);
 
 // The local network with two wallets (keys 1 and 2: 100 NEAR on chain and 50 wNEAR inside the
 // intents contract each), one node, virtual time, blocks by hand.
