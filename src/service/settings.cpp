@@ -382,6 +382,119 @@ constexpr std::array kKeystore = {
         {.min = 1000, .max = 30 * kDayMs}),
 };
 
+constexpr std::array kCoordinator = {
+    row(kCoordinatorInternalToken, "",
+        "What workers show as X-Internal-Wallet-Auth, at least 16 bytes.",
+        {.environment = "INTERNAL_WALLET_AUTH_TOKEN"}),
+    row(kCoordinatorApiKeys, "", "A JSON object of API keys (wk_...) to wallet ids.",
+        {.environment = "WALLET_API_KEYS_JSON"}),
+    row(kCoordinatorKeystoreUrl, "", "The keystore's address.", {.environment = "KEYSTORE_URL"}),
+    row(kCoordinatorKeystoreToken, "", "The bearer token that the keystore knows this service by.",
+        {.environment = "KEYSTORE_AUTH_TOKEN"}),
+    row(kCoordinatorKeystoreCa, "",
+        "Roots that the keystore's certificate must lead to, PEM; unset: those of the system."),
+    row(kCoordinatorRelayer, "", "The account that submits to the gate.",
+        {.environment = "RELAYER_ACCOUNT_ID"}),
+    row(kCoordinatorRelayerKey, "",
+        "Its secret key, ed25519: and base58; several, separated by commas, are several lanes.",
+        {.environment = "RELAYER_SECRET_KEY"}),
+    row(kCoordinatorApprover, "", "The account that resumes batches and pays the gate's fee.",
+        {.environment = "APPROVER_ACCOUNT_ID"}),
+    row(kCoordinatorApproverKey, "",
+        "Its secret key, a full-access one. Evidence and checkpoints are signed by a key derived "
+        "from it.",
+        {.environment = "APPROVER_SECRET_KEY"}),
+    row(kCoordinatorGates, "gate.sequential.near", "The gates that batches go through.",
+        {.environment = "SEQUENTIAL_GATE_ID"}),
+    row(kCoordinatorGateFee, "30000000000000000000000",
+        "The most that is paid for a batch of one to three calls, in yoctoNEAR.",
+        {.environment = "GATE_FEE_1_TO_3_YOCTO"}),
+    row(kCoordinatorSubmitGas, "300000000000000",
+        "Gas of a submit. The public gate reserves 200 Tgas of it for its callback, so 50 Tgas "
+        "cannot work.",
+        {.environment = "SUBMIT_INTENT_GAS", .min = 1, .max = 300'000'000'000'000}),
+    row(kCoordinatorResumeGas, "100000000000000", "Gas of a resume.",
+        {.environment = "RESUME_BATCH_GAS", .min = 1, .max = 300'000'000'000'000}),
+    row(kCoordinatorDelegateBlocks, "180", "Blocks in which a signed delegate can be submitted.",
+        {.environment = "DELEGATE_VALIDITY_BLOCKS", .min = 10, .max = 100'000}),
+    row(kCoordinatorPollTimeout, "60", "Seconds after which a submit that is not seen fails.",
+        {.environment = "NEAR_POLL_TIMEOUT_SECS", .min = 1, .max = 3'600}),
+    row(kCoordinatorPollInterval, "750", "Milliseconds between questions to the chain.",
+        {.environment = "NEAR_POLL_INTERVAL_MS", .min = 10, .max = 60'000}),
+    row(kCoordinatorDeadline, "300", "Seconds that a signed intents payload stays valid.",
+        {.environment = "INTENTS_DEADLINE_SECS", .min = 30, .max = 3'600}),
+    row(kCoordinatorExecuteWait, "20",
+        "Seconds after which a request under way is answered with 202.",
+        {.environment = "EXECUTE_WAIT_SECS", .min = 0, .max = 600}),
+    row(kCoordinatorCodeHash, "",
+        "Code hash that the gates must have, base58; empty: not looked at.",
+        {.environment = "GATE_CODE_HASH"}),
+    row(kCoordinatorUserScopes, "",
+        "JSON list of {user_id, registry_id, receiver_id, method_names} that the direct-user "
+        "routes may use; empty: the counter proof alone.",
+        {.environment = "DIRECT_USER_SCOPES_JSON"}),
+    row(kCoordinatorGateDeposits, "false",
+        "Whether raw calls may attach deposits, which the gate pays with its own money.",
+        {.environment = "ALLOW_GATE_DEPOSITS"}),
+    row(kCoordinatorAuthorityIntents, "false",
+        "Whether intents may change a wallet's keys or call contracts in its name."),
+    row(kCoordinatorFundingLane, "false",
+        "Whether funding steps are carried out instead of answered with requires_funding_setup.",
+        {.environment = "ENABLE_FUNDING_LANE"}),
+    row(kCoordinatorDirectUserLane, "false",
+        "The same for near.function_call steps and requires_direct_user_setup.",
+        {.environment = "ENABLE_DIRECT_USER_LANE"}),
+    row(kCoordinatorSimulate, "false",
+        "Whether intents calls are tried as a view before anything is submitted."),
+    row(kCoordinatorArchiveUrl, "", "A node that forgets nothing, asked where others do not know.",
+        {.environment = "NEAR_ARCHIVAL_RPC_URL"}),
+    row(kCoordinatorLaneAhead, "2",
+        "Batches that are signed and submitted while another one runs at the same gate.",
+        {.min = 0, .max = 16}),
+    row(kCoordinatorQueueMax, "1000", "Batches that may wait for one gate.",
+        {.min = 1, .max = 1'000'000}),
+    row(kCoordinatorQueueWaitMax, "30m",
+        "A request that would wait longer by estimate is answered 429.",
+        {.min = 1000, .max = kDayMs}),
+};
+
+constexpr std::array kCompute = {
+    row(kComputeMasterKey, "",
+        "The key that results, stored jobs and secrets are protected with, at least 32 bytes.",
+        {.environment = "COMPUTE_MASTER_KEY"}),
+    row(kComputePreviousMasterKey, "",
+        "The master key before this one: secrets are sealed anew under the new one at the start, "
+        "and stored results stay readable until they expire."),
+    row(kComputeResultTtl, "24h", "How long a finished job can be asked for.",
+        {.environment = "NEOCOMPUTE_RESULT_TTL", .min = 1, .max = 365 * kDayMs}),
+    row(kComputeCleanupPeriod, "1m", "How often expired jobs are removed.",
+        {.min = 1000, .max = kDayMs}),
+    row(kComputeExecutors, "0", "Scripts that run at once. 0: one for each core.",
+        {.min = 0, .max = 1024}),
+    row(kComputeMemoryBytes, "67108864", "Memory of one script, the engine's own included.",
+        {.min = 4'194'304, .max = 67'108'864}),
+    row(kComputeMeteredGasMax, "0", "Metered gas after which a script is stopped. 0: no cap.",
+        {.min = 0}),
+    row(kComputeRunningPerUserMax, "5", "Jobs of one user that run at once, in all instances.",
+        {.min = 1, .max = 1000}),
+    row(kComputeQueuedPerUserMax, "100", "Asynchronous jobs of one user that wait.",
+        {.min = 1, .max = 100'000}),
+    row(kComputeKeptPerUserMax, "10000",
+        "Finished jobs of one user that are kept; the oldest go first.",
+        {.min = 1, .max = 1'000'000}),
+    row(kComputeWaitingMax, "1024", "Requests that wait for an executor before others get 429.",
+        {.min = 0, .max = 100'000}),
+    row(kComputeUserAssertingServices, "gateway,neorequests",
+        "Services whose X-User-ID is believed."),
+    choice(
+        kComputeEmptySecretPolicy, "auto deny allow", "auto",
+        "Whether a secret without apps, code hashes and any_code may be read by all code of its "
+        "user. auto: deny, but allow in development, as the original."),
+    row(kComputeFetch, "",
+        "What scripts may reach of the network, by user or app (docs/compute.md); empty: nothing, "
+        "and scripts have no fetch."),
+};
+
 template <std::size_t... Sizes>
 constexpr auto join(const std::array<Setting, Sizes>&... groups) {
     std::array<Setting, (Sizes + ...)> out{};
@@ -393,8 +506,9 @@ constexpr auto join(const std::array<Setting, Sizes>&... groups) {
     return out;
 }
 
-constexpr std::array kServe =
-    join(kProcess, kHttp, kIdentity, kPlatform, kStorage, kPool, kNeo, kNear, kKeystore);
+constexpr std::array kServe = join(
+    kProcess, kHttp, kIdentity, kPlatform, kStorage, kPool, kNeo, kNear, kKeystore, kCoordinator,
+    kCompute);
 
 }  // namespace
 

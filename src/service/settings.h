@@ -121,6 +121,54 @@ inline constexpr Key<base::Duration> kKeystoreKeepSignatures{"keystore.keep_sign
 inline constexpr Key<base::Duration> kKeystoreSettlePeriod{"keystore.workers.settle_period"};
 inline constexpr Key<base::Duration> kKeystorePrunePeriod{"keystore.workers.prune_period"};
 
+// Coordinator (near.md 6.14)
+inline constexpr Key<Reference> kCoordinatorInternalToken{"coordinator.internal_token"};
+inline constexpr Key<Reference> kCoordinatorApiKeys{"coordinator.wallet_api_keys"};
+inline constexpr Key<std::string> kCoordinatorKeystoreUrl{"coordinator.keystore_url"};
+inline constexpr Key<Reference> kCoordinatorKeystoreToken{"coordinator.keystore_token"};
+inline constexpr Key<Reference> kCoordinatorKeystoreCa{"coordinator.keystore_ca"};
+inline constexpr Key<std::string> kCoordinatorRelayer{"coordinator.relayer_account"};
+inline constexpr Key<Reference> kCoordinatorRelayerKey{"coordinator.relayer_key"};
+inline constexpr Key<std::string> kCoordinatorApprover{"coordinator.approver_account"};
+inline constexpr Key<Reference> kCoordinatorApproverKey{"coordinator.approver_key"};
+inline constexpr Key<TextList> kCoordinatorGates{"coordinator.gates"};
+inline constexpr Key<std::string> kCoordinatorGateFee{"coordinator.gate_fee_yocto"};
+inline constexpr Key<std::int64_t> kCoordinatorSubmitGas{"coordinator.submit_gas"};
+inline constexpr Key<std::int64_t> kCoordinatorResumeGas{"coordinator.resume_gas"};
+inline constexpr Key<std::int64_t> kCoordinatorDelegateBlocks{
+    "coordinator.delegate_validity_blocks"};
+inline constexpr Key<std::int64_t> kCoordinatorPollTimeout{"coordinator.poll_timeout_secs"};
+inline constexpr Key<std::int64_t> kCoordinatorPollInterval{"coordinator.poll_interval_ms"};
+inline constexpr Key<std::int64_t> kCoordinatorDeadline{"coordinator.intents_deadline_secs"};
+inline constexpr Key<std::int64_t> kCoordinatorExecuteWait{"coordinator.execute_wait_secs"};
+inline constexpr Key<std::string> kCoordinatorCodeHash{"coordinator.gate_code_hash"};
+inline constexpr Key<std::string> kCoordinatorUserScopes{"coordinator.direct_user_scopes"};
+inline constexpr Key<bool> kCoordinatorGateDeposits{"coordinator.allow_gate_deposits"};
+inline constexpr Key<bool> kCoordinatorAuthorityIntents{"coordinator.allow_authority_intents"};
+inline constexpr Key<bool> kCoordinatorFundingLane{"coordinator.enable_funding_lane"};
+inline constexpr Key<bool> kCoordinatorDirectUserLane{"coordinator.enable_direct_user_lane"};
+inline constexpr Key<bool> kCoordinatorSimulate{"coordinator.simulate_intents"};
+inline constexpr Key<std::string> kCoordinatorArchiveUrl{"coordinator.archival_rpc_url"};
+inline constexpr Key<std::int64_t> kCoordinatorLaneAhead{"coordinator.lane_ahead"};
+inline constexpr Key<std::int64_t> kCoordinatorQueueMax{"coordinator.queue_max"};
+inline constexpr Key<base::Duration> kCoordinatorQueueWaitMax{"coordinator.queue_wait_max"};
+
+// Compute
+inline constexpr Key<Reference> kComputeMasterKey{"compute.master_key"};
+inline constexpr Key<Reference> kComputePreviousMasterKey{"compute.previous_master_key"};
+inline constexpr Key<base::Duration> kComputeResultTtl{"compute.result_ttl"};
+inline constexpr Key<base::Duration> kComputeCleanupPeriod{"compute.cleanup_period"};
+inline constexpr Key<std::int64_t> kComputeExecutors{"compute.executors"};
+inline constexpr Key<std::int64_t> kComputeMemoryBytes{"compute.memory_bytes"};
+inline constexpr Key<std::int64_t> kComputeMeteredGasMax{"compute.metered_gas_max"};
+inline constexpr Key<std::int64_t> kComputeRunningPerUserMax{"compute.running_per_user_max"};
+inline constexpr Key<std::int64_t> kComputeQueuedPerUserMax{"compute.queued_per_user_max"};
+inline constexpr Key<std::int64_t> kComputeKeptPerUserMax{"compute.kept_per_user_max"};
+inline constexpr Key<std::int64_t> kComputeWaitingMax{"compute.waiting_max"};
+inline constexpr Key<TextList> kComputeUserAssertingServices{"compute.user_asserting_services"};
+inline constexpr Key<std::string> kComputeEmptySecretPolicy{"compute.empty_secret_policy"};
+inline constexpr Key<base::Json> kComputeFetch{"compute.fetch"};
+
 }  // namespace adyton::service::settings
 
 namespace adyton::service {
