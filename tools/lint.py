@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass, field
 
 LIBRARY_HEADERS = re.compile(
-    r"^(openssl/|sqlite3|libpq|postgresql/|rapidjson/|spdlog/|boost/|prometheus/|toml|CLI/|CLI11)")
+    r"^(openssl/|sqlite3|libpq|postgresql/|rapidjson/|spdlog/|boost/|nghttp2/|prometheus/|toml|CLI/|CLI11)")
 ALLOW = re.compile(r"lint-allow\(([a-z-]+)\):\s*\S+")
 ALLOW_FILE = re.compile(r"lint-allow-file\(([a-z-]+)\):\s*\S+")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

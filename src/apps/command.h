@@ -52,6 +52,7 @@ void add_pool_commands(CLI::App& root, Invocation& invocation);
 void add_tool_commands(CLI::App& root, Invocation& invocation);
 void add_verify_commands(CLI::App& root, Invocation& invocation);
 void add_config_commands(CLI::App& root, Invocation& invocation);
+void add_marble_command(CLI::App& root, Invocation& invocation);
 void add_migrate_command(CLI::App& root, Invocation& invocation);
 void add_bench_commands(CLI::App& root, Invocation& invocation);
 void add_wallet_commands(CLI::App& root, Invocation& invocation);

@@ -149,6 +149,16 @@ Result<void> ProductHost::listen(std::shared_ptr<const http::TlsContext> tls) {
 }
 
 Result<std::shared_ptr<const http::TlsContext>> ProductHost::reload() {
+    if (auto renewed = ground_.inputs.secrets.refresh(); !renewed) {
+        // Accounts derive from the master key: whoever brings another one is not believed again.
+        if (renewed.error().reason() == "activation_secret_changed") {
+            ground_.logger->error(
+                "stopping: an activation brought other secrets",
+                {{"cause", renewed.error().message()}});
+            host_->request_stop();
+        }
+        return std::move(renewed).error();
+    }
     TRY(auto loaded, ground_.trust.load());
     ground_.attestation->set_tls_spki(ground_.trust.certificate_spki());
     if (hooks_.new_trust) hooks_.new_trust(std::move(loaded.identifier));

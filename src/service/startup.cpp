@@ -386,6 +386,10 @@ std::vector<std::string> strict_triggers(const ConfigInputs& inputs) {
         inputs.secret_variables.contains("MARBLE_KEY")) {
         out.emplace_back("MARBLE_CERT, MARBLE_KEY and MARBLE_ROOT_CA are set");
     }
+    if (!variable(inputs, "MARBLE_PREDEFINED_MARBLE_CERTIFICATE_CHAIN").empty() &&
+        inputs.secret_variables.contains("MARBLE_PREDEFINED_PRIVATE_KEY")) {
+        out.emplace_back("a MarbleRun Coordinator activated this process");
+    }
     return out;
 }
 
