@@ -1,5 +1,6 @@
 #include "compute/compute_service.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -171,7 +172,7 @@ Task<void> beat(ComputeService::Parts& parts, std::shared_ptr<Heart> heart) {
         }
         const base::SteadyTime next = executor.steady_now() + parts.options.heartbeat;
         while (heart->on.load() && executor.steady_now() < next) {
-            auto pause = base::sleep_for(executor, kSlice);
+            auto pause = base::sleep_for(executor, std::min(kSlice, parts.options.heartbeat));
             co_await std::move(pause);
         }
     }

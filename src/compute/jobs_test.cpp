@@ -1,0 +1,396 @@
+#include <gtest/gtest.h>
+
+#include "compute/receipt.h"
+#include "compute/test_compute.h"
+
+// Jobs through time: waiting, cancelling, restarts, limits that bind across processes.
+namespace adyton::compute {
+namespace {
+
+class JobsTest : public ComputeTest {
+public:
+    // Starts a call and lets it run beside the test.
+    std::shared_ptr<TestAnswer> begin(TestCall call) {
+        auto answer = std::make_shared<TestAnswer>();
+        base::spawn(executor(), keep(*compute_, std::move(call), answer));
+        return answer;
+    }
+    std::shared_ptr<TestAnswer> begin_hold(const std::string& user = "alice") {
+        return begin({"POST", "/execute", kHold, user, {}});
+    }
+    TestAnswer async(const std::string& body, const std::string& user = "alice") {
+        return call({"POST", "/execute?wait=0", body, user, {}});
+    }
+    std::string phase(const std::string& job_id, const std::string& user = "alice") {
+        return get("/jobs/" + job_id, user).string("phase");
+    }
+    std::int64_t slots() { return number("SELECT COALESCE(SUM(running), 0) FROM compute_users"); }
+
+    static constexpr const char* kHold = R"({"script":"hold"})";
+
+private:
+    static Task<void> keep(
+        TestCompute& compute, TestCall call, std::shared_ptr<TestAnswer> answer) {
+        auto calling = compute.call(std::move(call));
+        *answer = co_await std::move(calling);
+    }
+};
+
+// Leaves its jobs as a killed process does: never stopped, its heart just ends.
+void kill(std::unique_ptr<TestCompute>& compute) {
+    compute->service().parts().heart->on.store(false);
+}
+
+TEST_P(JobsTest, AnAsynchronousJobIsAcceptedAndFetchedLater) {
+    open();
+    const auto accepted = async(kHold);
+    ASSERT_EQ(accepted.status, 202) << accepted.text;
+    const std::string id = accepted.string("job_id");
+    EXPECT_EQ(accepted.string("status"), "running");
+    EXPECT_EQ(accepted.headers.find("Location"), "/jobs/" + id);
+    until([&] { return engine().running == 1; });
+    EXPECT_EQ(phase(id), "running");
+    EXPECT_EQ(get("/info").status, 200);
+    engine().release();
+    const auto done = get("/jobs/" + id + "?wait=30");
+    EXPECT_EQ(done.string("status"), "completed");
+    until([&] { return slots() == 0; });
+    const TestCall preferring{"POST", "/execute", kHold, "alice", {{"Prefer", "respond-async"}}};
+    EXPECT_EQ(call(preferring).status, 202);
+    until([&] { return slots() == 0; });
+    EXPECT_EQ(call({"POST", "/execute?wait=131", kHold, "alice", {}}).status, 400);
+    EXPECT_EQ(call({"POST", "/execute?wait=x", kHold, "alice", {}}).status, 400);
+}
+
+TEST_P(JobsTest, TheSixthConcurrentJobOfAUserIs429AndAnotherUserGoesOn) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 16);
+    open();
+    std::vector<std::shared_ptr<TestAnswer>> held;
+    for (int i = 0; i < 5; ++i) held.push_back(begin_hold());
+    until([&] { return engine().running == 5; });
+    const auto refused = execute(kHold);
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_EQ(refused.string("message"), "too many concurrent jobs (max 5)");
+    EXPECT_TRUE(refused.headers.find("Retry-After").has_value());
+    EXPECT_EQ(number("SELECT COUNT(*) FROM compute_jobs"), 5);
+    EXPECT_EQ(execute(R"({"script":"x"})", "bob").status, 200);
+    engine().release();
+    until([&] {
+        return std::all_of(
+            held.begin(), held.end(), [](const auto& one) { return one->status == 200; });
+    });
+    EXPECT_EQ(slots(), 0);
+    EXPECT_EQ(execute(R"({"script":"x"})").status, 200);
+}
+
+TEST_P(JobsTest, TheLimitBindsAcrossProcesses) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 16);
+    open();
+    auto options = development();
+    options.instance = "test-2";
+    options.seed = 77;
+    auto second = *run(TestCompute::open(database(), executor(), *engine_, options));
+    std::vector<std::shared_ptr<TestAnswer>> held;
+    for (int i = 0; i < 3; ++i) held.push_back(begin_hold());
+    compute_.swap(second);
+    for (int i = 0; i < 2; ++i) held.push_back(begin_hold());
+    until([&] { return engine().running == 5; });
+    EXPECT_EQ(execute(kHold).status, 429);
+    compute_.swap(second);
+    EXPECT_EQ(execute(kHold).status, 429);
+    engine().release();
+    until([&] {
+        return std::all_of(
+            held.begin(), held.end(), [](const auto& one) { return one->status == 200; });
+    });
+    run(second->stop());
+}
+
+TEST_P(JobsTest, MoreThanTheSlotsWaitInTheQueueAndRunInTurn) {
+    auto options = development();
+    options.compute.queued_per_user_max = 3;
+    open(options);
+    std::vector<std::string> ids;
+    for (int i = 0; i < 7; ++i) {
+        const auto accepted = async(kHold);
+        ASSERT_EQ(accepted.status, 202) << i << accepted.text;
+        ids.push_back(accepted.string("job_id"));
+    }
+    // Four executors, so four run and three wait: no more.
+    EXPECT_EQ(async(kHold).status, 429);
+    EXPECT_EQ(phase(ids.back()), "queued");
+    engine().release();
+    for (const auto& id : ids) {
+        EXPECT_EQ(get("/jobs/" + id + "?wait=60").string("status"), "completed");
+    }
+    until([&] { return slots() == 0; });
+    EXPECT_EQ(number("SELECT SUM(waiting) FROM compute_users"), 0);
+}
+
+TEST_P(JobsTest, OneOfEachWaitingUserRunsBeforeASecondOfAny) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    open();
+    std::vector<std::shared_ptr<TestAnswer>> held;
+    held.push_back(begin_hold("zoe"));
+    until([&] { return engine().running == 1; });
+    for (int i = 0; i < 4; ++i) {
+        held.push_back(begin_hold("greedy"));
+        const std::size_t expected = static_cast<std::size_t>(i) + 1;
+        until([&] { return compute().context().gate.waiting() == expected; });
+    }
+    held.push_back(begin_hold("modest"));
+    until([&] { return compute().context().gate.waiting() == 5; });
+    engine().release();
+    until([&] {
+        return std::all_of(
+            held.begin(), held.end(), [](const auto& one) { return one->status == 200; });
+    });
+    ASSERT_EQ(engine().order.size(), 6u);
+    EXPECT_EQ(engine().order[1], "greedy");
+    EXPECT_EQ(engine().order[2], "modest");
+    EXPECT_EQ(engine().running_max, 1u);
+}
+
+TEST_P(JobsTest, WhenTooManyWaitTheServiceSaysSo) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    auto options = development();
+    options.compute.waiting_max = 1;
+    open(options);
+    const auto first = begin_hold("a");
+    until([&] { return engine().running == 1; });
+    const auto second = begin_hold("b");
+    until([&] { return compute().context().gate.waiting() == 1; });
+    const auto refused = execute(kHold, "c");
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_EQ(refused.at("details").find("reason")->string_value(), "busy");
+    engine().release();
+    until([&] { return first->status == 200 && second->status == 200; });
+}
+
+TEST_P(JobsTest, ACancelledJobEndsAndSaysSo) {
+    open();
+    const auto held = begin_hold();
+    until([&] { return engine().running == 1; });
+    const std::string id = get("/jobs").body.items().at(0).find("job_id")->string_value();
+    EXPECT_EQ(call({"DELETE", "/jobs/" + id, "", "bob", {}}).status, 404);
+    const auto cancelled = call({"DELETE", "/jobs/" + id, "", "alice", {}});
+    EXPECT_EQ(cancelled.status, 200);
+    EXPECT_EQ(cancelled.string("phase"), "cancelled");
+    EXPECT_EQ(cancelled.string("status"), "failed");
+    EXPECT_EQ(cancelled.string("error_code"), "cancelled");
+    until([&] { return held->status == 200; });
+    EXPECT_EQ(held->string("phase"), "cancelled");
+    EXPECT_EQ(slots(), 0);
+    // Over is over.
+    EXPECT_EQ(call({"DELETE", "/jobs/" + id, "", "alice", {}}).string("phase"), "cancelled");
+}
+
+TEST_P(JobsTest, AQueuedJobIsCancelledBeforeItRuns) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    open();
+    const auto first = async(kHold);
+    const auto second = async(kHold);
+    EXPECT_EQ(phase(second.string("job_id")), "queued");
+    const auto cancelled = call({"DELETE", "/jobs/" + second.string("job_id"), "", "alice", {}});
+    EXPECT_EQ(cancelled.string("phase"), "cancelled");
+    EXPECT_EQ(number("SELECT SUM(waiting) FROM compute_users"), 0);
+    engine().release();
+    get("/jobs/" + first.string("job_id") + "?wait=30");
+    EXPECT_EQ(engine().order.size(), 1u);
+}
+
+TEST_P(JobsTest, ACancelReachesTheProcessThatRunsTheJob) {
+    open();
+    const auto held = begin_hold();
+    until([&] { return engine().running == 1; });
+    const std::string id = get("/jobs").body.items().at(0).find("job_id")->string_value();
+    write("UPDATE compute_jobs SET cancel_requested = 1");  // as another instance does it
+    until([&] { return held->status == 200; });
+    EXPECT_EQ(held->string("phase"), "cancelled");
+}
+
+TEST_P(JobsTest, AJobCutOffByARestartIsReportedAndItsSlotComesBack) {
+    open();
+    FakeEngine lost(executor());
+    auto options = development();
+    options.instance = "lost";
+    options.seed = 50;
+    auto victim = *run(TestCompute::open(database(), executor(), lost, options));
+    compute_.swap(victim);
+    const auto id = async(kHold).string("job_id");
+    until([&] { return lost.running == 1; });
+    // Console lines of a job that runs for long are stored as they come.
+    until([&] { return number("SELECT COUNT(*) FROM compute_job_logs") == 1; });
+    kill(compute_);
+    compute_.swap(victim);
+    write("UPDATE compute_instances SET epoch = epoch + 1 WHERE instance = 'lost'");
+    until([&] { return phase(id) == "interrupted"; });
+    const auto answer = get("/jobs/" + id);
+    EXPECT_EQ(answer.string("status"), "failed");
+    EXPECT_EQ(answer.string("error_code"), "interrupted");
+    EXPECT_NE(answer.at("logs").dump().find("holding"), std::string::npos);
+    EXPECT_EQ(slots(), 0);
+    // The lost process wakes up and changes nothing any more.
+    lost.release();
+    run(victim->stop());
+    EXPECT_EQ(phase(id), "interrupted");
+    EXPECT_EQ(slots(), 0);
+}
+
+TEST_P(JobsTest, AJobThatMayRunAgainDoesAfterItsProcessIsGone) {
+    open();
+    FakeEngine lost(executor());
+    auto options = development();
+    options.instance = "lost";
+    options.seed = 51;
+    auto victim = *run(TestCompute::open(database(), executor(), lost, options));
+    compute_.swap(victim);
+    const auto id = async(R"({"script":"hold","on_restart":"rerun"})").string("job_id");
+    until([&] { return lost.running == 1; });
+    kill(compute_);
+    compute_.swap(victim);
+    engine().release();
+    write("UPDATE compute_instances SET epoch = epoch + 1 WHERE instance = 'lost'");
+    until([&] { return phase(id) == "completed"; });
+    EXPECT_EQ(engine().order.size(), 1u);
+    EXPECT_EQ(slots(), 0);
+    lost.release();
+    run(victim->stop());
+    EXPECT_EQ(phase(id), "completed");
+}
+
+TEST_P(JobsTest, AJobIsNotRunAgainForEver) {
+    auto options = development();
+    options.compute.attempts_max = 2;
+    open(options);
+    const auto id = async(R"({"script":"hold","on_restart":"rerun"})").string("job_id");
+    until([&] { return engine().running == 1; });
+    write("UPDATE compute_jobs SET attempts = 2");
+    kill(compute_);
+    auto other = development();
+    other.compute.attempts_max = 2;
+    other.instance = "test-2";
+    other.seed = 52;
+    FakeEngine second(executor());
+    auto heir = *run(TestCompute::open(database(), executor(), second, other));
+    write("UPDATE compute_instances SET epoch = epoch + 1 WHERE instance = 'test-1'");
+    compute_.swap(heir);
+    until([&] { return phase(id) == "interrupted"; });
+    EXPECT_TRUE(second.order.empty());
+    engine().release();
+    run(heir->stop());
+}
+
+TEST_P(JobsTest, AStoppingProcessEndsItsJobsAndTheNextOneTakesThemUp) {
+    open();
+    const auto kept = async(R"({"script":"hold","on_restart":"rerun"})").string("job_id");
+    const auto cut = async(kHold).string("job_id");
+    until([&] { return engine().running == 2; });
+    close();
+    engine_ = std::make_unique<FakeEngine>(executor());
+    engine().release();
+    open();
+    EXPECT_EQ(phase(cut), "interrupted");
+    until([&] { return phase(kept) == "completed"; });
+    EXPECT_EQ(slots(), 0);
+}
+
+TEST_P(JobsTest, QueuedJobsSurviveARestart) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    open();
+    const auto first = async(kHold).string("job_id");
+    const auto second = async(kHold).string("job_id");
+    EXPECT_EQ(phase(second), "queued");
+    close();
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    engine().release();
+    open();
+    until([&] { return phase(second) == "completed"; });
+    EXPECT_EQ(phase(first), "interrupted");
+}
+
+TEST_P(JobsTest, AnExpiredJobIsGoneAtOnceAndItsRowSoon) {
+    auto options = development();
+    options.compute.result_ttl = std::chrono::milliseconds(1);
+    options.compute.cleanup_period = std::chrono::seconds(1);
+    open(options);
+    const auto id = execute(R"({"script":"x"})").string("job_id");
+    until([&] { return get("/jobs/" + id).status == 404; });
+    EXPECT_EQ(get("/jobs").text, "[]\n");
+    until([&] { return number("SELECT COUNT(*) FROM compute_jobs") == 0; });
+}
+
+TEST_P(JobsTest, OnlySoManyJobsOfAUserAreKept) {
+    auto options = development();
+    options.compute.kept_per_user_max = 2;
+    options.compute.cleanup_period = std::chrono::seconds(1);
+    open(options);
+    std::string last;
+    for (int i = 0; i < 5; ++i) last = execute(R"({"script":"x"})").string("job_id");
+    until([&] { return number("SELECT COUNT(*) FROM compute_jobs") == 2; });
+    EXPECT_EQ(get("/jobs/" + last).status, 200);
+}
+
+TEST_P(JobsTest, LiveLinesAreServedAsEventsUntilTheEnd) {
+    open();
+    const auto id = async(kHold).string("job_id");
+    until([&] { return engine().running == 1; });
+    const auto events = begin({"GET", "/jobs/" + id + "/events", "", "alice", {}});
+    until([&] { return compute().context().live.find(id)->view(0).next == 1; });
+    engine().release();
+    until([&] { return events->status == 200; });
+    EXPECT_NE(
+        events->text.find("event: log\nid: 1\ndata: {\"text\":\"holding\"}\n\n"), std::string::npos)
+        << events->text;
+    EXPECT_NE(events->text.find("event: end\ndata: {\"job_id\":\"" + id), std::string::npos);
+    EXPECT_EQ(get("/jobs/" + id + "/events", "bob").status, 404);
+    const auto after = get("/jobs/" + id + "/events");
+    EXPECT_EQ(after.text.substr(0, 11), "event: end\n");
+    const TestCall bad{"GET", "/jobs/" + id + "/events", "", "alice", {{"Last-Event-ID", "x"}}};
+    EXPECT_EQ(call(bad).status, 400);
+}
+
+TEST_P(JobsTest, ARepeatedKeyWaitsForTheSameJob) {
+    open();
+    const TestCall keyed{"POST", "/execute", kHold, "alice", {{"X-Idempotency-Key", "k"}}};
+    const auto first = begin(keyed);
+    until([&] { return engine().running == 1; });
+    const auto second = begin(keyed);
+    engine().release();
+    until([&] { return first->status == 200 && second->status == 200; });
+    EXPECT_EQ(first->text, second->text);
+    EXPECT_EQ(engine().order.size(), 1u);
+    EXPECT_EQ(slots(), 0);
+}
+
+TEST_P(JobsTest, ARecordingHoldsWhatAReplayNeeds) {
+    open();
+    const auto plain = execute(R"({"script":"x"})").string("job_id");
+    EXPECT_EQ(get("/jobs/" + plain + "/recording").status, 404);
+    const auto id =
+        execute(R"({"script":"x","record":true,"input":{"b":1,"a":2}})").string("job_id");
+    const auto recording = get("/jobs/" + id + "/recording");
+    ASSERT_EQ(recording.status, 200) << recording.text;
+    EXPECT_EQ(recording.string("input"), "{\"a\":2,\"b\":1}");
+    EXPECT_EQ(recording.number("metered_gas"), 1000);
+    EXPECT_EQ(get("/jobs/" + id + "/recording", "bob").status, 404);
+}
+
+TEST_P(JobsTest, AnotherMasterKeyIsRefusedUnlessTheOldOneComesAlong) {
+    open();
+    const auto id = execute(R"({"script":"x"})").string("job_id");
+    close();
+    auto options = development();
+    options.master = 8;
+    const auto refused = run(TestCompute::open(database(), executor(), *engine_, options));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason(), "compute_key_changed");
+    options.previous_master = 7;
+    open(options);
+    EXPECT_EQ(get("/jobs/" + id).status, 200);
+}
+
+ADYTON_ON_ALL_DATABASES(JobsTest);
+
+}  // namespace
+}  // namespace adyton::compute
