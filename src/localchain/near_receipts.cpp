@@ -353,32 +353,59 @@ void answer_waiters(ReceiptRun& run, bool succeeded) {
     }
 }
 
+// Nothing: every action succeeded.
+Failure run_actions(ReceiptRun& run) {
+    ActionRunner runner(run);
+    std::size_t index = 0;
+    for (const near::Action& action : run.parcel.receipt.actions) {
+        if (Failure kind = runner.run(action)) {
+            return object(
+                "ActionError", Json::object()
+                                   .set("index", Json::unsigned_integer(index))
+                                   .set("kind", *std::move(kind)));
+        }
+        ++index;
+    }
+    return std::nullopt;
+}
+
+// Forgets what a failed receipt would have made. Its logs and the gas it burnt stay.
+void undo(ReceiptRun& run) {
+    run.made.clear();
+    run.made_ids.clear();
+    run.yields.clear();
+    run.resumes.clear();
+    run.returned.reset();
+    run.used = run.burnt;
+}
+
+void give_deposit_back(ReceiptRun& run, std::vector<Parcel>& refunds) {
+    const NearReceipt& receipt = run.parcel.receipt;
+    if (run.parcel.deposit == base::Amount()) return;
+    if (receipt.predecessor == system_account()) {  // a refund to nobody
+        run.core.burnt = plus(run.core.burnt, run.parcel.deposit);
+        return;
+    }
+    const near::PublicKey nobody{crypto::Ed25519PublicKey{}};
+    refunds.push_back(refund(run, receipt.predecessor, run.parcel.deposit, nobody));
+}
+
+void give_gas_back(ReceiptRun& run, std::vector<Parcel>& refunds) {
+    if (run.parcel.is_refund) return;
+    const NearReceipt& receipt = run.parcel.receipt;
+    const base::Amount tokens = internal::gas_cost(run.parcel.gas - run.used, receipt.gas_price);
+    if (tokens == base::Amount()) return;
+    refunds.push_back(refund(run, receipt.signer, tokens, receipt.signer_key));
+}
+
 }  // namespace
 
 void NearChain::Core::include(const Pooled& pooled_one, NearBlockRecord& block, bool is_injected) {
     const near::Transaction& transaction = pooled_one.transaction.transaction;
-    internal::StateChange change(state, internal::kLatest);
     const ActionFees fees = fees_of(transaction.actions);
-    const base::Amount gas = internal::gas_price_of(fees, options.gas_price_yocto);
     const base::Amount deposit =
         internal::deposits_of(transaction.actions).value_or(base::Amount());
-    AccountRow row = *change.account(transaction.signer_id);
-    const base::Amount cost = plus(gas, deposit);
-    if (is_injected && row.amount < cost) {  // a stranger's purse is no concern of ours
-        supply = plus(supply, cost);
-        row.amount = plus(row.amount, cost);
-    }
-    row.amount = row.amount.minus(cost).value();
-    change.set_account(transaction.signer_id, std::move(row));
-    if (auto key = change.key(transaction.signer_id, transaction.public_key)) {
-        key->nonce = transaction.nonce;
-        auto* const limited = std::get_if<near::FunctionCallPermission>(&key->permission);
-        if (limited != nullptr && limited->allowance.has_value()) {
-            limited->allowance = near::YoctoNear(limited->allowance->amount().minus(gas).value());
-        }
-        change.set_key(transaction.signer_id, transaction.public_key, std::move(key));
-    }
-    change.commit(height, keep_from());
+    charge(transaction, fees, deposit, is_injected);
     burnt = plus(burnt, internal::gas_cost(fees.send, options.gas_price_yocto));
 
     Parcel parcel{
@@ -404,27 +431,46 @@ void NearChain::Core::include(const Pooled& pooled_one, NearBlockRecord& block, 
     block.transactions.push_back(pooled_one.hash);
     block.gas_used += fees.send;
     transactions[pooled_one.hash] = std::move(record);
-    const bool is_local = transaction.signer_id == transaction.receiver_id;
-    if (is_local) {
-        const auto found = transactions.find(pooled_one.hash);
-        found->second->receipts.push_back(parcel.receipt);
-        found->second->unfinished = 1;
-        receipt_owner[parcel.receipt.id] = pooled_one.hash;
+    announce(parcel);
+    if (transaction.signer_id == transaction.receiver_id) {
         local.push_back(std::move(parcel));
     } else {
-        send(std::move(parcel));
+        queue.emplace_back(std::move(parcel));
     }
 }
 
-// Shows the receipt in its transaction's answer and puts it on its way.
-void NearChain::Core::send(Parcel parcel) {
-    const auto found = transactions.find(parcel.transaction);
-    if (found != transactions.end()) {
-        found->second->receipts.push_back(parcel.receipt);
-        if (!parcel.is_refund) ++found->second->unfinished;
-        receipt_owner[parcel.receipt.id] = parcel.transaction;
+// Takes the gas and the deposits, and uses up the key's nonce and allowance.
+void NearChain::Core::charge(
+    const near::Transaction& transaction, const ActionFees& fees, base::Amount deposit,
+    bool is_injected) {
+    internal::StateChange change(state, internal::kLatest);
+    const base::Amount gas = internal::gas_price_of(fees, options.gas_price_yocto);
+    const base::Amount cost = plus(gas, deposit);
+    AccountRow row = *change.account(transaction.signer_id);
+    if (is_injected && row.amount < cost) {  // a stranger's purse is no concern of ours
+        supply = plus(supply, cost);
+        row.amount = plus(row.amount, cost);
     }
-    queue.emplace_back(std::move(parcel));
+    row.amount = row.amount.minus(cost).value();
+    change.set_account(transaction.signer_id, std::move(row));
+    if (auto key = change.key(transaction.signer_id, transaction.public_key)) {
+        key->nonce = transaction.nonce;
+        auto* const limited = std::get_if<near::FunctionCallPermission>(&key->permission);
+        if (limited != nullptr && limited->allowance.has_value()) {
+            limited->allowance = near::YoctoNear(limited->allowance->amount().minus(gas).value());
+        }
+        change.set_key(transaction.signer_id, transaction.public_key, std::move(key));
+    }
+    change.commit(height, keep_from());
+}
+
+// Shows the receipt in its transaction's answer.
+void NearChain::Core::announce(const Parcel& parcel) {
+    const auto found = transactions.find(parcel.transaction);
+    if (found == transactions.end()) return;
+    found->second->receipts.push_back(parcel.receipt);
+    if (!parcel.is_refund) ++found->second->unfinished;
+    receipt_owner[parcel.receipt.id] = parcel.transaction;
 }
 
 void NearChain::Core::deliver(Parcel parcel) {
@@ -470,89 +516,67 @@ void NearChain::Core::execute(Parcel parcel) {
     ReceiptRun run(*this, std::move(parcel));
     const NearReceipt& receipt = run.parcel.receipt;
     run.burnt = run.used = own_fee(receipt.actions);
-    Failure failure;
-    std::size_t index = 0;
-    ActionRunner runner(run);
-    for (; index < receipt.actions.size() && !failure.has_value(); ++index) {
-        failure = runner.run(receipt.actions[index]);
-    }
-    NearOutcome outcome{receipt.id, receipt.receiver, height, std::move(run.logs)};
+    NearOutcome outcome{receipt.id, receipt.receiver, height};
     outcome.is_refund = run.parcel.is_refund;
     std::vector<Parcel> refunds;
-    if (failure.has_value()) {
-        run.made.clear();
-        run.made_ids.clear();
-        run.yields.clear();
-        run.resumes.clear();
-        run.returned.reset();
-        run.used = run.burnt;
+    if (Failure failure = run_actions(run)) {
+        undo(run);
         outcome.kind = NearOutcome::Kind::Failure;
-        outcome.failure = object(
-            "ActionError", Json::object()
-                               .set("index", Json::unsigned_integer(index - 1))
-                               .set("kind", *std::move(failure)));
-        if (run.parcel.deposit != base::Amount() && receipt.predecessor != system_account()) {
-            crypto::Ed25519PublicKey nobody;
-            refunds.push_back(
-                refund(run, receipt.predecessor, run.parcel.deposit, near::PublicKey(nobody)));
-        } else {
-            burnt = plus(burnt, run.parcel.deposit);
-        }
+        outcome.failure = *std::move(failure);
+        give_deposit_back(run, refunds);
     } else {
         run.change.commit(height, keep_from());
     }
-    if (!run.parcel.is_refund) {
-        const std::uint64_t unused = run.parcel.gas - run.used;
-        const base::Amount tokens = internal::gas_cost(unused, receipt.gas_price);
-        if (tokens != base::Amount()) {
-            refunds.push_back(refund(run, receipt.signer, tokens, receipt.signer_key));
-        }
-    }
+    give_gas_back(run, refunds);
+    outcome.logs = std::move(run.logs);
     outcome.gas_burnt = run.burnt;
     outcome.tokens_burnt = near::YoctoNear(internal::gas_cost(run.burnt, receipt.gas_price));
     burnt = plus(burnt, outcome.tokens_burnt.amount());
-    if (!failure.has_value() && outcome.kind != NearOutcome::Kind::Failure) {
-        if (run.returned.has_value()) {
-            outcome.kind = NearOutcome::Kind::Receipt;
-            outcome.receipt = *run.returned;
-        } else {
-            outcome.value = run.value;
-        }
+    if (run.returned.has_value()) {
+        outcome.kind = NearOutcome::Kind::Receipt;
+        outcome.receipt = *run.returned;
+    } else if (outcome.kind == NearOutcome::Kind::Value) {
+        outcome.value = run.value;
     }
+    outcome.receipt_ids = run.made_ids;
+    for (const Parcel& one : refunds) outcome.receipt_ids.push_back(one.receipt.id);
+    pass_on(run, outcome.kind != NearOutcome::Kind::Failure, std::move(refunds));
+    finish(run.parcel, std::move(outcome));
+}
+
+// What a finished receipt sets going.
+void NearChain::Core::pass_on(ReceiptRun& run, bool succeeded, std::vector<Parcel> refunds) {
     for (auto& [data_id, payload] : run.resumes) {
         yields.at(data_id).resumed = true;
         queue.emplace_back(internal::DataParcel{data_id, {true, std::move(payload)}});
     }
-    answer_waiters(run, outcome.kind != NearOutcome::Kind::Failure);
-    outcome.receipt_ids = run.made_ids;
-    for (const Parcel& one : refunds) outcome.receipt_ids.push_back(one.receipt.id);
+    answer_waiters(run, succeeded);
     for (auto& [data_id, made] : run.yields) {
-        const auto found = transactions.find(made.transaction);
-        if (found != transactions.end()) {
-            found->second->receipts.push_back(made.receipt);
-            ++found->second->unfinished;
-            receipt_owner[made.receipt.id] = made.transaction;
-        }
+        announce(made);
         const std::uint64_t expires_at = height + options.yield_timeout_blocks;
         timeouts.emplace_back(expires_at, data_id);
         const near::AccountId account = made.receipt.receiver;
         yields.emplace(data_id, internal::YieldEntry{std::move(made), account, expires_at, false});
     }
-    for (Parcel& made : run.made) send(std::move(made));
-    for (Parcel& made : refunds) send(std::move(made));
+    for (std::vector<Parcel>* const list : {&run.made, &refunds}) {
+        for (Parcel& made : *list) {
+            announce(made);
+            queue.emplace_back(std::move(made));
+        }
+    }
+}
 
-    making->gas_used += run.burnt;
+void NearChain::Core::finish(const Parcel& parcel, NearOutcome outcome) {
+    making->gas_used += outcome.gas_burnt;
     ++making->receipts_executed;
     trace_outcome(outcome);
-    const auto found = transactions.find(run.parcel.transaction);
+    const auto found = transactions.find(parcel.transaction);
     if (found == transactions.end()) return;
     NearTransactionRecord& record = *found->second;
-    const bool counts = !run.parcel.is_refund;
     record.outcomes.push_back(std::move(outcome));
-    if (counts && --record.unfinished == 0) {
-        record.finished_at = height;
-        if (options.garbage_collect_blocks > 0) finished.emplace_back(height, record.hash);
-    }
+    if (parcel.is_refund || --record.unfinished > 0) return;
+    record.finished_at = height;
+    if (options.garbage_collect_blocks > 0) finished.emplace_back(height, record.hash);
 }
 
 }  // namespace adyton::localchain

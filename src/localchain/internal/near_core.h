@@ -38,6 +38,8 @@ struct DataParcel {
 
 using Incoming = std::variant<Parcel, DataParcel>;
 
+struct ReceiptRun;  // near_host.h
+
 struct YieldEntry {
     Parcel parcel;
     near::AccountId account;
@@ -105,7 +107,12 @@ struct NearChain::Core {
     void deliver(internal::Parcel parcel);
     void deliver(internal::DataParcel data);
     void execute(internal::Parcel parcel);
-    void send(internal::Parcel parcel);
+    void charge(
+        const near::Transaction& transaction, const internal::ActionFees& fees,
+        base::Amount deposit, bool is_injected);
+    void announce(const internal::Parcel& parcel);
+    void pass_on(internal::ReceiptRun& run, bool succeeded, std::vector<internal::Parcel> refunds);
+    void finish(const internal::Parcel& parcel, NearOutcome outcome);
 
     void trace(std::string_view what, base::ByteView bytes);
     void trace(std::string_view what, std::uint64_t number);
