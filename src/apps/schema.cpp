@@ -5,6 +5,7 @@
 
 #include "audit/audit_log.h"
 #include "base/check.h"
+#include "coordinator/schema.h"
 #include "keystore/schema.h"
 #include "policy/rule.h"
 #include "pool/schema.h"
@@ -16,7 +17,8 @@ std::vector<storage::Migration> all_migrations() {
     std::vector<storage::Migration> all;
     for (const std::span<const storage::Migration> one :
          {workflow::migrations(), audit::migrations(), policy::migrations(), pool::migrations(),
-          keystore::migrations()}) {
+          keystore::migrations(),
+          coordinator::migrations()}) {
         all.insert(all.end(), one.begin(), one.end());
     }
     const auto by_number = [](const storage::Migration& a, const storage::Migration& b) {

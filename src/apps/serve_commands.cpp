@@ -7,6 +7,7 @@
 
 #include "apps/command.h"
 #include "apps/config_options.h"
+#include "apps/coordinator_server.h"
 #include "apps/keystore_server.h"
 #include "apps/pool_server.h"
 
@@ -93,13 +94,35 @@ void add_serve_keystore(CLI::App& serve, Invocation& invocation) {
     });
 }
 
+void add_serve_coordinator(CLI::App& serve, Invocation& invocation) {
+    CLI::App& command = add_command(
+        serve, invocation,
+        {.name = "coordinator",
+         .summary = "Serve ordered NEAR workflows until SIGTERM",
+         .details =
+             "Callers are known by X-Internal-Wallet-Auth with X-Wallet-Id, or by API keys, which "
+             "travel over TLS, unless --identity development says that every local program is "
+             "trusted. It needs a keystore (KEYSTORE_URL, KEYSTORE_AUTH_TOKEN), a NEAR node "
+             "(NEAR_RPC_URL), and the accounts that submit to the gate and resume its batches. "
+             "The database must have been prepared with `adyton migrate`. SIGTERM and SIGINT "
+             "drain and end it; workflows under way go on with the next process.",
+         .examples = {
+             "adyton serve coordinator --config /etc/adyton/coordinator.toml --listen "
+             "0.0.0.0:8080",
+             "adyton wallet workflow run dust.json --wallet treasury   # ask it for something"}});
+    const auto flags = std::make_shared<ConfigFlags>();  // shared: the callback is copied
+    add_config_options(command, *flags);
+    on_run(command, invocation, [flags, &invocation](Process& process) {
+        return run_serve<CoordinatorServer>(process, *flags, invocation.json);
+    });
+}
+
 struct Absent {
     const char* name;
     const char* summary;
 };
-constexpr std::array<Absent, 2> kAbsent = {{
+constexpr std::array<Absent, 1> kAbsent = {{
     {"compute", "Serve confidential JavaScript (not in this build)"},
-    {"coordinator", "Serve the coordinator (not in this build)"},
 }};
 
 // Says so, whatever else stands on the line.
@@ -127,6 +150,7 @@ void add_serve_commands(CLI::App& root, Invocation& invocation) {
         add_group(root, {.name = "serve", .summary = "Run one service, for production"});
     add_serve_pool(serve, invocation);
     add_serve_keystore(serve, invocation);
+    add_serve_coordinator(serve, invocation);
     for (const Absent& absent : kAbsent) add_absent(serve, invocation, absent);
 }
 

@@ -7,6 +7,7 @@
 
 #include "apps/command.h"
 #include "apps/keystore_connection.h"
+#include "apps/workflow_commands.h"
 #include "near/keys.h"
 #include "policy/approval.h"
 
@@ -379,6 +380,7 @@ void add_wallet_commands(CLI::App& root, Invocation& invocation) {
     add_policies(wallet, invocation);
     add_freezes(wallet, invocation);
     add_approvals(wallet, invocation);
+    add_workflow_commands(wallet, invocation);
 }
 
 }  // namespace adyton::apps

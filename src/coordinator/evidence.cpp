@@ -73,19 +73,20 @@ void add_facts(crypto::Transcript& out, const EvidenceStatement& s) {
     };
     out.add(1, s.request_id).add(2, s.wallet_id).add(3, s.endpoint).add(4, s.idempotency_key);
     out.add(5, s.body_sha256).add(6, s.created_at).add(7, s.gate_id).add(8, s.wallet_account);
-    out.add(9, list(s.plan)).add(10, list(s.policy_decisions)).add(11, list(s.calls));
-    out.add(12, s.resume_tx_hash).add(13, s.batch_id).add(14, list(s.dispatches));
-    out.add(15, list(s.balance_deltas)).add(16, s.direct_user_evidence).add(17, s.status);
-    out.add(18, s.final_status).add(19, s.user_visible_error);
+    out.add(9, s.relayer_id).add(10, s.approver_id);
+    out.add(11, list(s.plan)).add(12, list(s.policy_decisions)).add(13, list(s.calls));
+    out.add(14, s.resume_tx_hash).add(15, s.batch_id).add(16, list(s.dispatches));
+    out.add(17, list(s.balance_deltas)).add(18, s.direct_user_evidence).add(19, s.status);
+    out.add(20, s.final_status).add(21, s.user_visible_error);
 }
 
 Bytes signed_bytes(const EvidenceBundle& bundle) {
     crypto::Transcript out("workflow");
     add_facts(out, bundle.statement);
-    out.add_u64(20, static_cast<std::uint64_t>(bundle.audit.chain));
-    out.add_u64(21, static_cast<std::uint64_t>(bundle.audit.sequence));
-    out.add(22, bundle.audit.hash.view());
-    out.add(23, bundle.public_key.bytes);
+    out.add_u64(22, static_cast<std::uint64_t>(bundle.audit.chain));
+    out.add_u64(23, static_cast<std::uint64_t>(bundle.audit.sequence));
+    out.add(24, bundle.audit.hash.view());
+    out.add(25, bundle.public_key.bytes);
     const auto bytes = out.bytes();
     return {bytes.begin(), bytes.end()};
 }
@@ -166,6 +167,8 @@ EvidenceStatement statement_of(const WorkflowRecord& record) {
     if (const auto state = parse_gate_state(record.internal_state)) {
         out.gate_id = state->gate_id;
         out.wallet_account = state->wallet_account;
+        out.relayer_id = state->relayer_id;
+        out.approver_id = state->approver_id;
         out.calls = calls_of(*state);
         if (state->batch_id != 0) out.batch_id = std::to_string(state->batch_id);
     }
@@ -300,7 +303,7 @@ struct TextMember {
     const char* name;
     std::string EvidenceStatement::*member;
 };
-constexpr std::array<TextMember, 14> kTextMembers = {{
+constexpr std::array<TextMember, 16> kTextMembers = {{
     {"request_id", &EvidenceStatement::request_id},
     {"wallet_id", &EvidenceStatement::wallet_id},
     {"endpoint", &EvidenceStatement::endpoint},
@@ -309,6 +312,8 @@ constexpr std::array<TextMember, 14> kTextMembers = {{
     {"created_at", &EvidenceStatement::created_at},
     {"gate_id", &EvidenceStatement::gate_id},
     {"wallet_account", &EvidenceStatement::wallet_account},
+    {"relayer_id", &EvidenceStatement::relayer_id},
+    {"approver_id", &EvidenceStatement::approver_id},
     {"resume_tx_hash", &EvidenceStatement::resume_tx_hash},
     {"batch_id", &EvidenceStatement::batch_id},
     {"direct_user_evidence", &EvidenceStatement::direct_user_evidence},

@@ -68,6 +68,8 @@ struct EvidenceStatement {
     std::string created_at;   // RFC 3339
     std::string gate_id;
     std::string wallet_account;
+    std::string relayer_id;
+    std::string approver_id;
     std::vector<EvidencePlanStep> plan;
     std::vector<EvidenceDecision> policy_decisions;
     std::vector<EvidenceCall> calls;
@@ -84,14 +86,14 @@ struct EvidenceStatement {
 
 EvidenceStatement statement_of(const WorkflowRecord& record);
 
-// SHA-256 of the transcript "workflow-facts" with the statement's fields under the tags 1 to 19 in
+// SHA-256 of the transcript "workflow-facts" with the statement's fields under the tags 1 to 21 in
 // the order above. A list is u32be count, then for each item u32be length and bytes, where an item
 // of several texts is the same list again. This is what the audit log keeps.
 crypto::Sha256Digest facts_digest(const EvidenceStatement& statement);
 
 // A statement with its place in the audit log, signed over the transcript "workflow": the same
-// fields, then 20 audit chain (u64be), 21 audit sequence (u64be), 22 hash of the audit record (32),
-// 23 public key (32).
+// fields, then 22 audit chain (u64be), 23 audit sequence (u64be), 24 hash of the audit record (32),
+// 25 public key (32).
 struct EvidenceBundle {
     EvidenceStatement statement;
     audit::AuditRecord audit;

@@ -160,6 +160,8 @@ Task<StepResult> CoordinatorService::Core::policy_step(StepContext& context, Fli
     if (!ending) {
         state.wallet_account = wallet->account;
         state.wallet_key = wallet->public_key;
+        state.relayer_id = keys.relayer.text();
+        state.approver_id = keys.approver.text();
         for (std::size_t i = 0; i < state.calls.size(); ++i) {
             const auto& signer = state.calls[i].own_signer;
             if (!signer || *signer == wallet->account) continue;
@@ -382,9 +384,7 @@ Task<Result<std::string>> CoordinatorService::Core::sign_delegate(
     if (!made || !(made->delegate_action == wanted) || !near::verify(*made)) {
         co_return Error::corrupt_data("the keystore signed another delegate than was asked");
     }
-    if (!bug(kNoGasBound)) {
-        CO_TRY_VOID(near::check_gate_rules(*made, {options.submit_gas, height}));
-    }
+    CO_TRY_VOID(near::check_gate_rules(*made, {options.submit_gas, height}));
     call.delegate_hash = near::hash(made->delegate_action).to_string();
     co_return answer.signed_delegate_base64;
 }

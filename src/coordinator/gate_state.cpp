@@ -224,6 +224,8 @@ Json to_json(const GateState& state) {
     out.set("gate_id", text(state.gate_id));
     set_text(out, "wallet_account", state.wallet_account);
     set_text(out, "wallet_key", state.wallet_key);
+    set_text(out, "relayer_id", state.relayer_id);
+    set_text(out, "approver_id", state.approver_id);
     out.set("calls", std::move(calls));
     if (state.resume) out.set("resume", transaction_json(*state.resume));
     if (!state.dead_resumes.empty()) out.set("dead_resumes", texts(state.dead_resumes));
@@ -243,6 +245,8 @@ Result<GateState> parse_gate_state(const Json& json) {
     in.text("gate_id", out.gate_id);
     in.text("wallet_account", out.wallet_account);
     in.text("wallet_key", out.wallet_key);
+    in.text("relayer_id", out.relayer_id);
+    in.text("approver_id", out.approver_id);
     in.transaction("resume", out.resume);
     in.texts("dead_resumes", out.dead_resumes);
     in.number("resumes", out.resumes);

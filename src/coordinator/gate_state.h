@@ -69,6 +69,8 @@ struct GateState {
     std::string gate_id;
     std::string wallet_account;  // 64 hex
     std::string wallet_key;      // "ed25519:<base58>"
+    std::string relayer_id;      // who signs the submits
+    std::string approver_id;     // who signs the resume
     std::vector<GateCall> calls;
     std::optional<SentTransaction> resume;
     std::vector<std::string> dead_resumes;

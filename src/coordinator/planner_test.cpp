@@ -2,9 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
+#include "base/test_vectors.h"
 
 namespace adyton::coordinator {
 namespace {
@@ -12,14 +10,7 @@ namespace {
 using base::Json;
 
 Json read_vectors(const std::string& name) {
-    const char* const configured = std::getenv("ADYTON_VECTORS");
-    const std::string directory = configured != nullptr ? configured : "tests/vectors";
-    std::ifstream file(directory + "/near/" + name, std::ios::binary);
-    EXPECT_TRUE(file) << "cannot read " << name << " in " << directory;
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    auto json = Json::parse(text);
-    EXPECT_TRUE(json);
-    return json ? std::move(*json) : Json::object();
+    return base::read_vectors("near/" + name);
 }
 
 Result<Plan> plan_of(std::string_view text) {

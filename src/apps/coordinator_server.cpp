@@ -1,0 +1,370 @@
+#include "apps/coordinator_server.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "apps/near_connection.h"
+#include "coordinator/wallet_auth.h"
+#include "http/client.h"
+#include "http/tls.h"
+#include "http/url.h"
+#include "near/keys.h"
+#include "service/settings.h"
+#include "service/startup.h"
+
+namespace adyton::apps {
+namespace {
+
+namespace settings = service::settings;
+using base::Json;
+
+// Callers are known by tokens and keys, which travel over TLS only.
+Result<attest::IdentityMode> coordinator_mode(
+    const service::Config& config, const service::ConfigInputs& inputs) {
+    if (config.get(settings::kIdentityMode) == "development") {
+        return service::decide_identity_mode(config, inputs);
+    }
+    if (!config.get(settings::kTlsCertificate) || !config.get(settings::kTlsKey)) {
+        return Error::invalid_argument(
+            "API keys spend from wallets, so they travel over TLS only: set tls.certificate and "
+            "tls.key. For a trial on this machine: --identity development");
+    }
+    return attest::IdentityMode::Strict;
+}
+
+bool has_client_authority(const service::Config& config) {
+    return config.get(settings::kTlsClientCa).has_value() ||
+           config.get(settings::kIdentityIssuers).size() > 0;
+}
+
+Result<std::optional<crypto::SecretBuffer>> read_text_secret(
+    attest::SecretSource& secrets, const service::Reference& reference) {
+    if (!reference) return std::optional<crypto::SecretBuffer>();
+    TRY(auto text, secrets.read(*reference));
+    // A file ends with a newline more often than not.
+    while (!text.empty() && (text.expose().back() == '\n' || text.expose().back() == '\r')) {
+        text.shrink(text.size() - 1);
+    }
+    return std::optional<crypto::SecretBuffer>(std::move(text));
+}
+
+Result<crypto::SecretBuffer> need_text_secret(
+    attest::SecretSource& secrets, const service::Reference& reference, std::string_view name) {
+    TRY(auto text, read_text_secret(secrets, reference));
+    if (!text) return not_configured(name, "set the variable of that name, or its setting");
+    return *std::move(text);
+}
+
+Result<near::AccountId> account_of(
+    const service::Config& config, service::Key<std::string> key, std::string_view variable) {
+    if (config.get(key).empty()) {
+        return not_configured(variable, "set the variable of that name, or its setting");
+    }
+    auto id = near::AccountId::parse(config.get(key));
+    if (!id) return std::move(id).error().with_context(variable);
+    return id;
+}
+
+// One key, or several separated by commas. The message never repeats any of it.
+Result<std::vector<crypto::Ed25519KeyPair>> parse_keys(
+    const crypto::SecretBuffer& text, std::string_view variable) {
+    std::vector<crypto::Ed25519KeyPair> out;
+    base::ByteView rest = text.expose();
+    for (;;) {
+        const auto comma = std::find(rest.begin(), rest.end(), std::uint8_t{','});
+        const auto length = static_cast<std::size_t>(comma - rest.begin());
+        auto key = near::parse_secret_key(rest.first(length));
+        if (!key) return std::move(key).error().with_context(variable);
+        out.push_back(*std::move(key));
+        if (comma == rest.end()) return out;
+        rest = rest.subspan(length + 1);
+    }
+}
+
+Result<coordinator::CoordinatorKeys> load_keys(
+    const service::Config& config, attest::SecretSource& secrets) {
+    TRY(auto relayer, account_of(config, settings::kCoordinatorRelayer, "RELAYER_ACCOUNT_ID"));
+    TRY(auto approver, account_of(config, settings::kCoordinatorApprover, "APPROVER_ACCOUNT_ID"));
+    TRY(const auto relayer_text,
+        need_text_secret(
+            secrets, config.get(settings::kCoordinatorRelayerKey), "RELAYER_SECRET_KEY"));
+    TRY(const auto approver_text,
+        need_text_secret(
+            secrets, config.get(settings::kCoordinatorApproverKey), "APPROVER_SECRET_KEY"));
+    TRY(auto relayer_keys, parse_keys(relayer_text, "RELAYER_SECRET_KEY"));
+    auto approver_key = near::parse_secret_key(approver_text.expose());
+    if (!approver_key) return std::move(approver_key).error().with_context("APPROVER_SECRET_KEY");
+    return coordinator::CoordinatorKeys{
+        std::move(relayer), std::move(relayer_keys), std::move(approver), *std::move(approver_key)};
+}
+
+Result<std::unique_ptr<coordinator::WalletAuth>> load_auth(
+    const service::Config& config, attest::SecretSource& secrets, attest::IdentityMode mode) {
+    TRY(const auto token,
+        read_text_secret(secrets, config.get(settings::kCoordinatorInternalToken)));
+    TRY(const auto keys_text, read_text_secret(secrets, config.get(settings::kCoordinatorApiKeys)));
+    std::vector<coordinator::WalletApiKey> keys;
+    if (keys_text) {
+        TRY(keys, coordinator::parse_wallet_api_keys(keys_text->expose()));
+    }
+    return coordinator::WalletAuth::create(token ? &*token : nullptr, std::move(keys), mode);
+}
+
+Result<std::vector<near::AccountId>> gates_of(const service::Config& config) {
+    std::vector<near::AccountId> out;
+    const service::TextList& names = config.get(settings::kCoordinatorGates);
+    for (const std::string& name : names) {
+        auto id = near::AccountId::parse(name);
+        if (!id) return std::move(id).error().with_context("SEQUENTIAL_GATE_ID");
+        out.push_back(*std::move(id));
+    }
+    return out;
+}
+
+void set_switches(const service::Config& config, coordinator::CoordinatorOptions& out) {
+    out.allow_gate_deposits = config.get(settings::kCoordinatorGateDeposits);
+    out.allow_authority_intents = config.get(settings::kCoordinatorAuthorityIntents);
+    out.enable_funding_lane = config.get(settings::kCoordinatorFundingLane);
+    out.enable_direct_user_lane = config.get(settings::kCoordinatorDirectUserLane);
+    out.simulate_intents = config.get(settings::kCoordinatorSimulate);
+}
+
+}  // namespace
+
+Result<std::vector<coordinator::DirectUserScope>> parse_user_scopes(const std::string& text) {
+    const Error bad = Error::invalid_argument(
+        "DIRECT_USER_SCOPES_JSON is no JSON list of {user_id, registry_id, receiver_id, "
+        "method_names}");
+    const auto json = Json::parse(text);
+    if (!json || !json->is_array() || json->size() == 0) return bad;
+    std::vector<coordinator::DirectUserScope> out;
+    for (const Json& item : json->items()) {
+        if (!item.is_object() || item.size() != 4) return bad;
+        coordinator::DirectUserScope scope;
+        for (const auto& [name, member] :
+             {std::pair{"user_id", &coordinator::DirectUserScope::user_id},
+              std::pair{"registry_id", &coordinator::DirectUserScope::registry_id},
+              std::pair{"receiver_id", &coordinator::DirectUserScope::receiver_id}}) {
+            const Json* const found = item.find(name);
+            if (found == nullptr || !found->is_string()) return bad;
+            scope.*member = found->string_value();
+        }
+        const Json* const names = item.find("method_names");
+        if (names == nullptr || !names->is_array() || names->size() == 0) return bad;
+        for (const Json& name : names->items()) {
+            if (!name.is_string()) return bad;
+            scope.method_names.push_back(name.string_value());
+        }
+        out.push_back(std::move(scope));
+    }
+    return out;
+}
+
+Result<coordinator::CoordinatorOptions> coordinator_options(const service::Config& config) {
+    TRY(auto gates, gates_of(config));
+    TRY(auto intents, account_of(config, settings::kNearIntentsContract, "INTENTS_CONTRACT_ID"));
+    TRY(auto wrap, account_of(config, settings::kNearWrapContract, "WRAP_CONTRACT_ID"));
+    coordinator::CoordinatorOptions out(std::move(gates), std::move(intents), std::move(wrap));
+    auto fee = near::YoctoNear::parse(config.get(settings::kCoordinatorGateFee));
+    if (!fee) return std::move(fee).error().with_context("GATE_FEE_1_TO_3_YOCTO");
+    out.gate_fee = *fee;
+    const auto number = [&](service::Key<std::int64_t> key) {
+        return static_cast<std::uint64_t>(config.get(key));
+    };
+    out.submit_gas = near::Gas(number(settings::kCoordinatorSubmitGas));
+    out.resume_gas = near::Gas(number(settings::kCoordinatorResumeGas));
+    out.delegate_validity_blocks = number(settings::kCoordinatorDelegateBlocks);
+    out.poll_timeout = std::chrono::seconds(config.get(settings::kCoordinatorPollTimeout));
+    out.poll_interval = std::chrono::milliseconds(config.get(settings::kCoordinatorPollInterval));
+    out.intents_deadline = std::chrono::seconds(config.get(settings::kCoordinatorDeadline));
+    out.execute_wait = std::chrono::seconds(config.get(settings::kCoordinatorExecuteWait));
+    out.gate_code_hash = config.get(settings::kCoordinatorCodeHash);
+    if (!config.get(settings::kCoordinatorUserScopes).empty()) {
+        TRY(out.direct_user_scopes,
+            parse_user_scopes(config.get(settings::kCoordinatorUserScopes)));
+    }
+    set_switches(config, out);
+    out.lane_ahead = config.get(settings::kCoordinatorLaneAhead);
+    out.queue_max = config.get(settings::kCoordinatorQueueMax);
+    out.queue_wait_max = config.get(settings::kCoordinatorQueueWaitMax);
+    out.checkpoint_period = config.get(settings::kAuditCheckpointPeriod);
+    TRY_VOID(coordinator::check_options(out));
+    return out;
+}
+
+// Members are destroyed from the last to the first.
+struct CoordinatorServer::Parts {
+    Parts(const Inputs& inputs, attest::IdentityMode mode)
+        : ground(
+              inputs, mode,
+              has_client_authority(inputs.config) ? mode : attest::IdentityMode::Development) {}
+
+    Result<void> open();
+    Result<void> open_keystore();
+    Result<void> open_archive();
+    Result<void> build_coordinator(coordinator::CoordinatorKeys keys);
+    Result<void> build_host(std::shared_ptr<const http::TlsContext> tls);
+    Task<void> stop();
+    void log_start() const;
+
+    ProductGround ground;
+    std::unique_ptr<NearConnection> near;
+    std::unique_ptr<http::Client> archive_transport;
+    std::unique_ptr<chain::NearRpcClient> archive;  // null: none is configured
+    std::unique_ptr<http::Client> keystore_transport;
+    std::unique_ptr<api::HttpKeystoreClient> keystore;
+    std::unique_ptr<coordinator::CoordinatorService> service;
+    std::unique_ptr<coordinator::WalletAuth> auth;
+    std::unique_ptr<ProductHost> host;
+};
+
+Result<void> CoordinatorServer::Parts::open() {
+    TRY_VOID(ground.open_log());
+    TRY(auto keys, load_keys(ground.config(), ground.inputs.secrets));
+    TRY(auth, load_auth(ground.config(), ground.inputs.secrets, ground.mode));
+    TRY(auto loaded, ground.trust.load());
+    TRY_VOID(ground.open_storage());
+    TRY(near, NearConnection::open(ground.config(), ground.loop(), *ground.logger));
+    if (near == nullptr) return not_configured("NEAR_RPC_URL", "it names the node to be asked");
+    TRY_VOID(open_archive());
+    TRY_VOID(open_keystore());
+    TRY_VOID(build_coordinator(std::move(keys)));
+    return build_host(std::move(loaded.tls));
+}
+
+Result<void> CoordinatorServer::Parts::open_archive() {
+    const std::string& url = ground.config().get(settings::kCoordinatorArchiveUrl);
+    if (url.empty()) return {};
+    chain::NearClientOptions options;
+    options.chain_id = ground.config().get(settings::kNearNetwork);
+    options.endpoints.urls = {url};
+    options.endpoints.rpc.timeout = ground.config().get(settings::kNearRpcTimeout);
+    http::ClientOptions connecting;
+    connecting.response_bytes_max = options.endpoints.rpc.response_bytes_max;
+    http::ClientTlsOptions tls;
+    tls.minimum_version = http::TlsVersion::Tls12;  // public nodes stand behind older balancers
+    TRY(connecting.tls, http::TlsContext::create_client(tls));
+    archive_transport = std::make_unique<http::Client>(ground.loop(), std::move(connecting));
+    auto client = chain::NearRpcClient::create(
+        std::move(options), *archive_transport, ground.loop(), *ground.logger);
+    if (!client) return std::move(client).error().with_context("NEAR_ARCHIVAL_RPC_URL");
+    archive = *std::move(client);
+    return {};
+}
+
+Result<void> CoordinatorServer::Parts::open_keystore() {
+    const service::Config& config = ground.config();
+    api::KeystoreClientOptions options;
+    options.base_url = config.get(settings::kCoordinatorKeystoreUrl);
+    if (options.base_url.empty()) {
+        return not_configured("KEYSTORE_URL", "set the variable of that name, or its setting");
+    }
+    while (options.base_url.ends_with('/')) options.base_url.pop_back();
+    auto url = http::Url::parse(options.base_url + "/");
+    if (!url) return std::move(url).error().with_context("KEYSTORE_URL");
+    http::ClientOptions client;
+    if (url->tls) {
+        http::ClientTlsOptions tls;
+        std::string ca;
+        if (const auto& reference = config.get(settings::kCoordinatorKeystoreCa)) {
+            TRY(ca, ground.inputs.secrets.read_public_text(*reference));
+            tls.server_ca_pem.push_back(ca);
+        }
+        TRY(client.tls, http::TlsContext::create_client(tls));
+    } else if (ground.mode == attest::IdentityMode::Strict) {
+        return Error::invalid_argument(
+            "KEYSTORE_URL says http: the token that it gets signs for every wallet");
+    }
+    TRY(auto token, need_text_secret(
+                        ground.inputs.secrets, config.get(settings::kCoordinatorKeystoreToken),
+                        "KEYSTORE_AUTH_TOKEN"));
+    keystore_transport = std::make_unique<http::Client>(ground.loop(), std::move(client));
+    keystore = std::make_unique<api::HttpKeystoreClient>(
+        *keystore_transport, ground.loop(), ground.random, std::move(token), std::move(options));
+    return {};
+}
+
+Result<void> CoordinatorServer::Parts::build_coordinator(coordinator::CoordinatorKeys keys) {
+    TRY(auto options, coordinator_options(ground.config()));
+    coordinator::CoordinatorParts parts{
+        *ground.database, ground.loop(),         *ground.logger, *ground.audit,  ground.random,
+        ground.metrics,   ground.instance->id(), *keystore,      near->client(), archive.get()};
+    TRY(service, ground.loop().run_until_done(coordinator::CoordinatorService::create(
+                     std::move(parts), std::move(keys), std::move(options))));
+    const auto key = service->evidence_key();
+    ground.attestation->set_service("coordinator");
+    ground.attestation->set_key(
+        "workflow-evidence", base::Bytes(key.bytes.begin(), key.bytes.end()), "ed25519");
+    ground.attestation->add_signing_key("workflow-ed25519", key.to_hex());
+    return {};
+}
+
+Result<void> CoordinatorServer::Parts::build_host(std::shared_ptr<const http::TlsContext> tls) {
+    service::FrameOptions options;
+    options.service_name = coordinator::kServiceName;
+    options.version = coordinator::kServiceVersion;
+    options.health.probe_database = [this] { return service->probe_database(); };
+    options.renderer = &coordinator::render_error;
+    options.openapi = coordinator::openapi_json();
+    options.info = [this] { return service->info(); };
+    ProductHost::Hooks hooks;
+    hooks.begin = [this] {
+        near->start();
+        if (archive != nullptr) archive->start();
+        service->start();
+    };
+    hooks.stop = [this] { return stop(); };
+    TRY(host, ProductHost::create(ground, *auth, std::move(options), std::move(hooks)));
+    service->register_routes(host->frame());
+    return host->listen(std::move(tls));
+}
+
+Task<void> CoordinatorServer::Parts::stop() {
+    auto stopping = service->stop();
+    co_await std::move(stopping);
+    if (archive != nullptr) archive->stop();
+    near->stop();
+}
+
+void CoordinatorServer::Parts::log_start() const {
+    host->log_warnings();
+    if (ground.mode == attest::IdentityMode::Development) {
+        ground.logger->warning("DEVELOPMENT: tokens and API keys travel in plain HTTP");
+    }
+    host->log_serving(
+        coordinator::kServiceName,
+        base::LogField("evidence_key", service->evidence_key().to_hex()));
+}
+
+CoordinatorServer::CoordinatorServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+CoordinatorServer::~CoordinatorServer() = default;
+
+Result<std::unique_ptr<CoordinatorServer>> CoordinatorServer::create(const Inputs& inputs) {
+    TRY(const auto mode, coordinator_mode(inputs.config, inputs.environment));
+    auto parts = std::make_unique<Parts>(inputs, mode);
+    TRY_VOID(parts->open());
+    return std::unique_ptr<CoordinatorServer>(new CoordinatorServer(std::move(parts)));
+}
+
+Result<void> CoordinatorServer::run() {
+    parts_->log_start();
+    return parts_->host->run();
+}
+
+void CoordinatorServer::run_beside() {
+    parts_->log_start();
+    parts_->host->run_beside();
+}
+
+std::string CoordinatorServer::address() const {
+    return parts_->host->address();
+}
+std::string CoordinatorServer::metrics_address() const {
+    return parts_->host->metrics_address();
+}
+std::string CoordinatorServer::evidence_key() const {
+    return parts_->service->evidence_key().to_hex();
+}
+
+}  // namespace adyton::apps

@@ -1,0 +1,240 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+#include "apps/command.h"
+#include "apps/workflow_commands.h"
+#include "base/event_loop.h"
+#include "chain/near_client.h"
+#include "coordinator/evidence.h"
+#include "http/client.h"
+#include "http/tls.h"
+#include "http/url.h"
+#include "near/gate.h"
+
+namespace adyton::apps {
+namespace {
+
+using base::Json;
+using coordinator::EvidenceBundle;
+using coordinator::EvidenceReport;
+using coordinator::EvidenceStatement;
+
+constexpr std::size_t kFileBytesMax = 16UL * 1024 * 1024;
+
+struct VerifyOptions {
+    std::string file;
+    std::string key;
+    std::string rpc;
+};
+
+Result<std::string> read_all(const std::string& path) {
+    std::string out;
+    if (path == "-") {
+        out.assign(std::istreambuf_iterator<char>(std::cin), {});
+    } else {
+        std::ifstream file(path, std::ios::binary);
+        if (!file) return Error::not_found("cannot open " + path);
+        out.assign(std::istreambuf_iterator<char>(file), {});
+    }
+    if (out.size() > kFileBytesMax) return Error::too_large(path + " is too long for evidence");
+    return out;
+}
+
+// A node, with the loop that asks it.
+struct Node {
+    Node() : workers(1), loop(workers) {}
+    base::WorkerThreads workers;
+    base::EventLoop loop;
+    std::unique_ptr<http::Client> transport;
+    std::unique_ptr<chain::NearRpcClient> client;
+};
+
+Task<Result<http::Response>> post(http::Client& client, std::string url, std::string body) {
+    http::ClientRequest request;
+    request.method = "POST";
+    request.url = std::move(url);
+    request.headers.add("Content-Type", "application/json");
+    request.body = std::move(body);
+    auto sending = client.send(std::move(request));
+    co_return co_await std::move(sending);
+}
+
+Result<std::unique_ptr<Node>> connect(const std::string& rpc) {
+    auto out = std::make_unique<Node>();
+    http::ClientOptions options;
+    options.response_bytes_max = 64UL * 1024 * 1024;
+    http::ClientTlsOptions tls;
+    tls.minimum_version = http::TlsVersion::Tls12;
+    TRY(options.tls, http::TlsContext::create_client(tls));
+    out->transport = std::make_unique<http::Client>(out->loop, std::move(options));
+    const std::string ask = R"({"jsonrpc":"2.0","id":"adyton","method":"status","params":[]})";
+    TRY(const auto answer, out->loop.run_until_done(post(*out->transport, rpc, ask)));
+    TRY(const auto json, Json::parse(answer.body));
+    const Json* const result = json.find("result");
+    if (result == nullptr) return Error::unavailable("--rpc answers no status");
+    chain::NearClientOptions near;
+    TRY(near.chain_id, chain::parse_near_chain_id(*result));
+    near.endpoints.urls = {rpc};
+    TRY(out->client, chain::NearRpcClient::create(
+                         std::move(near), *out->transport, out->loop, base::null_logger()));
+    return out;
+}
+
+Result<near::TransactionStatus> status_of(
+    Node& node, const std::string& hash_text, const std::string& sender_text) {
+    TRY(const auto hash, near::TransactionHash::parse(hash_text));
+    TRY(auto sender, near::AccountId::parse(sender_text));
+    TRY(const auto found,
+        node.loop.run_until_done(node.client->find_transaction(hash, std::move(sender))));
+    if (!found) return Error::not_found("the node does not know transaction " + hash_text);
+    return near::parse_transaction_status(found->result);
+}
+
+Result<std::string> height_text(Node& node, const std::optional<near::BlockHash>& hash) {
+    if (!hash) return std::string();
+    TRY(const auto block, node.loop.run_until_done(node.client->find_block(*hash)));
+    return std::to_string(block.height);
+}
+
+std::string_view word_of(const near::GateDispatch& dispatch) {
+    if (dispatch.state == near::GateDispatch::State::NotDispatched) return "not_dispatched";
+    if (dispatch.target == near::GateDispatch::Target::Succeeded) return "success";
+    if (dispatch.target == near::GateDispatch::Target::Failed) return "failure";
+    return "pending";
+}
+
+// One call as the chain shows it, held against the statement.
+Result<void> check_call(
+    Node& node, const EvidenceStatement& s, std::size_t i, const near::AccountId& gate,
+    EvidenceReport& report) {
+    const coordinator::EvidenceCall& call = s.calls[i];
+    if (call.submit_tx_hash.empty() || call.intent_id.empty()) return {};
+    TRY(const auto status, status_of(node, call.submit_tx_hash, s.relayer_id));
+    TRY(const std::uint64_t id, near::parse_u64(call.intent_id));
+    const auto submit = near::read_gate_submit(status, gate);
+    if (submit.state != near::GateState::Done || submit.intent_id != id) {
+        report.problems.push_back(fmt::format("call {}: the chain shows another intent id", i));
+    }
+    TRY(const auto dispatch, near::read_gate_dispatch(status, gate, id));
+    if (i >= s.dispatches.size()) return {};
+    const coordinator::EvidenceDispatch& said = s.dispatches[i];
+    const auto differ = [&](std::string_view what) {
+        report.problems.push_back(fmt::format("call {}: the chain shows another {}", i, what));
+    };
+    if (word_of(dispatch) != said.status) differ("outcome");
+    const std::string receipt =
+        dispatch.target_receipt_id ? dispatch.target_receipt_id->to_string() : std::string();
+    if (receipt != said.receipt_id) differ("receipt");
+    if (dispatch.call) {
+        if (crypto::sha256(dispatch.call->args).to_hex() != call.args_sha256) differ("arguments");
+        if (dispatch.call->method_name != call.method_name) differ("method");
+    }
+    TRY(const std::string height, height_text(node, dispatch.gate_block_hash));
+    if (height != said.block_height) differ("height");
+    TRY(const std::string target, height_text(node, dispatch.target_block_hash));
+    if (target != said.target_block_height) differ("height of the target");
+    return {};
+}
+
+Result<void> check_on_chain(
+    const EvidenceStatement& s, const std::string& rpc, EvidenceReport& report) {
+    if (s.calls.empty()) return Error::invalid_argument("no gate call to look up");
+    TRY(const auto node, connect(rpc));
+    TRY(const auto gate, near::AccountId::parse(s.gate_id));
+    for (std::size_t i = 0; i < s.calls.size(); ++i) {
+        TRY_VOID(check_call(*node, s, i, gate, report));
+    }
+    if (!s.resume_tx_hash.empty() && !s.batch_id.empty()) {
+        TRY(const auto status, status_of(*node, s.resume_tx_hash, s.approver_id));
+        const auto resume = near::read_gate_resume(status, gate);
+        const bool fits = resume.state == near::GateState::Done &&
+                          std::to_string(resume.batch_id) == s.batch_id &&
+                          resume.n == s.calls.size() &&
+                          std::to_string(resume.first_id) == s.calls.front().intent_id;
+        if (!fits) report.problems.push_back("the chain shows another batch");
+    }
+    report.facts.push_back("compared with the chain at " + rpc);
+    return {};
+}
+
+Result<EvidenceReport> verify(const VerifyOptions& options) {
+    TRY(const std::string text, read_all(options.file));
+    TRY(const Json json, Json::parse(text));
+    TRY(const EvidenceBundle bundle, coordinator::parse_evidence(json));
+    std::optional<crypto::Ed25519PublicKey> trusted;
+    if (!options.key.empty()) {
+        TRY(const auto bytes, base::hex_decode(options.key));
+        TRY(trusted, crypto::Ed25519PublicKey::parse(bytes));
+    }
+    EvidenceReport report = coordinator::check_evidence(bundle, trusted);
+    if (!trusted) {
+        report.facts.emplace_back(
+            "the key is taken from the file: compare it with GET /info, or give --key");
+    }
+    if (!options.rpc.empty()) {
+        TRY_VOID(check_on_chain(bundle.statement, options.rpc, report));
+    }
+    return report;
+}
+
+Json to_json(const EvidenceReport& report) {
+    const auto list = [](const std::vector<std::string>& lines) {
+        Json out = Json::array();
+        for (const std::string& line : lines) out.push_back(Json::string(line));
+        return out;
+    };
+    return Json::object()
+        .set("holds", Json::boolean(report.problems.empty()))
+        .set("facts", list(report.facts))
+        .set("problems", list(report.problems));
+}
+
+Exit run_verify(Process& process, const VerifyOptions& options, bool json) {
+    const auto report = verify(options);
+    if (!report) {
+        process.console.fail(report.error(), json);
+        return Exit::Failed;
+    }
+    if (json) {
+        process.console.print_json(to_json(*report));
+    } else {
+        for (const std::string& fact : report->facts) process.console.print(printable(fact));
+        for (const std::string& problem : report->problems) {
+            process.console.error(printable(problem));
+        }
+        if (report->problems.empty()) process.console.print("all holds");
+    }
+    return report->problems.empty() ? Exit::Ok : Exit::Failed;
+}
+
+}  // namespace
+
+void add_verify_workflow(CLI::App& group, Invocation& invocation) {
+    CLI::App& command = add_command(
+        group, invocation,
+        {.name = "workflow",
+         .summary = "Check the evidence of a workflow, offline or against a node",
+         .details =
+             "The signature must be the coordinator's, the audit record must name this very "
+             "statement, and the statement must agree with itself: order, intent ids, heights, "
+             "outcome. With --rpc every transaction is looked up and compared: receipts, "
+             "arguments, heights.",
+         .examples = {
+             "adyton verify workflow run.json --key 5f0c...",
+             "adyton verify workflow run.json --rpc http://127.0.0.1:3030"}});
+    const auto options = std::make_shared<VerifyOptions>();  // shared: the callback is copied
+    command.add_option("file", options->file, "The evidence; - for standard input")->required();
+    command.add_option("--key", options->key, "The coordinator's public key, 64 hex digits");
+    command.add_option("--rpc", options->rpc, "A NEAR node to compare with");
+    on_run(command, invocation, [options, &invocation](Process& process) {
+        return run_verify(process, *options, invocation.json);
+    });
+}
+
+}  // namespace adyton::apps
