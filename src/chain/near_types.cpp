@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "chain/internal/members.h"
 #include "chain/internal/texts.h"
 
 namespace adyton::chain {
@@ -14,36 +15,10 @@ constexpr std::size_t kFailureBytesMax = 4096;
 constexpr std::size_t kLogsMax = 100;
 constexpr std::size_t kLogBytesMax = 16 * 1024;
 
-Error malformed(std::string_view what) {
-    return Error::corrupt_data("the answer's " + std::string(what) + " is missing or malformed");
-}
-
-Result<const base::Json*> member(const base::Json& object, std::string_view name) {
-    const base::Json* found = object.find(name);
-    if (found == nullptr || found->is_null()) return malformed(name);
-    return found;
-}
-
-Result<std::uint64_t> natural_member(const base::Json& object, std::string_view name) {
-    TRY(const base::Json* found, member(object, name));
-    const Result<std::uint64_t> number = found->as_uint64();
-    if (!number) return malformed(name);
-    return *number;
-}
-
-Result<std::string_view> text_member(const base::Json& object, std::string_view name) {
-    TRY(const base::Json* found, member(object, name));
-    if (!found->is_string()) return malformed(name);
-    return std::string_view(found->string_value());
-}
-
-template <typename T>
-Result<T> hash_member(const base::Json& object, std::string_view name) {
-    TRY(const std::string_view text, text_member(object, name));
-    const Result<T> hash = T::parse(text);
-    if (!hash) return malformed(name);
-    return *hash;
-}
+using internal::hash_member;
+using internal::malformed;
+using internal::member;
+using internal::text_member;
 
 Result<near::YoctoNear> yocto_member(const base::Json& object, std::string_view name) {
     TRY(const std::string_view text, text_member(object, name));
@@ -143,17 +118,17 @@ bool is_unknown_near_transaction(const RpcError& error) {
 Result<NearBlock> parse_near_block(const base::Json& result) {
     TRY(const base::Json* header, member(result, "header"));
     NearBlock out;
-    TRY(out.height, natural_member(*header, "height"));
+    TRY(out.height, internal::unsigned_member<std::uint64_t>(*header, "height"));
     TRY(out.hash, hash_member<near::BlockHash>(*header, "hash"));
-    TRY(out.timestamp_ns, natural_member(*header, "timestamp"));
+    TRY(out.timestamp_ns, internal::unsigned_member<std::uint64_t>(*header, "timestamp"));
     return out;
 }
 
 Result<NearAccessKey> parse_near_access_key(const base::Json& result) {
     if (flat_error(result)) return malformed("access key");
     NearAccessKey out;
-    TRY(out.nonce, natural_member(result, "nonce"));
-    TRY(out.block_height, natural_member(result, "block_height"));
+    TRY(out.nonce, internal::unsigned_member<std::uint64_t>(result, "nonce"));
+    TRY(out.block_height, internal::unsigned_member<std::uint64_t>(result, "block_height"));
     TRY(out.block_hash, hash_member<near::BlockHash>(result, "block_hash"));
     TRY(const base::Json* permission, member(result, "permission"));
     if (permission->is_string()) {
@@ -171,8 +146,8 @@ Result<NearAccount> parse_near_account(const base::Json& result) {
     TRY(out.amount, yocto_member(result, "amount"));
     TRY(out.locked, yocto_member(result, "locked"));
     TRY(out.code_hash, hash_member<near::CodeHash>(result, "code_hash"));
-    TRY(out.storage_bytes, natural_member(result, "storage_usage"));
-    TRY(out.block_height, natural_member(result, "block_height"));
+    TRY(out.storage_bytes, internal::unsigned_member<std::uint64_t>(result, "storage_usage"));
+    TRY(out.block_height, internal::unsigned_member<std::uint64_t>(result, "block_height"));
     return out;
 }
 
@@ -188,7 +163,7 @@ Result<NearView> parse_near_view(const base::Json& result) {
         if (out.logs.size() == kLogsMax) break;
         out.logs.push_back(internal::presentable(line.string_value(), kLogBytesMax));
     }
-    TRY(out.block_height, natural_member(result, "block_height"));
+    TRY(out.block_height, internal::unsigned_member<std::uint64_t>(result, "block_height"));
     TRY(out.block_hash, hash_member<near::BlockHash>(result, "block_hash"));
     return out;
 }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "chain/internal/members.h"
 #include "chain/internal/texts.h"
 
 namespace adyton::chain {
@@ -13,34 +14,11 @@ constexpr std::size_t kStackDepthMax = 32;
 constexpr std::size_t kExceptionBytesMax = 4096;
 constexpr std::uint64_t kBlockTimeMsMax = 24ULL * 3600 * 1000;
 
-Error malformed(std::string_view what) {
-    return Error::corrupt_data("the answer's " + std::string(what) + " is missing or malformed");
-}
-
-Result<const base::Json*> member(const base::Json& object, std::string_view name) {
-    const base::Json* found = object.find(name);
-    if (found == nullptr || found->is_null()) return malformed(name);
-    return found;
-}
-
-Result<std::string_view> text_member(const base::Json& object, std::string_view name) {
-    TRY(const base::Json* found, member(object, name));
-    if (!found->is_string()) return malformed(name);
-    return std::string_view(found->string_value());
-}
-
-template <typename T>
-Result<T> unsigned_value(const base::Json& value, std::string_view name) {
-    const Result<std::uint64_t> number = value.as_uint64();
-    if (!number || *number > std::numeric_limits<T>::max()) return malformed(name);
-    return static_cast<T>(*number);
-}
-
-template <typename T>
-Result<T> unsigned_member(const base::Json& object, std::string_view name) {
-    TRY(const base::Json* found, member(object, name));
-    return unsigned_value<T>(*found, name);
-}
+using internal::malformed;
+using internal::member;
+using internal::text_member;
+using internal::unsigned_member;
+using internal::unsigned_value;
 
 // Datoshi: base-10 text, or a number. Not negative.
 Result<std::int64_t> datoshi_member(const base::Json& object, std::string_view name) {
@@ -55,13 +33,6 @@ Result<std::int64_t> datoshi_member(const base::Json& object, std::string_view n
     constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     if (!amount || *amount > base::Amount(kMax)) return malformed(name);
     return static_cast<std::int64_t>(amount->low_64());
-}
-
-Result<neo::TransactionHash> hash_member(const base::Json& object, std::string_view name) {
-    TRY(const std::string_view text, text_member(object, name));
-    const Result<neo::TransactionHash> hash = neo::TransactionHash::parse(text);
-    if (!hash) return malformed(name);
-    return *hash;
 }
 
 Result<VmState> vm_state_member(const base::Json& object, std::string_view name) {
@@ -298,7 +269,7 @@ Result<std::uint32_t> parse_block_count(const base::Json& result) {
 Result<BlockHeader> parse_block_header(const base::Json& result) {
     BlockHeader out;
     TRY(out.index, unsigned_member<std::uint32_t>(result, "index"));
-    TRY(out.hash, hash_member(result, "hash"));
+    TRY(out.hash, internal::hash_member<neo::TransactionHash>(result, "hash"));
     TRY(out.time_ms, unsigned_member<std::uint64_t>(result, "time"));
     return out;
 }
@@ -315,7 +286,7 @@ Result<Invocation> parse_invocation(const base::Json& result) {
 
 Result<ApplicationLog> parse_application_log(const base::Json& result) {
     ApplicationLog out;
-    TRY(out.hash, hash_member(result, "txid"));
+    TRY(out.hash, internal::hash_member<neo::TransactionHash>(result, "txid"));
     TRY(const base::Json* executions, member(result, "executions"));
     if (!executions->is_array()) return malformed("executions");
     const base::Json* application = nullptr;
@@ -339,7 +310,7 @@ Result<std::int64_t> parse_network_fee(const base::Json& result) {
 }
 
 Result<neo::TransactionHash> parse_sent_hash(const base::Json& result) {
-    return hash_member(result, "hash");
+    return internal::hash_member<neo::TransactionHash>(result, "hash");
 }
 
 Result<std::uint32_t> parse_transaction_height(const base::Json& result) {
@@ -348,7 +319,7 @@ Result<std::uint32_t> parse_transaction_height(const base::Json& result) {
 
 Result<TransactionPlace> parse_transaction_place(const base::Json& result) {
     TransactionPlace out;
-    TRY(out.hash, hash_member(result, "hash"));
+    TRY(out.hash, internal::hash_member<neo::TransactionHash>(result, "hash"));
     const base::Json* confirmations = result.find("confirmations");
     if (confirmations == nullptr || confirmations->is_null()) return out;
     TRY(const auto count, unsigned_value<std::uint64_t>(*confirmations, "confirmations"));
