@@ -1,11 +1,9 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include "base/json.h"
+#include "base/test_vectors.h"
 #include "chain/json_rpc.h"
 #include "chain/near_types.h"
 
@@ -15,15 +13,7 @@ namespace adyton::chain {
 namespace {
 
 base::Json read_outcomes() {
-    const char* const configured = std::getenv("ADYTON_VECTORS");
-    const std::string directory = configured != nullptr ? configured : "tests/vectors";
-    const std::string path = directory + "/near/gate_tx_outcomes.json";
-    std::ifstream file(path, std::ios::binary);
-    EXPECT_TRUE(file) << "cannot read " << path;
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    auto parsed = base::Json::parse(text);
-    EXPECT_TRUE(parsed) << path << " is not JSON";
-    return parsed ? *std::move(parsed) : base::Json::object();
+    return base::read_vectors("near/gate_tx_outcomes.json");
 }
 
 void check_transaction(const base::Json& result) {

@@ -1,12 +1,10 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 
 #include "base/json.h"
+#include "base/test_vectors.h"
 #include "chain/internal/neo_requests.h"
 #include "chain/json_rpc.h"
 #include "chain/neo_types.h"
@@ -17,15 +15,7 @@ namespace adyton::chain {
 namespace {
 
 base::Json read_examples() {
-    const char* const configured = std::getenv("ADYTON_VECTORS");
-    const std::string directory = configured != nullptr ? configured : "tests/vectors";
-    const std::string path = directory + "/neo/rpc_examples.json";
-    std::ifstream file(path, std::ios::binary);
-    EXPECT_TRUE(file) << "cannot read " << path;
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    auto parsed = base::Json::parse(text);
-    EXPECT_TRUE(parsed) << path << " is not JSON";
-    return parsed ? *std::move(parsed) : base::Json::object();
+    return base::read_vectors("neo/rpc_examples.json");
 }
 
 // What the result itself says, found without our parsers.

@@ -1,11 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "base/json.h"
+#include "base/test_vectors.h"
 #include "keystore/key_ring.h"
 
 // keystore_derivation.json against the keys that sign.
@@ -14,17 +12,6 @@ namespace {
 
 using base::Json;
 
-Json read_vectors(const std::string& name) {
-    const char* const set = std::getenv("ADYTON_VECTORS");
-    const std::string directory = set == nullptr ? "tests/vectors" : set;
-    std::ifstream file(directory + "/near/" + name);
-    std::stringstream text;
-    text << file.rdbuf();
-    auto json = Json::parse(text.str());
-    EXPECT_TRUE(json) << "cannot read " << directory << "/near/" << name;
-    return json ? *json : Json();
-}
-
 std::string text_of(const Json& json, std::string_view name) {
     const Json* const found = json.find(name);
     EXPECT_TRUE(found != nullptr && found->is_string()) << name;
@@ -32,7 +19,7 @@ std::string text_of(const Json& json, std::string_view name) {
 }
 
 TEST(KeystoreVectorTest, KeysAreThoseOfTheOriginal) {
-    const Json vectors = read_vectors("keystore_derivation.json");
+    const Json vectors = base::read_vectors("near/keystore_derivation.json");
     ASSERT_TRUE(vectors.is_object());
     const auto bytes = base::hex_decode(text_of(vectors, "master_secret_hex")).value();
     const auto secret = master_secret(crypto::SecretBuffer::copy_of(bytes).value());

@@ -1,10 +1,8 @@
 #include "localchain/localchain_test_support.h"
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
+#include "base/test_vectors.h"
 #include "localchain/internal/fees.h"
 #include "neo/nep17.h"
 #include "neo/verification_script.h"
@@ -28,15 +26,7 @@ neo::ScriptHash account_of(const crypto::P256PrivateKey& key) {
 }
 
 Json read_vectors(const std::string& name) {
-    const char* const configured = std::getenv("ADYTON_VECTORS");
-    const std::string directory = configured != nullptr ? configured : "tests/vectors";
-    const std::string path = directory + "/neo/" + name;
-    std::ifstream file(path, std::ios::binary);
-    EXPECT_TRUE(file) << "cannot read " << path;
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    auto json = Json::parse(text);
-    EXPECT_TRUE(json) << path << " is not JSON";
-    return json ? std::move(*json) : Json::object();
+    return base::read_vectors("neo/" + name);
 }
 
 ChainOptions LocalChainTest::standard_options() {

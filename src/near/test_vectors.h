@@ -2,13 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 
 #include "base/json.h"
+#include "base/test_vectors.h"
 #include "crypto/test_bytes.h"
 #include "near/keys.h"
 
@@ -17,15 +15,7 @@
 namespace adyton::near {
 
 inline base::Json read_vectors(const std::string& name) {
-    const char* const configured = std::getenv("ADYTON_VECTORS");
-    const std::string directory = configured != nullptr ? configured : "tests/vectors";
-    const std::string path = directory + "/near/" + name;
-    std::ifstream file(path, std::ios::binary);
-    EXPECT_TRUE(file) << "cannot read " << path;
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    auto json = base::Json::parse(text);
-    EXPECT_TRUE(json) << path << " is not JSON";
-    return json ? std::move(*json) : base::Json::object();
+    return base::read_vectors("near/" + name);
 }
 
 inline const base::Json& member_of(const base::Json& object, std::string_view name) {

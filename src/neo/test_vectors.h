@@ -2,29 +2,19 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
 #include "base/json.h"
+#include "base/test_vectors.h"
 
 // For tests: the vectors of tests/vectors/neo, or of the directory ADYTON_VECTORS points to. An
 // empty or missing file fails.
 namespace adyton::neo {
 
 inline base::Json read_vectors(const std::string& name) {
-    const char* const configured = std::getenv("ADYTON_VECTORS");
-    const std::string directory = configured != nullptr ? configured : "tests/vectors";
-    const std::string path = directory + "/neo/" + name;
-    std::ifstream file(path, std::ios::binary);
-    EXPECT_TRUE(file) << "cannot read " << path;
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    auto json = base::Json::parse(text);
-    EXPECT_TRUE(json) << path << " is not JSON";
-    return json ? std::move(*json) : base::Json::object();
+    return base::read_vectors("neo/" + name);
 }
 
 inline std::string text_of(const base::Json& object, std::string_view name) {

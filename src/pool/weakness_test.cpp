@@ -1,11 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <set>
-#include <sstream>
 
+#include "base/test_vectors.h"
 #include "crypto/p256.h"
 #include "crypto/test_bytes.h"
 #include "crypto/uuid.h"
@@ -538,18 +537,8 @@ TEST_P(PoolWeaknessTest, A18StoredKeysThatDoNotOpenNeverFallBackToDerivation) {
     EXPECT_EQ(sign(id).status, 500);
 }
 
-base::Json read_vectors(const std::string& name) {
-    const char* const directory = std::getenv("ADYTON_VECTORS");
-    std::ifstream in(std::string(directory != nullptr ? directory : "tests/vectors") + "/" + name);
-    std::stringstream text;
-    text << in.rdbuf();
-    auto json = base::Json::parse(text.str());
-    EXPECT_TRUE(json) << name;
-    return json ? *json : base::Json::object();
-}
-
 TEST(PoolKeyWeaknessTest, A19EveryVectorAccountSignsAlsoWithAScalarAboveTheOrder) {
-    const base::Json vectors = read_vectors("neo/hkdf_accounts.json");
+    const base::Json vectors = base::read_vectors("neo/hkdf_accounts.json");
     std::size_t above_order = 0;
     for (const base::Json& entry : vectors.find("cases")->items()) {
         const std::string master = entry.find("master_key")->string_value();
