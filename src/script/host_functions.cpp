@@ -1,5 +1,7 @@
 #include "script/host_functions.h"
 
+#include "script/internal/utf8.h"
+
 namespace adyton::script {
 
 HostValue HostValue::from(bool value) {
@@ -30,6 +32,12 @@ HostValue HostValue::json(std::string value) {
     HostValue out;
     out.kind = Kind::Json;
     out.bytes = std::move(value);
+    return out;
+}
+
+std::string well_formed(base::ByteView bytes) {
+    std::string out;
+    internal::append_utf8(out, bytes, false);
     return out;
 }
 

@@ -51,6 +51,9 @@ struct HostValue {
     static HostValue json(std::string value);
 };
 
+// Bytes of the outside as text for a script: what is not UTF-8 becomes U+FFFD.
+std::string well_formed(base::ByteView bytes);
+
 struct HostContext {
     // The job's own stream, from Job::random_seed.
     base::RandomSource& random;
@@ -73,6 +76,9 @@ struct HostFunction {
 struct HostLibrary {
     std::span<const HostFunction> functions;
     std::string_view prelude;
+    // Called once in a process before it gives up its rights: brings libraries to where they need
+    // no file and no lock any more. May be null.
+    void (*warm_up)() = nullptr;
 };
 
 }  // namespace adyton::script

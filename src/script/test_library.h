@@ -36,7 +36,7 @@ inline const HostLibrary& test_library() {
              return HostValue::json(std::string(in[0].text()));
          }},
     }};
-    static constexpr HostLibrary kLibrary{kFunctions, {}};
+    static constexpr HostLibrary kLibrary{kFunctions, {}, nullptr};
     return kLibrary;
 }
 

@@ -312,6 +312,7 @@ std::optional<int> run_zygote_if_asked(int argc, char** argv, const HostLibrary&
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (!internal::prepare_thread()) return 1;
+    if (library.warm_up != nullptr) library.warm_up();
     auto engine = start_engine(library);
     if (!engine) return 1;
     Zygote zygote(

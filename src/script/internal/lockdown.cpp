@@ -68,7 +68,7 @@ bool add_rules(void* context) {
     good = good && allow(context, SCMP_SYS(mprotect), masked(2, PROT_EXEC, 0));
     for (const int call :
          {SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
-          SCMP_SYS(clock_gettime), SCMP_SYS(getrandom), SCMP_SYS(rt_sigreturn),
+          SCMP_SYS(clock_gettime), SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(rt_sigreturn),
           SCMP_SYS(exit_group), SCMP_SYS(exit)}) {
         good = good && allow(context, call);
     }

@@ -1,0 +1,3 @@
+// ends: timed_out
+// the plainest one
+function main() { for (;;) {} }

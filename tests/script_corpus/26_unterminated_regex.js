@@ -1,0 +1,3 @@
+// ends: failed
+// regular expression compiler
+function main() { return new RegExp("(".repeat(50000)); }

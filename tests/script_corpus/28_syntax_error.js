@@ -1,0 +1,3 @@
+// ends: failed
+// no script at all
+function main( {

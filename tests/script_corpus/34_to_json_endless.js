@@ -1,0 +1,3 @@
+// ends: timed_out
+// toJSON in the output
+function main() { return { toJSON() { for (;;) {} } }; }

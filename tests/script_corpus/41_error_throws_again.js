@@ -1,0 +1,3 @@
+// ends: failed
+// error without a text
+function main() { throw { toString() { throw { toString() { throw 1; } }; } }; }

@@ -1,0 +1,3 @@
+// ends: failed
+// message is cut
+function main() { throw new Error('x'.repeat(1e6)); }

@@ -1,0 +1,3 @@
+// ends: failed
+// no object
+function main() { throw null; }

@@ -1,0 +1,3 @@
+// ends: failed
+// no text
+function main() { throw Symbol('s'); }

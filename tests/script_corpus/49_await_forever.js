@@ -1,0 +1,3 @@
+// ends: failed
+// never settles
+async function main() { await new Promise(() => {}); }

@@ -1,0 +1,3 @@
+// ends: timed_out
+// endless through microtasks
+async function main() { for (;;) await null; }

@@ -1,0 +1,3 @@
+// ends: timed_out
+// getter in an argument
+function main() { console.log({ get x() { for (;;) {} } }); }

@@ -1,0 +1,3 @@
+// ends: completed failed
+// no receiver
+function main() { return [Math.random.call(null), Reflect.apply(Math.random, 1n, [])].length; }

@@ -1,0 +1,3 @@
+// ends: failed out_of_memory
+// output past its size
+function main() { return 'x'.repeat(2000000); }

@@ -1,0 +1,3 @@
+// ends: failed
+// cycle
+function main() { const o = {}; o.o = o; return o; }

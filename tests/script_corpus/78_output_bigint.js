@@ -1,0 +1,3 @@
+// ends: failed
+// no JSON form
+function main() { return 1n; }

@@ -1,0 +1,3 @@
+// ends: completed
+// lone surrogates
+function main() { return '\ud800' + '\udfff\udc00'; }

@@ -1,0 +1,3 @@
+// ends: failed
+// not a module
+import os from 'os'; function main() { return os; }

@@ -1,0 +1,3 @@
+// ends: completed
+// the global object has nothing
+function main() { return Function('return typeof this.process')(); }

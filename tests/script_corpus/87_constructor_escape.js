@@ -1,0 +1,3 @@
+// ends: completed
+// stays inside
+function main() { return [].filter.constructor('return this')() === globalThis; }
