@@ -13,6 +13,7 @@
 #include "apps/development_key.h"
 #include "apps/keystore_connection.h"
 #include "apps/keystore_server.h"
+#include "apps/local_near.h"
 #include "apps/local_neo.h"
 #include "apps/pool_server.h"
 #include "apps/version.h"
@@ -39,7 +40,7 @@ constexpr std::array<PartInfo, 7> kParts = {{
     {"keystore", 8087, true},
     {"metrics", 9464, true},
     {"local Neo chain", 50012, true},
-    {"local NEAR RPC", 3030, false},
+    {"local NEAR RPC", 3030, true},
 }};
 
 struct DevOptions {
@@ -132,6 +133,19 @@ Result<std::unique_ptr<LocalNeo>> start_local_neo(
     return started;
 }
 
+Result<std::unique_ptr<LocalNear>> start_local_near(
+    Process& process, const DevOptions& options, const Prepared& prepared, base::Logger& logger) {
+    TRY(auto bytes, process.secrets.read_key_material(
+                        {attest::SecretReference::Kind::File, prepared.key.path}));
+    TRY(const auto master, neo::MasterKey::create(std::move(bytes)));
+    LocalNearOptions local;
+    local.port = static_cast<std::uint16_t>(port_of(options, NearRpc));
+    local.network.secret = local_near_secret(master);
+    TRY(auto started, LocalNear::start(std::move(local)));
+    logger.info("local NEAR chain: a SIMULATOR", {{"url", started->url()}});
+    return started;
+}
+
 // The pool's nodes are the local chain, unless --set names others.
 bool uses_local_neo(const DevOptions& options) {
     for (const std::string& assignment : options.assignments) {
@@ -178,13 +192,15 @@ Result<service::Config> configure_keystore(
          {"metrics.listen", ""},
          {"identity.mode", "development"},
          {"keystore.master_secret", "file:" + prepared.keystore_secret.path},
+         {"near.rpc_urls", "http://" + address_of(options, NearRpc)},
+         {"near.network", kLocalNearChainId},
          {"keystore.coordinator_token_hashes", token_hash(kDevelopmentCoordinatorToken)},
          {"keystore.operator_token_hashes", token_hash(kDevelopmentOperatorToken)}});
 }
 
 void print_banner(
     Console& console, const DevOptions& options, const Prepared& prepared, const LocalNeo& local,
-    const PoolServer& server, const KeystoreServer& keystore) {
+    const LocalNear& near, const PoolServer& server, const KeystoreServer& keystore) {
     const std::string pool = "http://" + server.address();
     std::string absent;
     for (std::size_t part = 0; part < kParts.size(); ++part) {
@@ -199,6 +215,7 @@ void print_banner(
         "  keystore       http://{} (bearer tokens {} and {})\n"
         "  metrics        http://{}/metrics\n"
         "  Neo chain      {} (SIMULATOR of a Neo N3 node: magic {}, a block a second)\n"
+        "  NEAR chain     {} (SIMULATOR of a NEAR node: {}, forgotten at the end)\n"
         "  data           {}\n"
         "  log            {}\n"
         "  master key     {}{}\n"
@@ -216,15 +233,15 @@ void print_banner(
         "Ctrl-C stops it.",
         kVersion, pool, keystore.address(), kDevelopmentCoordinatorToken, kDevelopmentOperatorToken,
         server.metrics_address(), local.url(), static_cast<std::uint32_t>(kLocalNeoMagic),
-        prepared.directory, prepared.log_path, prepared.key.path,
+        near.url(), kLocalNearChainId, prepared.directory, prepared.log_path, prepared.key.path,
         prepared.key.created ? " (made now)" : "", absent, pool, pool, pool, "adyton", pool,
         "adyton", keystore.address(), "adyton", local.url()));
     console.flush();
 }
 
 void print_json_banner(
-    Console& console, const Prepared& prepared, const LocalNeo& local, const PoolServer& server,
-    const KeystoreServer& keystore) {
+    Console& console, const Prepared& prepared, const LocalNeo& local, const LocalNear& near,
+    const PoolServer& server, const KeystoreServer& keystore) {
     Json absent = Json::array();
     for (const PartInfo& part : kParts) {
         if (!part.in_this_build) absent.push_back(Json::string(part.name));
@@ -238,6 +255,9 @@ void print_json_banner(
             .set("neo_rpc", Json::string(local.url()))
             .set("neo_network", Json::integer(static_cast<std::uint32_t>(kLocalNeoMagic)))
             .set("neo_is_simulator", Json::boolean(true))
+            .set("near_rpc", Json::string(near.url()))
+            .set("near_chain_id", Json::string(kLocalNearChainId))
+            .set("near_is_simulator", Json::boolean(true))
             .set("data_dir", Json::string(prepared.directory))
             .set("log", Json::string(prepared.log_path))
             .set("master_key_hash", Json::string(server.master_key_hash()))
@@ -252,6 +272,7 @@ Result<void> run(Process& process, const DevOptions& options, bool json) {
     TRY(const auto logger, open_log(config));
     // Before the pool, which asks it at once; destroyed after it.
     TRY(const auto local, start_local_neo(process, options, prepared, *logger));
+    TRY(const auto near, start_local_near(process, options, prepared, *logger));
     TRY(const auto keystore_config, configure_keystore(options, prepared, environment));
     TRY(const auto keystore, KeystoreServer::create(
                                  {keystore_config, environment, process.secrets, process.hardening,
@@ -261,9 +282,9 @@ Result<void> run(Process& process, const DevOptions& options, bool json) {
             {config, environment, process.secrets, process.hardening, OldSchema::Migrate}));
     keystore->run_beside();
     if (json) {
-        print_json_banner(process.console, prepared, *local, *server, *keystore);
+        print_json_banner(process.console, prepared, *local, *near, *server, *keystore);
     } else {
-        print_banner(process.console, options, prepared, *local, *server, *keystore);
+        print_banner(process.console, options, prepared, *local, *near, *server, *keystore);
     }
     return server->run();
 }
@@ -287,11 +308,12 @@ void add_dev_command(CLI::App& root, Invocation& invocation) {
              "that it prepares by "
              "itself and master keys of their own. Callers are believed who they say they are. "
              "Settings in the environment are ignored; --set changes one. Beside it runs a "
-             "simulated Neo N3 chain whose ledger is kept with the other data; `adyton dev fund` "
-             "pays from its treasury. Ports: coordinator 8080, pool 8085, compute 8086, keystore "
+             "simulated Neo N3 chain whose ledger is kept with the other data, and a simulated "
+             "NEAR chain that begins anew with each start; `adyton dev fund` pays from both."
+             " Ports: coordinator 8080, pool 8085, compute 8086, keystore "
              "8087, metrics 9464, Neo RPC 50012, NEAR RPC "
              "3030; with --port-base N they are N, N+1 and so on in that order. Only the "
-             "pool, keystore, metrics and Neo RPC are in this build.",
+             "pool, keystore, metrics and the two chains are in this build.",
          .examples = {
              "adyton dev", "adyton dev --port-base 18080 --data-dir /tmp/adyton",
              "adyton dev --set pool.min_accounts=1000"}});
