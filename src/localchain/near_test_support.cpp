@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
+
+#include "base/test_vectors.h"
 
 namespace adyton::localchain::testing {
 
@@ -28,15 +27,7 @@ crypto::Ed25519KeyPair near_test_key(unsigned number) {
 }
 
 Json read_near_vectors(const std::string& name) {
-    const char* const configured = std::getenv("ADYTON_VECTORS");
-    const std::string directory = configured != nullptr ? configured : "tests/vectors";
-    const std::string path = directory + "/near/" + name;
-    std::ifstream file(path, std::ios::binary);
-    EXPECT_TRUE(file) << "cannot read " << path;
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    auto parsed = Json::parse(text);
-    EXPECT_TRUE(parsed) << path << " is not JSON";
-    return parsed ? *std::move(parsed) : Json::object();
+    return base::read_vectors("near/" + name);
 }
 
 NearNetworkOptions LocalNearTest::standard_network() {
