@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "apps/command.h"
+#include "compute/host/library.h"
+#include "script/zygote.h"
 #include "service/config.h"
 #include "service/settings.h"
 #include "service/startup.h"
@@ -56,6 +58,11 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     try {
+        // Before anything else: executors of scripts inherit what this process has done by then.
+        if (const auto status =
+                adyton::script::run_zygote_if_asked(argc, argv, adyton::compute::host::library())) {
+            return *status;
+        }
         return run(argc, argv);
     } catch (const std::exception& error) {  // the last resort
         std::cerr << "error: unexpected: " << error.what() << '\n';
