@@ -1,5 +1,6 @@
 #include "apps/keystore_server.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -86,7 +87,16 @@ Result<keystore::KeystoreOptions> keystore_options(
     options.sign_durability = sign_durability(config);
     options.transaction_validity_blocks =
         static_cast<std::uint64_t>(config.get(settings::kKeystoreValidityBlocks));
+    options.self_check =
+        config.get(settings::kKeystoreSelfCheck) ? crypto::SelfCheck::On : crypto::SelfCheck::Off;
+    options.delegates_use = config.get(settings::kKeystoreDelegatesUse) == "native"
+                                ? keystore::DelegatesUse::NativeOnly
+                                : keystore::DelegatesUse::Anywhere;
+    // Never forgotten before their idempotent answers may be.
+    options.signatures_keep = std::max(
+        config.get(settings::kKeystoreKeepSignatures), config.get(settings::kIdempotencyKeep));
     options.settle_period = config.get(settings::kKeystoreSettlePeriod);
+    options.prune_period = config.get(settings::kKeystorePrunePeriod);
     options.checkpoint_period = config.get(settings::kAuditCheckpointPeriod);
     return options;
 }

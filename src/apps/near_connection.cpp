@@ -42,18 +42,31 @@ public:
         chain::NearPayloadRef payload{std::move(contract), std::move(signer), nonce, deadline};
         auto asking = client_.payload_fate(std::move(payload));
         CO_TRY(const auto fate, co_await std::move(asking));
-        switch (fate) {
-            case chain::SignedFate::Open:
-                co_return keystore::PayloadFate::Open;
-            case chain::SignedFate::Consumed:
-                co_return keystore::PayloadFate::Consumed;
-            case chain::SignedFate::Dead:
-                co_return keystore::PayloadFate::Dead;
-        }
-        co_return keystore::PayloadFate::Open;
+        co_return fate_of(fate);
+    }
+
+    Task<Result<keystore::PayloadFate>> delegate_fate(
+        near::AccountId signer, near::PublicKey key, std::uint64_t nonce,
+        std::uint64_t max_block_height) override {
+        chain::NearDelegateRef delegate{std::move(signer), std::move(key), nonce, max_block_height};
+        auto asking = client_.delegate_fate(std::move(delegate));
+        CO_TRY(const auto fate, co_await std::move(asking));
+        co_return fate_of(fate);
     }
 
 private:
+    static keystore::PayloadFate fate_of(chain::SignedFate fate) {
+        switch (fate) {
+            case chain::SignedFate::Open:
+                return keystore::PayloadFate::Open;
+            case chain::SignedFate::Consumed:
+                return keystore::PayloadFate::Consumed;
+            case chain::SignedFate::Dead:
+                return keystore::PayloadFate::Dead;
+        }
+        return keystore::PayloadFate::Open;
+    }
+
     chain::NearClient& client_;
 };
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cctype>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -8,6 +9,8 @@
 #include "apps/command.h"
 #include "apps/keystore_connection.h"
 #include "apps/workflow_commands.h"
+#include "crypto/p256.h"
+#include "crypto/secret_base58.h"
 #include "near/keys.h"
 #include "policy/approval.h"
 
@@ -297,6 +300,27 @@ Result<policy::ApprovalStatement> statement_of(
     return out;
 }
 
+// An approver's signature over the digest, with the key of a file: "ed25519:" as near/keys.h has
+// it, or "p256:" and base58 of the 32 bytes of the scalar.
+Result<base::Bytes> sign_as_approver(base::ByteView text, const crypto::Sha256Digest& digest) {
+    constexpr std::string_view kP256 = "p256:";
+    while (!text.empty() && std::isspace(text.back()) != 0) text = text.first(text.size() - 1);
+    if (!base::as_text(text).starts_with(kP256)) {
+        TRY(const auto key, near::parse_secret_key(text));
+        const auto signature = key.sign(digest.view());
+        return base::Bytes(signature.bytes.begin(), signature.bytes.end());
+    }
+    crypto::SecretBytes<crypto::P256PrivateKey::kSize> scalar;
+    const auto size =
+        crypto::base58_decode_secret(text.subspan(kP256.size()), scalar.expose_mutable());
+    if (!size || *size != crypto::P256PrivateKey::kSize) {
+        return Error::invalid_argument("a p256 key is p256: and base58 of 32 bytes");
+    }
+    TRY(const auto key, crypto::P256PrivateKey::from_scalar(std::move(scalar)));
+    TRY(const auto signature, crypto::sign_rfc6979_low_s(key, digest, crypto::SelfCheck::On));
+    return base::Bytes(signature.bytes.begin(), signature.bytes.end());
+}
+
 Result<Json> vote(
     Process& process, KeystoreConnection& connection, const WalletOptions& options,
     policy::ApprovalDecision decision) {
@@ -306,13 +330,12 @@ Result<Json> vote(
     process.console.note(request.dump_pretty());
     TRY(const auto secret,
         process.secrets.read({attest::SecretReference::Kind::File, options.key_file}));
-    TRY(const auto key, near::parse_secret_key(secret.expose()));
-    const auto signature = key.sign(statement.digest().view());
+    TRY(const auto signature, sign_as_approver(secret.expose(), statement.digest()));
     const Json body = Json::object()
                           .set("request_id", text(statement.request_id))
                           .set("approver_id", text(options.approver))
                           .set("decision", text(policy::to_string(decision)))
-                          .set("signature_base64", text(base::base64_encode(signature.bytes)));
+                          .set("signature_base64", text(base::base64_encode(signature)));
     return connection.run(connection.keystore().post("/wallet/approvals/vote", body.dump()));
 }
 
@@ -326,7 +349,7 @@ void add_vote(
     command
         ->add_option(
             "--key", shared->key_file,
-            "Your Ed25519 key, a file of mode 0600 with the text ed25519:<base58>")
+            "Your key, a file of mode 0600 with the text ed25519:<base58> or p256:<base58>")
         ->required();
     on_wallet_run(
         *command, invocation, shared,

@@ -46,6 +46,12 @@ public:
     virtual Task<Result<PayloadFate>> payload_fate(
         near::AccountId contract, near::AccountId signer, near::MessageNonce nonce,
         base::Timestamp deadline) = 0;
+    // Of a delegate, as the chain's own NEP-366 takes it: Dead once a final block is past its
+    // height and after that its access key's nonce is below its own. A key that is gone proves
+    // nothing: Consumed.
+    virtual Task<Result<PayloadFate>> delegate_fate(
+        near::AccountId signer, near::PublicKey key, std::uint64_t nonce,
+        std::uint64_t max_block_height) = 0;
 };
 
 }  // namespace adyton::keystore

@@ -21,6 +21,7 @@ struct KeystoreMetrics {
     service::Counter& replays;
     service::Counter& refusals;
     service::Counter& given_back;
+    service::Counter& pruned;
 };
 
 // What the parts of a keystore share. All references live as long as the service.

@@ -40,10 +40,13 @@ KeyName KeyName::direct_user_calls(
         version));
 }
 
-KeyRing::KeyRing(crypto::SecretBytes<kMasterBytes> master, std::size_t cached_public_keys)
+KeyRing::KeyRing(
+    crypto::SecretBytes<kMasterBytes> master, std::size_t cached_public_keys,
+    crypto::SelfCheck self_check)
     : master_(std::move(master)),
       deriver_(master_),
       shard_limit_(cached_public_keys / kShards + 1),
+      self_check_(self_check),
       probe_(deriver_.derive(kProbe).public_key()) {}
 
 KeyRing::Shard& KeyRing::shard(const std::string& seed_text) const {
@@ -64,12 +67,16 @@ crypto::Ed25519PublicKey KeyRing::public_key(const KeyName& name) const {
     return key;
 }
 
-crypto::Ed25519Signature KeyRing::sign(
+Result<crypto::Ed25519Signature> KeyRing::sign(
     const KeyName& name, const crypto::Sha256Digest& digest) const {
     // The public key in memory was derived from the same seed.
     const crypto::Ed25519PublicKey known = public_key(name);
     const crypto::Ed25519KeyPair pair(deriver_.derive_seed(name.seed_text()), known);
-    return pair.sign(digest.view());
+    const crypto::Ed25519Signature signature = pair.sign(digest.view());
+    if (self_check_ == crypto::SelfCheck::On && !crypto::verify(known, digest.view(), signature)) {
+        return Error::internal("a signature did not verify; it does not leave");
+    }
+    return signature;
 }
 
 crypto::X25519KeyPair KeyRing::policy_blob_key(const std::string& wallet_id) const {

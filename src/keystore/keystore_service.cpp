@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "keystore/internal/service_parts.h"
+#include "keystore/prune.h"
 #include "keystore/records.h"
 #include "keystore/settle.h"
 #include "policy/reservation.h"
@@ -21,6 +22,8 @@ KeystoreMetrics make_metrics(service::MetricsRegistry& registry) {
         registry.counter(
             "adyton_keystore_given_back_total",
             "Reservations given back because the payload can no longer take effect."),
+        registry.counter(
+            "adyton_keystore_pruned_total", "Old records of signatures that were deleted."),
     };
 }
 
@@ -71,8 +74,11 @@ void add_jobs(KeystoreService::Parts& parts) {
         job.run = std::move(run);
         parts.runner.add(std::move(job));
     };
-    add("keystore.settle", parts.options.settle_period,
-        [&keystore](workflow::JobContext& job) { return settle(keystore, job); });
+    add("keystore.settle", parts.options.settle_period, [&parts](workflow::JobContext& job) {
+        return settle(parts.context, parts.dead_delegates, job);
+    });
+    add("keystore.prune", parts.options.prune_period,
+        [&keystore](workflow::JobContext& job) { return prune(keystore, job); });
     add("keystore.cleanup", parts.options.cleanup_period,
         [&keystore](workflow::JobContext& job) { return forget_rates(keystore, job); });
     add("keystore.checkpoint", parts.options.checkpoint_period,
@@ -86,7 +92,7 @@ KeystoreService::Parts::Parts(
     KeystoreOptions its_options)
     : given(std::move(its_given)),
       options(std::move(its_options)),
-      keys(std::move(master), options.cached_public_keys),
+      keys(std::move(master), options.cached_public_keys, options.self_check),
       checkpoint_key(keystore::checkpoint_key(keys)),
       policies(policy::PolicyKeys(keys.master().expose()), given.random, store_options(options)),
       metrics(make_metrics(given.metrics)),

@@ -495,9 +495,9 @@ Task<Result<api::SignPolicyResponse>> sign_policy(
     auto write = keystore.database.write(std::move(unit), keystore.options.sign_durability);
     CO_TRY_VOID(co_await std::move(write));
     const KeyName name = KeyName::wallet(request.wallet_id, version);
+    CO_TRY(const auto signature, keystore.keys.sign(name, digest));
     co_return api::SignPolicyResponse{
-        base::hex_encode(keystore.keys.sign(name, digest).bytes),
-        base::hex_encode(keystore.keys.public_key(name).bytes)};
+        base::hex_encode(signature.bytes), base::hex_encode(keystore.keys.public_key(name).bytes)};
 }
 
 }  // namespace adyton::keystore

@@ -227,14 +227,19 @@ TEST_P(KeystorePropertyTest, ARequestThatACrashInterruptedHasOneReservation) {
 
 class KeystoreSettleTest : public KeystorePropertyTest {
 public:
-    void start() {
+    void start(DelegatesUse delegates = DelegatesUse::Anywhere) {
+        rest();
         auto options = permissive();
+        options.keystore.delegates_use = delegates;
+        options.keystore.signatures_keep = keep;
+        options.keystore.prune_period = std::chrono::seconds(10);
         options.keystore.settle_period = std::chrono::seconds(1);
         options.keystore.transaction_validity_blocks = 100;
         options.keystore.validity_margin_blocks = 10;
         open(options);
         put_policy(R"({"limits":{"total":{"native":"100"}},"rules":[)"
-                   R"({"name":"send","effect":"allow","operations":["transfer"]}]})");
+                   R"({"name":"send","effect":"allow","operations":["transfer","call"],)"
+                   R"("opaque_calls":true}]})");
         chain().install(kAddress, kKey, 7);
     }
     TestAnswer send(const std::string& amount) {
@@ -243,19 +248,135 @@ public:
                                               "\",\"receiver_id\":\"bob.near\",\"amount\":\"" +
                                               amount + "\"}");
     }
-    void work() {
-        keystore().service().start();
-        test().sim()->run_for(std::chrono::minutes(2));
-        run(stopped());
-        keystore().service().parts().ready.store(true);
+    // Time passes with the workers at work; they go on until the keystore is opened anew.
+    void work(base::Duration span = std::chrono::minutes(2)) {
+        if (!working_) keystore().service().start();
+        working_ = true;
+        test().sim()->run_for(span);
+    }
+    void rest() {
+        if (working_) run(stopped());
+        working_ = false;
+    }
+    void TearDown() override {
+        rest();
+        KeystorePropertyTest::TearDown();
     }
     Task<bool> stopped() {
         auto stopping = keystore().service().stop();
         co_await std::move(stopping);
         co_return true;
     }
+    std::string state() { return text("SELECT state FROM keystore_signatures"); }
+
     const std::string kKey = "ed25519:5A1NXEBirWJb5otEmEfDLswJfBshaC6Eg7HGD4bDUFGR";
+    static constexpr std::uint64_t kDelegateEnd = 194'854'180;  // of delegate_body()
+    base::Duration keep = std::chrono::hours(24);
+
+private:
+    bool working_ = false;
 };
+
+TEST_P(KeystoreSettleTest, ANativeDelegateIsGivenBackOnceTwoReadingsShowItDead) {
+    start(DelegatesUse::NativeOnly);
+    ASSERT_EQ(sign_delegate(1'776'720'050'001, "100").status, 200);
+    EXPECT_EQ(sign_delegate(1'776'720'050'002, "1").status, 403);
+    chain().block.height = kDelegateEnd;
+    work();
+    EXPECT_EQ(state(), "open") << "in its last block it can still land";
+    chain().block.height = kDelegateEnd + 1;
+    for (const int before = chain().asked; chain().asked == before;) {
+        work(std::chrono::milliseconds(20));
+    }
+    EXPECT_EQ(state(), "open") << "one reading is none";
+    work();
+    EXPECT_EQ(state(), "given_back");
+    const auto kinds = audit_kinds();
+    EXPECT_EQ(std::count(kinds.begin(), kinds.end(), "keystore.give_back"), 1);
+    EXPECT_EQ(sign_delegate(1'776'720'050'002, "100").status, 200);
+}
+
+TEST_P(KeystoreSettleTest, ADelegateThatAGateMayHaveTakenStaysReserved) {
+    start();
+    ASSERT_EQ(sign_delegate(1'776'720'050'001, "100").status, 200);
+    chain().block.height = kDelegateEnd + 1'000'000;
+    work();
+    EXPECT_EQ(state(), "open");
+    EXPECT_EQ(sign_delegate(1'776'720'050'002, "1").status, 403);
+    // Another setting later proves nothing of what was signed before.
+    start(DelegatesUse::NativeOnly);
+    work();
+    EXPECT_EQ(state(), "open");
+    EXPECT_EQ(sign_delegate(1'776'720'050'002, "1").status, 403);
+}
+
+TEST_P(KeystoreSettleTest, ADelegateWhoseNonceIsUsedOrWhoseKeyIsGoneStaysCharged) {
+    for (const bool gone : {false, true}) {
+        SCOPED_TRACE(gone);
+        start(DelegatesUse::NativeOnly);
+        const std::uint64_t nonce = 1'776'720'050'001 + (gone ? 1 : 0);
+        ASSERT_EQ(sign_delegate(nonce, "50").status, 200);
+        chain().block.height = kDelegateEnd + 10;
+        if (gone) {
+            chain().keys.clear();
+        } else {
+            chain().install(kAddress, kKey, nonce);
+        }
+        work();
+        EXPECT_EQ(
+            number("SELECT COUNT(*) FROM keystore_signatures WHERE state = 'landed'"),
+            gone ? 2 : 1);
+    }
+    EXPECT_EQ(sign_delegate(1'776'720'050'009, "1").status, 403);
+}
+
+TEST_P(KeystoreSettleTest, ADelegateOfNodesThatContradictEachOtherStaysReserved) {
+    start(DelegatesUse::NativeOnly);
+    ASSERT_EQ(sign_delegate(1'776'720'050'001, "100").status, 200);
+    chain().block.height = kDelegateEnd + 10;
+    const int before = chain().asked;
+    chain().delegates = [this] {
+        return chain().asked % 2 == 0 ? PayloadFate::Dead : PayloadFate::Open;
+    };
+    work();
+    EXPECT_GT(chain().asked, before + 20);
+    EXPECT_EQ(state(), "open") << "two in a row are needed";
+}
+
+TEST_P(KeystoreSettleTest, OldRecordsGoOnceTheyBackNothing) {
+    keep = std::chrono::seconds(30);
+    start();
+    ASSERT_EQ(sign_delegate(1'776'720'050'001, "60").status, 200);
+    ASSERT_EQ(sign_delegate(1'776'720'050'002, "0").status, 200);  // reserves nothing
+    ASSERT_EQ(send("40").status, 200);                             // may land for a hundred blocks
+    EXPECT_EQ(number("SELECT COUNT(*) FROM keystore_signatures"), 3);
+    work(std::chrono::seconds(20));
+    EXPECT_EQ(number("SELECT COUNT(*) FROM keystore_signatures"), 3) << "not old enough";
+    work();
+    EXPECT_EQ(text("SELECT operation FROM keystore_signatures"), "sign_near_transfer");
+    EXPECT_EQ(number("SELECT COUNT(*) FROM policy_reservations WHERE state = 'reserved'"), 1);
+    EXPECT_EQ(send("1").status, 403) << "what the delegate moved stays counted";
+    // Once the transaction is dead its amount is free again, and its record goes as well.
+    chain().block.height += 111;
+    work();
+    EXPECT_EQ(number("SELECT COUNT(*) FROM keystore_signatures"), 0);
+    EXPECT_EQ(number("SELECT COUNT(*) FROM policy_reservations"), 0);
+    EXPECT_EQ(send("41").status, 403);
+    EXPECT_EQ(send("40").status, 200);
+}
+
+TEST_P(KeystoreSettleTest, AForgottenDelegateIsCountedAnewAndSignedTheSame) {
+    keep = std::chrono::seconds(30);
+    start();
+    const auto first = sign_delegate(1'776'720'050'001, "50");
+    ASSERT_EQ(first.status, 200);
+    EXPECT_EQ(sign_delegate(1'776'720'050'001, "50").text, first.text);
+    work();
+    EXPECT_EQ(number("SELECT COUNT(*) FROM keystore_signatures"), 0);
+    const auto again = sign_delegate(1'776'720'050'001, "50");
+    EXPECT_EQ(again.text, first.text);
+    EXPECT_EQ(sign_delegate(1'776'720'050'002, "1").status, 403);
+}
 
 TEST_P(KeystoreSettleTest, WhatCannotLandAnyMoreIsGivenBack) {
     if (test().sim() == nullptr) GTEST_SKIP() << "needs the simulated clock";

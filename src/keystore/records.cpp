@@ -28,6 +28,13 @@ Result<crypto::Sha256Digest> digest_at(
     return digest;
 }
 
+Result<SignatureState> parse_state(std::string_view text) {
+    for (const SignatureState known : kStates) {
+        if (text == to_string(known)) return known;
+    }
+    return Error::corrupt_data("a signature has an unknown state");
+}
+
 // Columns from `first`: request_digest, generation, wallet_id, operation, key_version,
 // payload_hash, payload, nonce, valid_until, reservation_id, state.
 Result<SignatureRecord> read_record(const storage::Rows& rows, std::size_t row, std::size_t first) {
@@ -47,12 +54,8 @@ Result<SignatureRecord> read_record(const storage::Rows& rows, std::size_t row, 
     }
     TRY(out.reservation_id, rows.optional_text(row, first + 9));
     TRY(const auto state, rows.text(row, first + 10));
-    for (const SignatureState known : kStates) {
-        if (state != to_string(known)) continue;
-        out.state = known;
-        return out;
-    }
-    return Error::corrupt_data("a signature has an unknown state");
+    TRY(out.state, parse_state(state));
+    return out;
 }
 
 }  // namespace
@@ -147,6 +150,34 @@ Result<std::vector<SignatureRecord>> list_over(
         out.push_back(std::move(one));
     }
     return out;
+}
+
+Result<std::vector<Prunable>> list_prunable(
+    storage::Transaction& tx, base::Timestamp before, std::int64_t count) {
+    TRY(const auto rows,
+        tx.query(
+            "SELECT request_digest, generation, reservation_id, state FROM keystore_signatures "
+            "WHERE created_at < $1 AND (state <> 'open' OR valid_until IS NULL) "
+            "ORDER BY created_at LIMIT $2",
+            {before, count}));
+    std::vector<Prunable> out;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        Prunable one;
+        TRY(one.request_digest, digest_at(rows, i, 0));
+        TRY(one.generation, rows.integer(i, 1));
+        TRY(one.reservation_id, rows.optional_text(i, 2));
+        TRY(const auto state, rows.text(i, 3));
+        TRY(one.state, parse_state(state));
+        out.push_back(std::move(one));
+    }
+    return out;
+}
+
+Result<void> remove(storage::Transaction& tx, const Prunable& record) {
+    TRY_VOID(tx.execute(
+        "DELETE FROM keystore_signatures WHERE request_digest = $1 AND generation = $2",
+        {bytes(record.request_digest.view()), record.generation}));
+    return {};
 }
 
 Result<std::uint32_t> key_version(storage::Transaction& tx, const std::string& wallet_id) {

@@ -58,6 +58,18 @@ struct Over {
 Result<std::vector<SignatureRecord>> list_over(
     storage::Transaction& tx, const Over& over, std::int64_t count);
 
+// Made before `before`, oldest first, without those that are open and have an end: their
+// reservations may still be given back.
+struct Prunable {
+    crypto::Sha256Digest request_digest;
+    std::int64_t generation = 0;
+    std::optional<std::string> reservation_id;
+    SignatureState state = SignatureState::Done;
+};
+Result<std::vector<Prunable>> list_prunable(
+    storage::Transaction& tx, base::Timestamp before, std::int64_t count);
+Result<void> remove(storage::Transaction& tx, const Prunable& record);
+
 Result<std::uint32_t> key_version(storage::Transaction& tx, const std::string& wallet_id);
 struct Wallet {
     std::string wallet_id;

@@ -21,7 +21,13 @@ namespace {
 //   done         nothing is reserved, so nothing is followed
 // Rows are appended; the index by payload holds only what other payloads can carry, so that a
 // delegate touches no second random page.
-constexpr std::array<storage::Migration, 1> kMigrations = {{
+//
+// Migration 41: what is old enough to be pruned is found by its age; rows are appended, so the
+// index grows at its end.
+constexpr std::string_view kAgeIndex =
+    "CREATE INDEX keystore_signatures_created ON keystore_signatures (created_at);";
+
+constexpr std::array<storage::Migration, 2> kMigrations = {{
     {40, "keystore",
      R"sql(
 CREATE TABLE keystore_meta (
@@ -89,6 +95,7 @@ CREATE INDEX keystore_signatures_payload ON keystore_signatures (payload_hash)
 CREATE INDEX keystore_signatures_open ON keystore_signatures (created_at)
     WHERE state = 'open' AND valid_until IS NOT NULL;
 )sql"},
+    {41, "keystore_signatures_age", kAgeIndex, kAgeIndex},
 }};
 
 }  // namespace

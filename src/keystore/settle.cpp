@@ -5,6 +5,7 @@
 
 #include "keystore/order.h"
 #include "keystore/records.h"
+#include "near/delegate.h"
 #include "near/intents.h"
 #include "near/nep413.h"
 #include "near/transaction.h"
@@ -63,6 +64,30 @@ Task<Result<Fate>> fate_of_transaction(
     co_return view->nonce >= transaction.nonce ? Fate::Landed : Fate::Dead;
 }
 
+bool is_delegate(const SignatureRecord& record) {
+    return record.operation == to_string(Operation::Delegate);
+}
+
+Task<Result<Fate>> fate_of_delegate(
+    const KeystoreContext& keystore, const SignatureRecord& record) {
+    // Signed under another setting than today's: nothing can be proven of it.
+    if (keystore.options.delegates_use != DelegatesUse::NativeOnly) co_return Fate::Landed;
+    CO_TRY(const auto delegate, near::parse_delegate_action(record.payload));
+    near::AccountId signer = delegate.sender_id;
+    near::PublicKey key = delegate.public_key;
+    auto asking = keystore.chain_or_null->delegate_fate(
+        std::move(signer), std::move(key), delegate.nonce, delegate.max_block_height);
+    CO_TRY(const PayloadFate fate, co_await std::move(asking));
+    if (fate == PayloadFate::Open) co_return Fate::Unknown;
+    co_return fate == PayloadFate::Consumed ? Fate::Landed : Fate::Dead;
+}
+
+Task<Result<Fate>> fate_of(const KeystoreContext& keystore, const SignatureRecord& record) {
+    if (is_message(record)) return fate_of_message(keystore, record);
+    if (is_delegate(record)) return fate_of_delegate(keystore, record);
+    return fate_of_transaction(keystore, record);
+}
+
 Result<void> apply(
     storage::Transaction& tx, const KeystoreContext& keystore, workflow::JobContext& job,
     const SignatureRecord& record, Fate fate) {
@@ -86,7 +111,8 @@ Result<void> apply(
 
 }  // namespace
 
-Task<Result<std::int64_t>> settle(const KeystoreContext& keystore, workflow::JobContext& job) {
+Task<Result<std::int64_t>> settle(
+    const KeystoreContext& keystore, DeadDelegates& dead_before, workflow::JobContext& job) {
     if (keystore.chain_or_null == nullptr) co_return 0;
     auto asking = keystore.chain_or_null->final_block();
     CO_TRY(const FinalBlock block, co_await std::move(asking));
@@ -96,10 +122,10 @@ Task<Result<std::int64_t>> settle(const KeystoreContext& keystore, workflow::Job
     auto read = keystore.database.read(std::move(list));
     CO_TRY(const auto open, co_await std::move(read));
     std::int64_t decided = 0;
+    DeadDelegates dead_now;
     for (const SignatureRecord& record : open) {
         if (job.should_stop()) break;
-        auto judging = is_message(record) ? fate_of_message(keystore, record)
-                                          : fate_of_transaction(keystore, record);
+        auto judging = fate_of(keystore, record);
         const auto fate = co_await std::move(judging);
         if (!fate) {
             keystore.logger.warning(
@@ -109,6 +135,13 @@ Task<Result<std::int64_t>> settle(const KeystoreContext& keystore, workflow::Job
             continue;
         }
         if (*fate == Fate::Unknown) continue;
+        if (*fate == Fate::Dead && is_delegate(record)) {
+            const std::string name = record.payload_hash.to_hex();
+            if (!dead_before.contains(name)) {
+                dead_now.insert(name);
+                continue;
+            }
+        }
         auto unit = [&](storage::Transaction& tx) {
             return apply(tx, keystore, job, record, *fate);
         };
@@ -117,6 +150,7 @@ Task<Result<std::int64_t>> settle(const KeystoreContext& keystore, workflow::Job
         if (*fate == Fate::Dead) keystore.metrics.given_back.add();
         ++decided;
     }
+    dead_before = std::move(dead_now);
     co_return decided;
 }
 

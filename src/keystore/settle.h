@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
+#include <string>
 
 #include "base/result.h"
 #include "base/task.h"
@@ -15,9 +17,16 @@ namespace adyton::keystore {
 //                 theirs: they did not land and no longer can
 //   messages      a final block past their deadline, and then the contract, say that their nonce
 //                 was never used
-// Everything else stays reserved: a nonce that is used, delegates (a relayer may have handed one to
-// a contract that acts later), messages without a deadline, and whatever cannot be asked. How many
-// it decided.
-Task<Result<std::int64_t>> settle(const KeystoreContext& keystore, workflow::JobContext& job);
+//   delegates     with DelegatesUse::NativeOnly alone: in two runs, final blocks past their height
+//                 and after that the access key's nonce below theirs. Otherwise a relayer may have
+//                 handed one to a contract, which accepts it up to that height and acts later, and
+//                 no access key shows what it did
+// Everything else stays reserved: a nonce that is used, messages without a deadline, and whatever
+// cannot be asked. How many it decided.
+//
+// What the run before found dead, by payload hash: one reading alone gives no delegate back.
+using DeadDelegates = std::set<std::string>;
+Task<Result<std::int64_t>> settle(
+    const KeystoreContext& keystore, DeadDelegates& dead_before, workflow::JobContext& job);
 
 }  // namespace adyton::keystore

@@ -1,5 +1,6 @@
 #include "keystore/signing.h"
 
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -258,6 +259,13 @@ std::string_view chain_failure(Operation operation) {
     }
 }
 
+// The last height that it can be used at, where that is its end (DelegatesUse).
+std::optional<std::int64_t> end_of(const near::DelegateAction& delegate, DelegatesUse use) {
+    constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    if (use != DelegatesUse::NativeOnly || delegate.max_block_height > kMax) return std::nullopt;
+    return static_cast<std::int64_t>(delegate.max_block_height);
+}
+
 Task<Result<AccessKeyView>> query_access_key(const KeystoreContext& keystore, const Order& order) {
     if (keystore.chain_or_null == nullptr) {
         co_return Error::internal("NEAR client not configured", "chain_query");
@@ -289,6 +297,9 @@ Task<Result<Signed>> sign(
             view->block_height + keystore.options.transaction_validity_blocks +
             keystore.options.validity_margin_blocks);
     }
+    if (const auto* const delegate = std::get_if<near::DelegateAction>(&order.content)) {
+        prepared.valid_until = end_of(*delegate, keystore.options.delegates_use);
+    }
     Work work{keystore, call, order, prepared, view, subject_of(order.wallet_id),
               {},       {},   {},    false,    {}};
     work.request = request_digest(order, call.idempotency_key);
@@ -307,7 +318,7 @@ Task<Result<Signed>> sign(
     if (signing_digest(order, out.payload) != out.digest) {
         co_return Error::corrupt_data("a recorded payload does not have its hash");
     }
-    out.signature = keystore.keys.sign(order.key, out.digest);
+    CO_TRY(out.signature, keystore.keys.sign(order.key, out.digest));
     co_return out;
 }
 

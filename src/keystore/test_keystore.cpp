@@ -58,6 +58,19 @@ Task<Result<PayloadFate>> FakeChain::payload_fate(
     co_return fate;
 }
 
+Task<Result<PayloadFate>> FakeChain::delegate_fate(
+    near::AccountId signer, near::PublicKey key, std::uint64_t nonce,
+    std::uint64_t max_block_height) {
+    ++asked;
+    if (down) co_return Error::unavailable("no node answered");
+    if (delegates) co_return delegates();
+    const auto found = keys.find(signer.text() + " " + key.to_string());
+    const bool over = block.height > max_block_height;
+    if (found == keys.end()) co_return over ? PayloadFate::Consumed : PayloadFate::Open;
+    if (found->second >= nonce) co_return PayloadFate::Consumed;
+    co_return over ? PayloadFate::Dead : PayloadFate::Open;
+}
+
 void FakeChain::install(const std::string& account, const std::string& key, std::uint64_t nonce) {
     keys[account + " " + key] = nonce;
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -39,12 +40,17 @@ public:
         near::AccountId contract, near::AccountId signer, near::MessageNonce nonce,
         base::Timestamp deadline) override;
 
+    Task<Result<PayloadFate>> delegate_fate(
+        near::AccountId signer, near::PublicKey key, std::uint64_t nonce,
+        std::uint64_t max_block_height) override;
+
     void install(const std::string& account, const std::string& key, std::uint64_t nonce);
 
     FinalBlock block{1'000, {}};
     near::BlockHash block_hash;
     std::map<std::string, std::uint64_t> keys;  // "account key" to nonce
     PayloadFate fate = PayloadFate::Open;
+    std::function<PayloadFate()> delegates;  // empty: by `keys` and `block`
     bool down = false;
     int asked = 0;
 };

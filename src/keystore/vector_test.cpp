@@ -39,8 +39,8 @@ TEST(KeystoreVectorTest, KeysAreThoseOfTheOriginal) {
             EXPECT_EQ(
                 base::hex_encode(keys.public_key(key).bytes), text_of(each, "public_key_hex"));
             const auto digest = crypto::sha256(base::as_bytes(name));
-            EXPECT_TRUE(
-                crypto::verify(keys.public_key(key), digest.view(), keys.sign(key, digest)));
+            EXPECT_TRUE(crypto::verify(
+                keys.public_key(key), digest.view(), keys.sign(key, digest).value()));
             ++checked;
         };
         if (name == "wallet-near") {

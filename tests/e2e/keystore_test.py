@@ -12,6 +12,7 @@ import struct
 import subprocess
 import threading
 
+import crypto_check
 from harness import Authority, Client, audit_records, check, free_port_base, main, scenario
 
 SECRET = "f1805c8761626aaaf2c1d3937a70ee5ddcfabf6594c49c1222d2de714a4807c6"
@@ -296,6 +297,90 @@ def KeystoreWalletsFromTheCommandLine(world):
     rotated = json.loads(world.run("wallet", "rotate", "treasury", "--url", url))
     check(rotated["key_version"] == 2 and rotated["address"] != made["address"], rotated)
     check(server.terminate() == 0, "SIGTERM ends everything with 0")
+
+
+def base58(data):
+    number, text = int.from_bytes(data, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = crypto_check.BASE58[digit] + text
+    return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
+
+
+def approver_key(directory, name, curve):
+    """A key made by openssl: the file for `--key`, and the public key as a policy names it."""
+    pem, file = directory / (name + ".pem"), directory / (name + ".key")
+    wanted = (["-algorithm", "ED25519"] if curve == "ed25519" else
+              ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    subprocess.run(["openssl", "genpkey", *wanted, "-out", str(pem)], check=True,
+                   stderr=subprocess.DEVNULL)
+    if curve == "ed25519":
+        der = subprocess.check_output(["openssl", "pkey", "-in", str(pem), "-outform", "DER"])
+        public = subprocess.check_output(
+            ["openssl", "pkey", "-in", str(pem), "-pubout", "-outform", "DER"])[-32:]
+        secret = der[-32:]
+    else:
+        text = subprocess.check_output(["openssl", "ec", "-in", str(pem), "-text", "-noout"],
+                                       stderr=subprocess.DEVNULL, text=True)
+        digits = re.sub(r"[\s:]", "", text.split("priv:")[1].split("pub:")[0])
+        secret = int(digits, 16).to_bytes(32, "big")
+        public = subprocess.check_output(
+            ["openssl", "ec", "-in", str(pem), "-pubout", "-conv_form", "compressed", "-outform",
+             "DER"], stderr=subprocess.DEVNULL)[-33:]
+    file.write_text("%s:%s\n" % (curve, base58(secret)))
+    file.chmod(0o600)
+    return str(file), "%s:%s" % (curve, base58(public))
+
+
+@scenario
+def KeystoreApproversOfBothCurvesLetOneOperationPass(world):
+    """Two of three, with keys made by openssl; then that operation passes once, and no other."""
+    server = world.dev()
+    url = "http://127.0.0.1:%d" % (server.base + 3)
+    made = json.loads(world.run("wallet", "create", "--id", "vault", "--url", url))
+    ann, ann_key = approver_key(world.directory, "ann", "ed25519")
+    ben, ben_key = approver_key(world.directory, "ben", "p256")
+    _, cid_key = approver_key(world.directory, "cid", "p256")
+    policy = world.directory / "quorum.json"
+    policy.write_text(json.dumps({
+        "version": 1, "default": "deny",
+        "rules": [{"name": "gate", "effect": "allow", "operations": ["call"],
+                   "receivers": ["count.near"]}],
+        "approval": {"required": 2, "approvers": [
+            {"id": "ann", "key": ann_key}, {"id": "ben", "key": ben_key},
+            {"id": "cid", "key": cid_key}]}}))
+    world.run("wallet", "policy", "put", "vault", str(policy), "--url", url)
+    client = Keystore(server.base + 3, "adyton-dev-coordinator-token")
+
+    def ask(nonce):
+        return client.post("/wallet/sign-nep366-delegate", delegate(
+            nonce, wallet_id="vault", sender_id=made["address"]))
+
+    refused = ask(7)
+    check(refused.status == 403 and "requires 2 approvals, 0 given" in refused.json["error"],
+          refused)
+    listed = json.loads(world.run("wallet", "approvals", "list", "vault", "--url", url))
+    request = listed["approvals"][0]["id"]
+    check(request in refused.json["error"], request, refused)
+    world.run("wallet", "approvals", "approve", request, "--as", "ann", "--key", ann, "--url", url)
+    check("1 given" in ask(7).json["error"], "ann alone")
+    again = world.try_run("wallet", "approvals", "approve", request, "--as", "ann", "--key", ann,
+                          "--url", url)
+    check("1 given" in ask(7).json["error"], "twice ann is one", again)
+    stranger = world.try_run("wallet", "approvals", "approve", request, "--as", "cid", "--key", ben,
+                             "--url", url)
+    check(stranger.returncode == 1, "ben is not cid", stranger)
+    world.run("wallet", "approvals", "approve", request, "--as", "ben", "--key", ben, "--url", url)
+    signed = ask(7)
+    check(signed.status == 200, signed)
+    check(ask(7).body == signed.body, "the same request, the same signature")
+    check(ask(8).status == 403, "another operation needs approvals of its own")
+    other = json.loads(world.run("wallet", "approvals", "list", "vault", "--url", url))
+    pending = [one["id"] for one in other["approvals"] if one["id"] != request][0]
+    for name, key in (("ann", ann), ("ben", ben)):
+        world.run("wallet", "approvals", "reject", pending, "--as", name, "--key", key, "--url",
+                  url)
+    check("rejected" in ask(8).json["error"], "two rejections end it")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 #include "audit/checkpoint.h"
 #include "keystore/context.h"
 #include "keystore/keystore_service.h"
+#include "keystore/settle.h"
 #include "policy/policy_store.h"
 #include "workflow/periodic.h"
 
@@ -52,6 +53,7 @@ struct KeystoreService::Parts {
     audit::Checkpoints checkpoints;
     workflow::PeriodicRunner runner;
     KeyVersions versions;
+    DeadDelegates dead_delegates;
     std::atomic<bool> ready{false};  // between start() and stop()
 };
 
