@@ -280,6 +280,7 @@ Result<void> run(Process& process, const DevOptions& options, bool json) {
     TRY(const auto server,
         PoolServer::create(
             {config, environment, process.secrets, process.hardening, OldSchema::Migrate}));
+    server->metrics().attach({{"service", "keystore"}}, keystore->metrics());
     keystore->run_beside();
     if (json) {
         print_json_banner(process.console, prepared, *local, *near, *server, *keystore);

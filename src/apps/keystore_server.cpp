@@ -221,6 +221,9 @@ std::string KeystoreServer::address() const {
 std::string KeystoreServer::metrics_address() const {
     return parts_->host->metrics_address();
 }
+const service::MetricsRegistry& KeystoreServer::metrics() const {
+    return parts_->ground.metrics;
+}
 std::string KeystoreServer::secret_fingerprint() const {
     return parts_->keystore->secret_fingerprint();
 }

@@ -31,6 +31,7 @@ public:
 
     std::string address() const;          // "127.0.0.1:8087"
     std::string metrics_address() const;  // empty: none
+    const service::MetricsRegistry& metrics() const;
     std::string secret_fingerprint() const;
 
 private:

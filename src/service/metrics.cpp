@@ -162,30 +162,63 @@ void MetricsRegistry::gauge_callback(
     found.callback = std::move(value);
 }
 
-std::string MetricsRegistry::text() const {
+struct MetricsRegistry::Scrape {
     std::vector<prometheus::MetricFamily> families;
+
+    prometheus::MetricFamily& family(const Family& like);
+};
+
+prometheus::MetricFamily& MetricsRegistry::Scrape::family(const Family& like) {
+    const auto type = like.type == Type::Counter ? prometheus::MetricType::Counter
+                      : like.type == Type::Gauge ? prometheus::MetricType::Gauge
+                                                 : prometheus::MetricType::Histogram;
+    for (prometheus::MetricFamily& known : families) {
+        if (known.name != like.name) continue;
+        CHECK(known.type == type);
+        return known;
+    }
+    prometheus::MetricFamily& added = families.emplace_back();
+    added.name = like.name;
+    added.help = like.help;
+    added.type = type;
+    return added;
+}
+
+void MetricsRegistry::scrape(const Labels& labels, Scrape& out) const {
     const std::lock_guard lock(mutex_);
     for (const auto& known : families_) {
-        prometheus::MetricFamily out;
-        out.name = known->name;
-        out.help = known->help;
-        out.type = known->type == Type::Counter ? prometheus::MetricType::Counter
-                   : known->type == Type::Gauge ? prometheus::MetricType::Gauge
-                                                : prometheus::MetricType::Histogram;
+        prometheus::MetricFamily& family = out.family(*known);
         for (const auto& item : known->series) {
             prometheus::ClientMetric metric;
+            for (const auto& [name, value] : labels) metric.label.push_back({name, value});
             for (const auto& [name, value] : item->labels) metric.label.push_back({name, value});
             if (item->counter) metric.counter.value = static_cast<double>(item->counter->value());
             if (item->gauge) metric.gauge.value = static_cast<double>(item->gauge->value());
             if (item->callback) metric.gauge.value = item->callback();
             if (item->histogram) metric.histogram = to_prometheus(*item->histogram);
-            out.metric.push_back(std::move(metric));
+            family.metric.push_back(std::move(metric));
         }
-        families.push_back(std::move(out));
     }
+    for (const Attached& other : attached_) {
+        Labels all = labels;
+        all.insert(all.end(), other.labels.begin(), other.labels.end());
+        other.registry->scrape(all, out);
+    }
+}
+
+void MetricsRegistry::attach(Labels labels, const MetricsRegistry& other) {
+    CHECK(&other != this);
+    CHECK(std::all_of(labels.begin(), labels.end(), is_label));
+    const std::lock_guard lock(mutex_);
+    attached_.push_back({std::move(labels), &other});
+}
+
+std::string MetricsRegistry::text() const {
+    Scrape all;
+    scrape({}, all);
     // Two overloads share the name, one of them hidden behind the base class.
     const prometheus::TextSerializer serializer;
-    return serializer.prometheus::Serializer::Serialize(families);
+    return serializer.prometheus::Serializer::Serialize(all.families);
 }
 
 }  // namespace adyton::service

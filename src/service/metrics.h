@@ -93,6 +93,11 @@ public:
     void gauge_callback(
         std::string_view name, std::string_view help, Labels labels, std::function<double()> value);
 
+    // Shows the other registry's metrics with this one's, each with `labels` added: several
+    // services in one process behind one listener. `other` must outlive this registry. CHECKs that
+    // it is another one; two that show each other, or a name of two types, are bugs as well.
+    void attach(Labels labels, const MetricsRegistry& other);
+
     // The exposition text, format 0.0.4.
     std::string text() const;
     static constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
@@ -101,6 +106,11 @@ private:
     enum class Type { Counter, Gauge, Histogram };
     struct Series;
     struct Family;
+    struct Scrape;  // families as the library serializes them
+    struct Attached {
+        Labels labels;
+        const MetricsRegistry* registry;
+    };
 
     // With the lock held.
     Family& family(std::string_view name, std::string_view help, Type type);
@@ -109,8 +119,12 @@ private:
         std::string_view name, std::string_view help, std::vector<std::int64_t> bounds,
         double units_per_one, Labels labels);
 
+    // What there is, with `labels` added to each series, into the families of the same name.
+    void scrape(const Labels& labels, Scrape& out) const;
+
     mutable std::mutex mutex_;
     std::vector<std::unique_ptr<Family>> families_;
+    std::vector<Attached> attached_;
 };
 
 }  // namespace adyton::service

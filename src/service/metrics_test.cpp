@@ -53,6 +53,24 @@ TEST(MetricsTest, AskingAgainGivesTheSameMetric) {
     EXPECT_NE(&registry.counter("adyton_a_total", "A.", {{"x", "2"}}), &counter);
 }
 
+TEST(MetricsTest, AnAttachedRegistryIsShownUnderItsLabelsInTheSameFamilies) {
+    MetricsRegistry keystore;
+    keystore.counter("adyton_a_total", "A.", {{"x", "1"}}).add(2);
+    keystore.counter("adyton_k_total", "K.").add(3);
+    MetricsRegistry pool;
+    pool.counter("adyton_a_total", "A.", {{"x", "1"}}).add();
+    pool.attach({{"service", "keystore"}}, keystore);
+    keystore.counter("adyton_later_total", "Later.").add(4);
+    const std::string text = pool.text();
+    EXPECT_TRUE(has_line(text, "adyton_a_total{x=\"1\"} 1")) << text;
+    EXPECT_TRUE(has_line(text, "adyton_a_total{service=\"keystore\",x=\"1\"} 2")) << text;
+    EXPECT_TRUE(has_line(text, "adyton_k_total{service=\"keystore\"} 3")) << text;
+    EXPECT_TRUE(has_line(text, "adyton_later_total{service=\"keystore\"} 4")) << text;
+    const std::string type = "# TYPE adyton_a_total counter";
+    EXPECT_EQ(text.find(type), text.rfind(type)) << "one family, declared once";
+    EXPECT_FALSE(has_line(keystore.text(), "adyton_a_total{x=\"1\"} 1"));
+}
+
 TEST(MetricsTest, LabelValuesAreEscaped) {
     MetricsRegistry registry;
     registry.counter("adyton_a_total", "A.", {{"x", "a\"b\\c\nd"}}).add();
@@ -65,6 +83,7 @@ TEST(MetricsDeathTest, ANameOfTwoTypesOrNoNameAtAllIsABug) {
     registry.counter("adyton_a_total", "A.");
     EXPECT_DEATH(registry.gauge("adyton_a_total", "A."), "type");
     EXPECT_DEATH(registry.counter("9lives", "A."), "is_name");
+    EXPECT_DEATH(registry.attach({}, registry), "other");
     EXPECT_DEATH(registry.counter("adyton_b_total", "B.", {{"a-b", "x"}}), "is_label");
 }
 

@@ -296,6 +296,13 @@ def KeystoreWalletsFromTheCommandLine(world):
         1, wallet_id="treasury", sender_id=made["address"])).status == 200)
     rotated = json.loads(world.run("wallet", "rotate", "treasury", "--url", url))
     check(rotated["key_version"] == 2 and rotated["address"] != made["address"], rotated)
+    # One listener shows what every service of this process counts.
+    shown = Client(server.base + 4).get("/metrics").body.decode()
+    for line in ('adyton_keystore_signatures_total{service="keystore"} 1',
+                 'adyton_keystore_refusals_total{service="keystore"} 1',
+                 "adyton_pool_signatures_total 0"):
+        check("\n%s\n" % line in shown, line, shown)
+    check(shown.count("# TYPE adyton_http_requests_total ") <= 1, "each family once")
     check(server.terminate() == 0, "SIGTERM ends everything with 0")
 
 
