@@ -44,6 +44,7 @@ struct AttestationOptions {
     std::optional<std::uint64_t> age_max;
     std::uint32_t vmpl = 0;
     bool allow_debug = false;
+    bool allow_simulated = false;
 };
 
 // What was found, told before the judgement so that a refusal still says about what.
@@ -114,6 +115,7 @@ Result<attest::AttestationPolicy> read_policy(const AttestationOptions& options)
         TRY(policy, attest::AttestationPolicy::parse(*json));
     }
     policy.allow_debug = policy.allow_debug || options.allow_debug;
+    policy.allow_simulated = policy.allow_simulated || options.allow_simulated;
     return policy;
 }
 
@@ -388,6 +390,9 @@ void add_verify_attestation(CLI::App& group, Invocation& invocation) {
         "--root", options->root, "Another root: SHA-256 of its certificate, hex. For tests");
     command.add_flag(
         "--allow-debug", options->allow_debug, "Accept debug mode; the result says so");
+    command.add_flag(
+        "--allow-simulated", options->allow_simulated,
+        "Accept a simulated platform, which proves nothing; the result says so");
     on_run(command, invocation, [options, &invocation](Process& process) {
         Findings findings;
         const Result<void> judged = judge(*options, findings);

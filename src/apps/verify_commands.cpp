@@ -5,8 +5,10 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "apps/attested_keys.h"
 #include "apps/command.h"
 #include "apps/verify_attestation_command.h"
 #include "apps/workflow_commands.h"
@@ -22,7 +24,11 @@ struct AuditOptions {
     std::string file;
     std::vector<std::string> keys;
     std::string pin;
+    AttestedKeyOptions attested;
 };
+
+// The key under which an attested service signs its checkpoints.
+constexpr std::string_view kAuditKey = "audit-ed25519";
 
 Result<crypto::Sha256Digest> parse_digest(std::string_view hex) {
     TRY(const base::Bytes bytes, base::hex_decode(hex));
@@ -126,11 +132,31 @@ Result<audit::AuditReport> verify(const AuditOptions& options, audit::VerifyOpti
     return audit::verify_export(file, std::move(parsed));
 }
 
+// Makes the attested service's key the only one that counts.
+Result<AttestedKeys> trust_attested_key(
+    const AttestedKeyOptions& options, audit::VerifyOptions& parsed) {
+    TRY(auto attested, verify_attested_keys(options));
+    TRY(const std::string hex, attested_signing_key(attested, kAuditKey));
+    TRY(const base::Bytes bytes, base::hex_decode(hex));
+    TRY(const auto key, crypto::Ed25519PublicKey::parse(bytes));
+    parsed.trusted_keys = {key};
+    return attested;
+}
+
 Exit run_verify_audit(Process& process, const AuditOptions& options, bool json) {
     auto parsed = parse_options(options);
     if (!parsed) {
         process.console.fail(parsed.error(), json);
         return Exit::Usage;
+    }
+    std::optional<AttestedKeys> attested;
+    if (options.attested.given()) {
+        auto known = trust_attested_key(options.attested, *parsed);
+        if (!known) {
+            process.console.fail(known.error(), json);
+            return Exit::Failed;
+        }
+        attested = *std::move(known);
     }
     const auto report = verify(options, std::move(*parsed));
     if (!report) {
@@ -138,9 +164,15 @@ Exit run_verify_audit(Process& process, const AuditOptions& options, bool json) 
         return Exit::Failed;
     }
     if (json) {
-        process.console.print_json(to_json(*report));
+        Json out = to_json(*report);
+        if (attested) {
+            out.set("attested", Json::string(std::string(to_string(attested->acceptance))));
+            out.set("attested_service", Json::string(attested->claims.service_id));
+        }
+        process.console.print_json(out);
     } else {
         print_report(process.console, *report);
+        if (attested) process.console.print(printable(attested->to_string()));
         if (report->intact()) {
             process.console.print("intact");
         } else {
@@ -173,6 +205,7 @@ void add_verify_commands(CLI::App& root, Invocation& invocation) {
     command.add_option(
         "--key", options->keys, "A trusted Ed25519 public key, 64 hex digits; may be repeated");
     command.add_option("--checkpoint", options->pin, "NUMBER:HASH that the log must contain");
+    add_attested_key_options(command, options->attested);
     on_run(command, invocation, [options, &invocation](Process& process) {
         return run_verify_audit(process, *options, invocation.json);
     });
