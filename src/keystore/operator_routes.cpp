@@ -1,7 +1,6 @@
 #include <chrono>
 #include <optional>
 
-#include "audit/export.h"
 #include "crypto/uuid.h"
 #include "keystore/internal/route_support.h"
 #include "keystore/policy_check.h"
@@ -10,6 +9,7 @@
 #include "near/account_id.h"
 #include "near/keys.h"
 #include "policy/approval.h"
+#include "service/audit_export.h"
 
 // Ours: wallets, policies, freezes, approvals and the audit log. Coordinators may create wallets,
 // list approvals and hand in votes (which prove themselves); the rest is for operators.
@@ -367,31 +367,11 @@ Answer make_checkpoint(Parts& parts, Call, Json) {
                                        .dump());
 }
 
-// Shared with the stream, which outlives the handler.
-using SharedExport = std::shared_ptr<audit::AuditExport>;
-
-Task<Result<void>> stream_export(SharedExport running, http::BodyWriter& out) {
-    for (;;) {
-        auto next = running->next();
-        CO_TRY(const std::string piece, co_await std::move(next));
-        if (piece.empty()) co_return Result<void>();
-        auto writing = out.write(piece);
-        CO_TRY_VOID(co_await std::move(writing));
-    }
-}
-
 Answer export_audit(Parts& parts, Call call) {
     CO_TRY_VOID(check_operator(call));
-    audit::ExportOptions options;
-    options.exported_at = parts.given.executor.now();
-    options.key = &parts.checkpoint_key;
-    auto open = audit::AuditExport::open(parts.context.database, options);
-    CO_TRY(auto running, co_await std::move(open));
-    Response response = Response::with_type(http::Status::Ok, "application/x-ndjson", {});
-    response.stream = [shared = SharedExport(std::move(running))](http::BodyWriter& out) {
-        return stream_export(shared, out);
-    };
-    co_return response;
+    auto exporting = service::audit_export_answer(
+        parts.context.database, parts.given.executor.now(), parts.checkpoint_key);
+    co_return co_await std::move(exporting);
 }
 
 enum class Role { Anybody, Operator };

@@ -1,7 +1,6 @@
 #include <utility>
 
 #include "attest/peer_identity.h"
-#include "audit/export.h"
 #include "crypto/uuid.h"
 #include "policy/freeze.h"
 #include "pool/allocator.h"
@@ -13,6 +12,7 @@
 #include "pool/pool_service.h"
 #include "pool/signing.h"
 #include "service/attestation_route.h"
+#include "service/audit_export.h"
 
 // The routes: authenticated by the frame; parse, check the claimed service, act, answer.
 namespace adyton::pool {
@@ -298,19 +298,6 @@ Answer checkpoint_route(Parts& parts, Call call) {
     co_return co_await std::move(answering);
 }
 
-// Shared with the stream, which outlives the handler.
-using SharedExport = std::shared_ptr<audit::AuditExport>;
-
-Task<Result<void>> stream_export(SharedExport running, http::BodyWriter& out) {
-    for (;;) {
-        auto next = running->next();
-        CO_TRY(const std::string piece, co_await std::move(next));
-        if (piece.empty()) co_return Result<void>();
-        auto write = out.write(piece);
-        CO_TRY_VOID(co_await std::move(write));
-    }
-}
-
 Answer export_route(const Parts& parts, Call call) {
     CallContext context = context_of(call);
     const auto allowed = parts.context.policy.check(context.service, Operation::AuditExport);
@@ -319,16 +306,9 @@ Answer export_route(const Parts& parts, Call call) {
             failed(parts.context, call, context, Operation::AuditExport, allowed.error());
         co_return co_await std::move(failing);
     }
-    audit::ExportOptions options;
-    options.exported_at = parts.given.executor.now();
-    options.key = &parts.checkpoint_key;
-    auto open = audit::AuditExport::open(parts.context.database, options);
-    CO_TRY(auto running, co_await std::move(open));
-    Response response = Response::with_type(http::Status::Ok, "application/x-ndjson", {});
-    response.stream = [shared = SharedExport(std::move(running))](http::BodyWriter& out) {
-        return stream_export(shared, out);
-    };
-    co_return response;
+    auto exporting = service::audit_export_answer(
+        parts.context.database, parts.given.executor.now(), parts.checkpoint_key);
+    co_return co_await std::move(exporting);
 }
 
 }  // namespace

@@ -33,6 +33,17 @@ std::string_view kind_name(SettingKind kind) {
     return "table";
 }
 
+// ["a", "b"] of "a,b".
+std::string toml_list(std::string_view text) {
+    std::string out = "[";
+    while (!text.empty()) {
+        const std::size_t comma = std::min(text.find(','), text.size());
+        out += (out.size() > 1 ? ", \"" : "\"") + std::string(text.substr(0, comma)) + "\"";
+        text.remove_prefix(std::min(comma + 1, text.size()));
+    }
+    return out + "]";
+}
+
 std::pair<std::string_view, std::string_view> split_key(std::string_view key) {
     const std::size_t dot = key.rfind('.');
     if (dot == std::string_view::npos) return {"", key};
@@ -48,7 +59,7 @@ std::string toml_value(const Setting& setting) {
         case SettingKind::Boolean:
             return text;
         case SettingKind::List:
-            return "[]";
+            return toml_list(text);
         case SettingKind::Section:
             return "{}";
         case SettingKind::Secret:
