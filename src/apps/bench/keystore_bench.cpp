@@ -2,26 +2,30 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "apps/bench/load_client.h"
+#include "apps/bench/report.h"
 #include "apps/bench/server_process.h"
+#include "audit/audit_log.h"
 #include "base/event_loop.h"
 #include "base/random.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
 #include "crypto/secret.h"
-#include "http/test_pki.h"
+#include "keystore/records.h"
+#include "keystore/wallet_id.h"
 #include "near/delegate.h"
 #include "near/derivation.h"
+#include "policy/policy_store.h"
+#include "policy/value_policy.h"
+#include "service/instance.h"
+#include "storage/open_database.h"
 
 namespace adyton::apps::bench {
 namespace {
@@ -32,58 +36,13 @@ using std::chrono::seconds;
 
 constexpr std::size_t kConnections = 64;
 constexpr std::size_t kManyWallets = 100'000;
+constexpr std::size_t kUnitOfWork = 2'000;  // wallets
 constexpr auto kRawTime = milliseconds(1500);
-constexpr auto kReadyPatience = seconds(120);
 constexpr const char* kToken = "bench-coordinator-token";
-constexpr const char* kOperatorToken = "bench-operator-token";
 constexpr const char* kPolicy =
     R"({"limits":{"hourly":{"native":"1000000000000000000000000000"},"daily":{"native":)"
     R"("1000000000000000000000000000"}},"rules":[{"name":"gate","effect":"allow","operations":)"
     R"(["call"],"receivers":["count.near"],"methods":["increase"]}]})";
-
-struct Row {
-    std::string name;
-    std::optional<double> raw_per_s;
-    std::optional<double> served_per_s;
-    std::optional<double> ratio;
-    std::optional<std::int64_t> p50_us;
-    std::optional<std::int64_t> p99_us;
-    std::string notes;
-};
-
-Json number_or_null(const std::optional<double>& value, double places) {
-    return value.has_value() ? Json::real(std::round(*value * places) / places) : Json();
-}
-
-Json integer_or_null(const std::optional<std::int64_t>& value) {
-    return value.has_value() ? Json::integer(*value) : Json();
-}
-
-Json to_json(const std::vector<Row>& rows) {
-    Json out = Json::array();
-    for (const Row& row : rows) {
-        out.push_back(Json::object()
-                          .set("name", Json::string(row.name))
-                          .set("unit", Json::string("signatures"))
-                          .set("raw_per_s", number_or_null(row.raw_per_s, 1))
-                          .set("served_per_s", number_or_null(row.served_per_s, 10))
-                          .set("ratio", number_or_null(row.ratio, 1000))
-                          .set("p50_us", integer_or_null(row.p50_us))
-                          .set("p99_us", integer_or_null(row.p99_us))
-                          .set("notes", Json::string(row.notes)));
-    }
-    return out;
-}
-
-Result<void> write_file(const std::string& path, std::string_view content) {
-    const mode_t before = ::umask(S_IRWXG | S_IRWXO);
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    ::umask(before);
-    file << content;
-    file.close();
-    if (!file) return Error::unavailable("cannot write " + path);
-    return {};
-}
 
 // Signatures a second of libcrypto with one prepared key.
 double measure_library(const base::Clock& clock) {
@@ -175,27 +134,33 @@ private:
     std::string last_;
 };
 
-// Creates each wallet of a part and gives it its policy.
-class SetUpDialogue final : public Dialogue {
+// Asks for every wallet of a part once, so that the server has its key and its policy in memory as
+// it has those of wallets in use.
+class TouchDialogue final : public Dialogue {
 public:
-    SetUpDialogue(const std::vector<Wallet>& wallets, std::size_t first, std::size_t& done)
+    TouchDialogue(const std::vector<Wallet>& wallets, std::size_t first, std::size_t& done)
         : wallets_(wallets), next_(first), done_(done) {}
 
     void next_request(std::string& out) override {
         const std::string& id = wallets_[std::min(next_, wallets_.size() - 1)].id;
-        created_ = !created_;
-        if (created_) {
-            append_post(out, "/wallet/create", kToken, fmt::format("{{\"wallet_id\":\"{}\"}}", id));
+        asked_key_ = !asked_key_;
+        if (asked_key_) {
+            append_post(
+                out, "/wallet/derive-address", kToken,
+                fmt::format("{{\"wallet_id\":\"{}\",\"chain\":\"near\"}}", id));
             return;
         }
         next_ += kConnections;
         append_post(
-            out, "/wallet/policy/put", kOperatorToken,
-            fmt::format("{{\"wallet_id\":\"{}\",\"policy\":{}}}", id, kPolicy));
+            out, "/wallet/check-policy", kToken,
+            fmt::format(
+                "{{\"wallet_id\":\"{}\",\"action\":{{\"type\":\"call\",\"receiver_id\":"
+                "\"count.near\",\"method_name\":\"increase\",\"deposit\":\"1\"}}}}",
+                id));
     }
     Result<std::uint64_t> on_answer(unsigned status, std::string_view body) override {
         if (status != 200) return Error::internal(fmt::format("HTTP {}: {}", status, body));
-        if (!created_) ++done_;
+        if (!asked_key_) ++done_;
         return std::uint64_t{1};
     }
     bool finished() const { return next_ >= wallets_.size() + kConnections; }
@@ -203,8 +168,8 @@ public:
 private:
     const std::vector<Wallet>& wallets_;
     std::size_t next_;
-    bool created_ = false;
     std::size_t& done_;
+    bool asked_key_ = false;
 };
 
 class KeystoreBench {
@@ -230,11 +195,13 @@ private:
     Result<Running> start(const std::string& data);
     Result<void> stop(Running& running);
     std::vector<Wallet> make_wallets(std::size_t count) const;
-    Result<void> set_up(const Running& running, const std::vector<Wallet>& wallets);
+    Result<void> migrate(const std::string& data);
+    Result<void> fill(const std::string& data, const std::vector<Wallet>& wallets);
+    Result<void> touch(const Running& running, const std::vector<Wallet>& wallets);
     double measure_raw();
     Result<LoadResult> load(const Running& running, const std::vector<Wallet>& wallets);
     Result<double> measure(const std::string& name, std::size_t wallets);
-    void add(Row row);
+    void add(Row row) { report_->add(std::move(row)); }
 
     const KeystoreBenchOptions& options_;
     Console& console_;
@@ -243,77 +210,37 @@ private:
     Cores cores_;
     LoadTls tls_;
     std::array<std::uint8_t, 32> master_{};
-    std::string machine_;
-    std::vector<Row> rows_;
+    std::optional<Report> report_;
     std::optional<double> few_per_raw_;
 };
 
-void KeystoreBench::add(Row row) {
-    row.notes = row.notes.empty() ? machine_ : row.notes + "; " + machine_;
-    std::string line = row.name + ":";
-    if (row.served_per_s) line += fmt::format(" {:.0f} signatures a second", *row.served_per_s);
-    if (row.raw_per_s) line += fmt::format(", raw {:.0f}", *row.raw_per_s);
-    if (row.ratio) line += fmt::format(", ratio {:.3f}", *row.ratio);
-    if (row.p50_us) line += fmt::format(", p50 {} us", *row.p50_us);
-    if (row.p99_us) line += fmt::format(", p99 {} us", *row.p99_us);
-    console_.note(line);
-    rows_.push_back(std::move(row));
-}
-
 Result<void> KeystoreBench::prepare() {
-    cores_ = choose_cores();
-    TRY(const auto fsync, measure_fsync(loop_, options_.directory));
-    machine_ = fmt::format(
-        "{}; server on core {}, client on core {}{}; write 4 KiB and fdatasync: p50 {} us, p99 {} "
-        "us",
-        processor_name(), cores_.server, cores_.client,
-        cores_.server == cores_.client ? " (THE SAME: this machine has no second core to give)"
-                                       : "",
-        fsync.p50_us, fsync.p99_us);
-    const auto ca = http::TestCa::create_root("adyton bench");
-    http::LeafOptions server;
-    server.common_name = "keystore";
-    server.ip_addresses = {"127.0.0.1"};
-    server.marble_types = {"neoaccounts"};
-    const auto server_identity = ca.issue(server);
-    http::LeafOptions client;
-    client.common_name = "neocompute";
-    client.marble_types = {"neocompute"};
-    const auto client_identity = ca.issue(client);
-    tls_ = {
-        ca.certificate_pem(), client_identity.certificate_chain_pem,
-        client_identity.private_key_pem};
-    crypto::SystemRandom().fill(master_);
-    TRY_VOID(write_file(path("ca.pem"), tls_.ca));
-    TRY_VOID(write_file(path("server.pem"), server_identity.certificate_chain_pem));
-    TRY_VOID(write_file(path("server.key"), server_identity.private_key_pem));
-    TRY_VOID(write_file(path("master.key"), "hex:" + base::hex_encode(master_)));
+    TRY(const auto machine, Machine::find(loop_, options_.directory));
+    cores_ = machine.cores;
+    report_.emplace(console_, machine.to_string());
+    TRY(auto identities, Identities::create(options_.directory, "keystore", "neocompute"));
+    tls_ = std::move(identities.client);
+    master_ = identities.master;
     const auto hash = [](std::string_view token) {
         return crypto::sha256(base::as_bytes(token)).to_hex();
     };
     return write_file(
-        path("keystore.toml"), fmt::format(
-                                   "[tls]\n"
-                                   "certificate = {{file = \"{0}/server.pem\"}}\n"
-                                   "key = {{file = \"{0}/server.key\"}}\n"
-                                   "client_ca = {{file = \"{0}/ca.pem\"}}\n"
-                                   "[log]\naccess = \"errors\"\n"
-                                   "[keystore]\n"
-                                   "master_secret = {{file = \"{0}/master.key\"}}\n"
-                                   "coordinator_token_hashes = \"{1}\"\n"
-                                   "operator_token_hashes = \"{2}\"\n",
-                                   options_.directory, hash(kToken), hash(kOperatorToken)));
+        path("keystore.toml"),
+        tls_settings(options_.directory) + fmt::format(
+                                               "[log]\naccess = \"errors\"\n"
+                                               "[keystore]\n"
+                                               "master_secret = {{file = \"{0}/master.key\"}}\n"
+                                               "coordinator_token_hashes = \"{1}\"\n",
+                                               options_.directory, hash(kToken)));
+}
+
+Result<void> KeystoreBench::migrate(const std::string& data) {
+    return run_migration(
+        loop_,
+        {options_.executable, path("keystore.toml"), data, path("migrate.log"), cores_.server});
 }
 
 Result<KeystoreBench::Running> KeystoreBench::start(const std::string& data) {
-    TRY(auto migrating, ServerProcess::start(
-                            {{options_.executable, "migrate", "--config", path("keystore.toml"),
-                              "--data-dir", data},
-                             {},
-                             path("migrate.log"),
-                             cores_.server}));
-    TRY(const int status, migrating.wait_exit(loop_, kReadyPatience));
-    if (status != 0) return Error::internal("adyton migrate failed; see " + path("migrate.log"));
     TRY(const auto port, find_free_port());
     TRY(const auto metrics_port, find_free_port());
     TRY(auto process,
@@ -349,12 +276,44 @@ std::vector<Wallet> KeystoreBench::make_wallets(std::size_t count) const {
     return out;
 }
 
-Result<void> KeystoreBench::set_up(const Running& running, const std::vector<Wallet>& wallets) {
+// Every wallet with its policy, by the keystore's own code, in units of work of thousands: through
+// HTTP it would take minutes.
+Result<void> KeystoreBench::fill(const std::string& data, const std::vector<Wallet>& wallets) {
+    crypto::SystemRandom random;
+    TRY(const auto instance, service::Instance::open(data, random));
+    TRY(const auto database, storage::open_database("", data, loop_, base::null_logger()));
+    TRY(const auto audit, loop_.run_until_done(audit::AuditLog::open(*database, "bench-set-up")));
+    policy::PolicyStore::Options names;
+    names.name = "keystore";
+    names.cached_max = 0;
+    policy::PolicyStore policies(policy::PolicyKeys(master_), random, names);
+    TRY(const auto rules, Json::parse(kPolicy));
+    TRY(const auto policy, policy::ValuePolicy::parse(rules));
+    for (std::size_t first = 0; first < wallets.size(); first += kUnitOfWork) {
+        const std::size_t end = std::min(first + kUnitOfWork, wallets.size());
+        auto unit = [&](storage::Transaction& tx) -> Result<void> {
+            TRY(const auto now, tx.now());
+            for (std::size_t i = first; i < end; ++i) {
+                TRY_VOID(keystore::records::create_wallet(tx, wallets[i].id, now));
+                const policy::PolicyStore::Change change{
+                    keystore::subject_of(wallets[i].id), {}, "bench", ""};
+                TRY_VOID(policies.put(tx, *audit, change, policy));
+            }
+            return {};
+        };
+        TRY_VOID(loop_.run_until_done(database->write(std::move(unit))));
+        console_.progress("wallets", end, wallets.size());
+    }
+    console_.end_progress();
+    return {};
+}
+
+Result<void> KeystoreBench::touch(const Running& running, const std::vector<Wallet>& wallets) {
     std::size_t done = 0;
-    std::vector<SetUpDialogue*> watched;
+    std::vector<TouchDialogue*> watched;
     std::vector<std::unique_ptr<Dialogue>> dialogues;
     for (std::size_t i = 0; i < kConnections; ++i) {
-        auto dialogue = std::make_unique<SetUpDialogue>(wallets, i, done);
+        auto dialogue = std::make_unique<TouchDialogue>(wallets, i, done);
         watched.push_back(dialogue.get());
         dialogues.push_back(std::move(dialogue));
     }
@@ -362,13 +321,13 @@ Result<void> KeystoreBench::set_up(const Running& running, const std::vector<Wal
     LoadOptions options;
     options.port = running.port;
     options.warm_up = milliseconds(0);
-    options.duration = wallets.size() > 1000 ? seconds(2) : milliseconds(200);
-    // In slices, until every part is through; the last wallets may get theirs more than once.
-    while (!std::all_of(watched.begin(), watched.end(), [](const SetUpDialogue* dialogue) {
+    options.duration = wallets.size() > 1000 ? seconds(1) : milliseconds(100);
+    // In slices, until every part is through; the last wallets may be asked for more than once.
+    while (!std::all_of(watched.begin(), watched.end(), [](const TouchDialogue* dialogue) {
         return dialogue->finished();
     })) {
         TRY_VOID(run_load(loop_, tls_, options, dialogues));
-        console_.progress("wallets", std::min(done, wallets.size()), wallets.size());
+        console_.progress("wallets in memory", std::min(done, wallets.size()), wallets.size());
     }
     console_.end_progress();
     return {};
@@ -390,7 +349,7 @@ Result<LoadResult> KeystoreBench::load(const Running& running, const std::vector
     const PinnedScope pinned(cores_.client);
     LoadOptions options;
     options.port = running.port;
-    options.warm_up = wallets.size() > 1000 ? seconds(options_.seconds) : milliseconds(500);
+    options.warm_up = milliseconds(500);
     options.duration = seconds(options_.seconds);
     TRY(const auto result, run_load(loop_, tls_, options, dialogues));
     for (const DelegateDialogue* const dialogue : watched) {
@@ -401,17 +360,21 @@ Result<LoadResult> KeystoreBench::load(const Running& running, const std::vector
 
 Result<double> KeystoreBench::measure(const std::string& name, std::size_t count) {
     const auto wallets = make_wallets(count);
+    TRY_VOID(migrate(path(name)));
+    const auto began = loop_.steady_now();
+    TRY_VOID(fill(path(name), wallets));
+    const double filling = std::chrono::duration<double>(loop_.steady_now() - began).count();
     TRY(auto running, start(path(name)));
-    TRY_VOID(set_up(running, wallets));
+    TRY_VOID(touch(running, wallets));
     const double before = measure_raw();
     TRY(const LoadResult result, load(running, wallets));
     const double after = measure_raw();
     const double raw = (before + after) / 2;
     std::string notes = fmt::format(
         "/wallet/sign-nep366-delegate, mTLS keep-alive, {} connections, {} wallets with a policy "
-        "each (caps by hour and day, reserved), audit durable, SQLite, access log: errors; "
-        "resident {:.0f} MB",
-        kConnections, count,
+        "each (caps by hour and day, reserved; set up in {:.1f} s), audit durable, SQLite, access "
+        "log: errors; resident {:.0f} MB",
+        kConnections, count, filling,
         static_cast<double>(running.process.resident_kib().value_or(0)) / 1024);
     if (few_per_raw_) {
         notes += fmt::format(
@@ -419,7 +382,7 @@ Result<double> KeystoreBench::measure(const std::string& name, std::size_t count
             100 * (1 - result.per_s / raw / *few_per_raw_), kConnections);
     }
     add(
-        {name, raw, result.per_s, result.per_s / raw, result.p50_us, result.p99_us,
+        {name, "signatures", raw, result.per_s, result.per_s / raw, result.p50_us, result.p99_us,
          std::move(notes)});
     TRY_VOID(stop(running));
     return result.per_s / raw;
@@ -429,8 +392,8 @@ Result<Json> KeystoreBench::run() {
     TRY_VOID(prepare());
     if (wants("raw_sign")) {
         add(
-            {"raw_sign", measure_raw(), std::nullopt, std::nullopt, std::nullopt, std::nullopt,
-             "one thread: libcrypto's Ed25519 of 32 bytes with a prepared key"});
+            {"raw_sign", "signatures", measure_raw(), std::nullopt, std::nullopt, std::nullopt,
+             std::nullopt, "one thread: libcrypto's Ed25519 of 32 bytes with a prepared key"});
     }
     if (wants("delegate_64") || wants("delegate_100000")) {
         TRY(few_per_raw_, measure("delegate_64", kConnections));
@@ -438,7 +401,7 @@ Result<Json> KeystoreBench::run() {
     if (wants("delegate_100000")) {
         TRY_VOID(measure("delegate_100000", kManyWallets));
     }
-    return to_json(rows_);
+    return report_->to_json();
 }
 
 }  // namespace
@@ -449,12 +412,7 @@ const std::vector<std::string>& keystore_bench_names() {
 }
 
 Result<Json> run_keystore_bench(const KeystoreBenchOptions& options, Console& console) {
-    const auto& names = keystore_bench_names();
-    for (const std::string& name : options.only) {
-        if (std::find(names.begin(), names.end(), name) == names.end()) {
-            return Error::invalid_argument("--only: no measurement " + name);
-        }
-    }
+    TRY_VOID(check_names(options.only, keystore_bench_names()));
     return KeystoreBench(options, console).run();
 }
 

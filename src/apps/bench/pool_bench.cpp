@@ -1,25 +1,19 @@
 #include "apps/bench/pool_bench.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <fstream>
 #include <functional>
 #include <optional>
 #include <utility>
 
 #include "apps/bench/load_client.h"
 #include "apps/bench/pool_dialogues.h"
+#include "apps/bench/report.h"
 #include "apps/bench/server_process.h"
 #include "apps/connection.h"
 #include "base/event_loop.h"
 #include "crypto/p256_bench.h"
-#include "crypto/random.h"
-#include "http/test_pki.h"
 
 namespace adyton::apps::bench {
 namespace {
@@ -37,53 +31,7 @@ constexpr std::int64_t kSmallPool = 10'000;
 constexpr std::int64_t kLargePool = 100'000;
 constexpr int kStarts = 3;
 constexpr auto kRawTime = milliseconds(1500);
-constexpr auto kReadyPatience = seconds(120);
 constexpr const char* kService = "neocompute";
-
-struct Row {
-    std::string name;
-    std::string unit;
-    std::optional<double> raw_per_s;
-    std::optional<double> served_per_s;
-    std::optional<double> ratio;
-    std::optional<std::int64_t> p50_us;
-    std::optional<std::int64_t> p99_us;
-    std::string notes;
-};
-
-Json number_or_null(const std::optional<double>& value, double places) {
-    return value.has_value() ? Json::real(std::round(*value * places) / places) : Json();
-}
-
-Json integer_or_null(const std::optional<std::int64_t>& value) {
-    return value.has_value() ? Json::integer(*value) : Json();
-}
-
-Json to_json(const std::vector<Row>& rows) {
-    Json out = Json::array();
-    for (const Row& row : rows) {
-        out.push_back(Json::object()
-                          .set("name", Json::string(row.name))
-                          .set("unit", Json::string(row.unit))
-                          .set("raw_per_s", number_or_null(row.raw_per_s, 1))
-                          .set("served_per_s", number_or_null(row.served_per_s, 10))
-                          .set("ratio", number_or_null(row.ratio, 1000))
-                          .set("p50_us", integer_or_null(row.p50_us))
-                          .set("p99_us", integer_or_null(row.p99_us))
-                          .set("notes", Json::string(row.notes)));
-    }
-    return out;
-}
-
-Result<void> write_file(const std::string& path, std::string_view content) {
-    const mode_t before = ::umask(S_IRWXG | S_IRWXO);
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    ::umask(before);
-    file << content;
-    file.close();
-    if (!file) return Error::unavailable("cannot write " + path);
-    return {};
-}
 
 class PoolBench {
 public:
@@ -126,92 +74,44 @@ private:
     Result<void> measure_requests();
     Result<void> measure_info();
     void measure_raw_row();
-    void add(Row row);
+    void add(Row row) { report_->add(std::move(row)); }
 
     const PoolBenchOptions& options_;
     Console& console_;
     base::WorkerThreads workers_;
     base::EventLoop loop_;
     Cores cores_;
-    FsyncLatency fsync_;
     LoadTls tls_;
-    std::string machine_;
-    std::vector<Row> rows_;
+    std::optional<Report> report_;
     bool small_filled_ = false;
     bool large_filled_ = false;
 };
 
-void PoolBench::add(Row row) {
-    row.notes = row.notes.empty() ? machine_ : row.notes + "; " + machine_;
-    std::string line = row.name + ":";
-    if (row.served_per_s) line += fmt::format(" {:.0f} {} a second", *row.served_per_s, row.unit);
-    if (row.raw_per_s) line += fmt::format(", raw {:.0f}", *row.raw_per_s);
-    if (row.ratio) line += fmt::format(", ratio {:.3f}", *row.ratio);
-    if (row.p50_us) line += fmt::format(", p50 {} us", *row.p50_us);
-    if (row.p99_us) line += fmt::format(", p99 {} us", *row.p99_us);
-    console_.note(line);
-    rows_.push_back(std::move(row));
-}
-
 Result<void> PoolBench::prepare() {
-    cores_ = choose_cores();
-    TRY(fsync_, measure_fsync(loop_, options_.directory));
-    machine_ = fmt::format(
-        "{}; server on core {}, client on core {}{}; write 4 KiB and fdatasync: p50 {} us, p99 {} "
-        "us",
-        processor_name(), cores_.server, cores_.client,
-        cores_.server == cores_.client ? " (THE SAME: this machine has no second core to give)"
-                                       : "",
-        fsync_.p50_us, fsync_.p99_us);
-    const auto ca = http::TestCa::create_root("adyton bench");
-    http::LeafOptions server;
-    server.common_name = "neoaccounts";
-    server.ip_addresses = {"127.0.0.1"};
-    server.marble_types = {"neoaccounts"};
-    const auto server_identity = ca.issue(server);
-    http::LeafOptions client;
-    client.common_name = kService;
-    client.marble_types = {kService};
-    const auto client_identity = ca.issue(client);
-    tls_ = {
-        ca.certificate_pem(), client_identity.certificate_chain_pem,
-        client_identity.private_key_pem};
-    std::array<std::uint8_t, 32> master{};
-    crypto::SystemRandom().fill(master);
-    TRY_VOID(write_file(path("ca.pem"), tls_.ca));
-    TRY_VOID(write_file(path("client.pem"), tls_.certificate));
-    TRY_VOID(write_file(path("client.key"), tls_.key));
-    TRY_VOID(write_file(path("server.pem"), server_identity.certificate_chain_pem));
-    TRY_VOID(write_file(path("server.key"), server_identity.private_key_pem));
-    TRY_VOID(write_file(path("master.key"), "hex:" + base::hex_encode(master)));
+    TRY(const auto machine, Machine::find(loop_, options_.directory));
+    cores_ = machine.cores;
+    report_.emplace(console_, machine.to_string());
+    TRY(auto identities, Identities::create(options_.directory, "neoaccounts", kService));
+    tls_ = std::move(identities.client);
     return write_file(
         path("adyton.toml"),
-        fmt::format(
-            "[tls]\n"
-            "certificate = {{file = \"{0}/server.pem\"}}\n"
-            "key = {{file = \"{0}/server.key\"}}\n"
-            "client_ca = {{file = \"{0}/ca.pem\"}}\n"
-            "[log]\naccess = \"errors\"\n"
-            "[pool]\n"
-            "master_key = {{file = \"{0}/master.key\"}}\n"
-            "max_accounts = {1}\n"
-            "[pool.signing]\nself_check = false\n"
-            "[policy.rules]\ndefault = \"deny\"\n"
-            "[[policy.rules.rules]]\n"
-            "name = \"bench\"\neffect = \"allow\"\nservices = [\"{2}\"]\noperations = [\"*\"]\n",
-            options_.directory, kLargePool, kService));
+        tls_settings(options_.directory) + fmt::format(
+                                               "[log]\naccess = \"errors\"\n"
+                                               "[pool]\n"
+                                               "master_key = {{file = \"{0}/master.key\"}}\n"
+                                               "max_accounts = {1}\n"
+                                               "[pool.signing]\nself_check = false\n"
+                                               "[policy.rules]\ndefault = \"deny\"\n"
+                                               "[[policy.rules.rules]]\n"
+                                               "name = \"bench\"\neffect = \"allow\"\nservices = "
+                                               "[\"{2}\"]\noperations = [\"*\"]\n",
+                                               options_.directory, kLargePool, kService));
 }
 
 Result<void> PoolBench::migrate(const std::string& data) {
-    TRY(auto process,
-        ServerProcess::start(
-            {{options_.executable, "migrate", "--config", path("adyton.toml"), "--data-dir", data},
-             {},
-             path("migrate.log"),
-             cores_.server}));
-    TRY(const int status, process.wait_exit(loop_, kReadyPatience));
-    if (status != 0) return Error::internal("adyton migrate failed; see " + path("migrate.log"));
-    return {};
+    return run_migration(
+        loop_,
+        {options_.executable, path("adyton.toml"), data, path("migrate.log"), cores_.server});
 }
 
 Result<PoolBench::Running> PoolBench::start(
@@ -466,7 +366,7 @@ Result<Json> PoolBench::run() {
     if (wants("pool_info_100000")) {
         TRY_VOID(measure_info());
     }
-    return to_json(rows_);
+    return report_->to_json();
 }
 
 }  // namespace
@@ -479,12 +379,7 @@ const std::vector<std::string>& pool_bench_names() {
 }
 
 Result<Json> run_pool_bench(const PoolBenchOptions& options, Console& console) {
-    const auto& names = pool_bench_names();
-    for (const std::string& name : options.only) {
-        if (std::find(names.begin(), names.end(), name) == names.end()) {
-            return Error::invalid_argument("--only: no measurement " + name);
-        }
-    }
+    TRY_VOID(check_names(options.only, pool_bench_names()));
     return PoolBench(options, console).run();
 }
 

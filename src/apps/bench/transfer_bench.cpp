@@ -1,24 +1,19 @@
 #include "apps/bench/transfer_bench.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "apps/bench/load_client.h"
+#include "apps/bench/report.h"
 #include "apps/bench/server_process.h"
 #include "apps/connection.h"
 #include "apps/local_neo.h"
 #include "base/event_loop.h"
-#include "crypto/random.h"
-#include "http/test_pki.h"
 #include "neo/address.h"
 #include "neo/token.h"
 
@@ -29,7 +24,6 @@ using base::Json;
 using std::chrono::seconds;
 
 constexpr const char* kService = "neocompute";
-constexpr auto kReadyPatience = seconds(120);
 constexpr std::uint64_t kGasEach = 100'000'000'000;  // datoshi: thousands of fees
 
 neo::ScriptHash receiver() {
@@ -69,16 +63,6 @@ private:
     std::uint64_t count_ = 0;
     std::string to_;
 };
-
-Result<void> write_file(const std::string& path, std::string_view content) {
-    const mode_t before = ::umask(S_IRWXG | S_IRWXO);
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    ::umask(before);
-    file << content;
-    file.close();
-    if (!file) return Error::unavailable("cannot write " + path);
-    return {};
-}
 
 Task<bool> pause(base::Duration duration) {
     auto sleeping = base::sleep_for(*base::Executor::current(), duration);
@@ -134,14 +118,14 @@ private:
     Result<std::vector<std::string>> fund_accounts(Connection& connection);
     Result<Totals> totals(Connection& connection);
     Result<Totals> wait_for_all(Connection& connection);
-    Json row(const LoadResult& load, const Totals& begin, const Totals& loaded, const Totals& end);
+    Json result(
+        const LoadResult& load, const Totals& begin, const Totals& loaded, const Totals& end);
 
     const TransferBenchOptions& options_;
     Console& console_;
     base::WorkerThreads workers_;
     base::EventLoop loop_;
-    Cores cores_;
-    FsyncLatency fsync_;
+    Machine machine_;
     LoadTls tls_;
     std::unique_ptr<LocalNeo> chain_;
     std::optional<ServerProcess> server_;
@@ -149,64 +133,35 @@ private:
 };
 
 Result<void> TransferBench::prepare() {
-    cores_ = choose_cores();
-    TRY(fsync_, measure_fsync(loop_, options_.directory));
-    const auto ca = http::TestCa::create_root("adyton bench");
-    http::LeafOptions server;
-    server.common_name = "neoaccounts";
-    server.ip_addresses = {"127.0.0.1"};
-    server.marble_types = {"neoaccounts"};
-    const auto server_identity = ca.issue(server);
-    http::LeafOptions client;
-    client.common_name = kService;
-    client.marble_types = {kService};
-    const auto client_identity = ca.issue(client);
-    tls_ = {
-        ca.certificate_pem(), client_identity.certificate_chain_pem,
-        client_identity.private_key_pem};
-    std::array<std::uint8_t, 32> master{};
-    crypto::SystemRandom().fill(master);
-    TRY_VOID(write_file(path("ca.pem"), tls_.ca));
-    TRY_VOID(write_file(path("client.pem"), tls_.certificate));
-    TRY_VOID(write_file(path("client.key"), tls_.key));
-    TRY_VOID(write_file(path("server.pem"), server_identity.certificate_chain_pem));
-    TRY_VOID(write_file(path("server.key"), server_identity.private_key_pem));
-    TRY_VOID(write_file(path("master.key"), "hex:" + base::hex_encode(master)));
+    TRY(machine_, Machine::find(loop_, options_.directory));
+    TRY(auto identities, Identities::create(options_.directory, "neoaccounts", kService));
+    tls_ = std::move(identities.client);
     LocalNeoOptions local;
     local.port = 0;
     local.faucet = false;
-    const PinnedScope pinned(cores_.client);  // its thread inherits the core
+    const PinnedScope pinned(machine_.cores.client);  // its thread inherits the core
     TRY(chain_, LocalNeo::start(std::move(local), localchain::public_test_validator()));
     return write_file(
-        path("adyton.toml"),
-        fmt::format(
-            "[tls]\n"
-            "certificate = {{file = \"{0}/server.pem\"}}\n"
-            "key = {{file = \"{0}/server.key\"}}\n"
-            "client_ca = {{file = \"{0}/ca.pem\"}}\n"
-            "[log]\naccess = \"errors\"\n"
-            "[neo]\nrpc_urls = [\"{3}\"]\nnetwork = {4}\n"
-            "[pool]\n"
-            "master_key = {{file = \"{0}/master.key\"}}\n"
-            "min_accounts = {1}\nmax_accounts = {1}\n"
-            "[policy.rules]\ndefault = \"deny\"\n"
-            "[[policy.rules.rules]]\n"
-            "name = \"bench\"\neffect = \"allow\"\nservices = [\"{2}\"]\noperations = [\"*\"]\n",
-            options_.directory, options_.accounts, kService, chain_->url(),
-            static_cast<std::uint32_t>(kLocalNeoMagic)));
+        path("adyton.toml"), tls_settings(options_.directory) +
+                                 fmt::format(
+                                     "[log]\naccess = \"errors\"\n"
+                                     "[neo]\nrpc_urls = [\"{3}\"]\nnetwork = {4}\n"
+                                     "[pool]\n"
+                                     "master_key = {{file = \"{0}/master.key\"}}\n"
+                                     "min_accounts = {1}\nmax_accounts = {1}\n"
+                                     "[policy.rules]\ndefault = \"deny\"\n"
+                                     "[[policy.rules.rules]]\n"
+                                     "name = \"bench\"\neffect = \"allow\"\nservices = "
+                                     "[\"{2}\"]\noperations = [\"*\"]\n",
+                                     options_.directory, options_.accounts, kService, chain_->url(),
+                                     static_cast<std::uint32_t>(kLocalNeoMagic)));
 }
 
 Result<void> TransferBench::start_server() {
     const std::string config = path("adyton.toml");
     const std::string data = path("data");
-    TRY(auto migration,
-        ServerProcess::start(
-            {{options_.executable, "migrate", "--config", config, "--data-dir", data},
-             {},
-             path("migrate.log"),
-             cores_.server}));
-    TRY(const int status, migration.wait_exit(loop_, kReadyPatience));
-    if (status != 0) return Error::internal("adyton migrate failed; see " + path("migrate.log"));
+    TRY_VOID(run_migration(
+        loop_, {options_.executable, config, data, path("migrate.log"), machine_.cores.server}));
     TRY(port_, find_free_port());
     TRY(const auto metrics_port, find_free_port());
     TRY(auto server, ServerProcess::start(
@@ -215,7 +170,7 @@ Result<void> TransferBench::start_server() {
                            fmt::format("127.0.0.1:{}", metrics_port)},
                           {},
                           path("server.log"),
-                          cores_.server}));
+                          machine_.cores.server}));
     server_.emplace(std::move(server));
     auto ready = server_->wait_ready(loop_, metrics_port, kReadyPatience);
     if (!ready) return std::move(ready).error().with_context("see " + path("server.log"));
@@ -289,7 +244,7 @@ Result<Totals> TransferBench::wait_for_all(Connection& connection) {
     return Error::deadline_exceeded("transfers are still unfinished after two minutes");
 }
 
-Json TransferBench::row(
+Json TransferBench::result(
     const LoadResult& load, const Totals& begin, const Totals& loaded, const Totals& end) {
     double all = 0;
     for (std::size_t i = 0; i < end.stages.size(); ++i) {
@@ -302,30 +257,20 @@ Json TransferBench::row(
             "{}{} {:.1f}%{}", i == 0 ? "" : ", ", end.stages[i].first, 100 * spent / all,
             end.stages[i].first == "sign" ? " (within record)" : "");
     }
-    const std::string notes = fmt::format(
+    Row row;
+    row.name = "transfer";
+    row.unit = "transfers";
+    row.served_per_s = load.per_s;
+    row.p50_us = load.p50_us;
+    row.p99_us = load.p99_us;
+    row.notes = fmt::format(
         "/transfer of GAS, each answered when broadcast and recorded, {} connections, {} "
         "accounts, SQLite, blocks of 1 s; share of a transfer's time: {}; afterwards {} confirmed, "
-        "{} failed, {} expired, the receiver's balance agrees; {}; server on core {}, client and "
-        "simulated chain on core {}{}; write 4 KiB and fdatasync: p50 {} us, p99 {} us",
+        "{} failed, {} expired, the receiver's balance agrees; {}",
         options_.connections, options_.accounts, shares, end.confirmed, end.failed, end.expired,
-        processor_name(), cores_.server, cores_.client,
-        cores_.server == cores_.client ? " (THE SAME: this machine has no second core to give)"
-                                       : "",
-        fsync_.p50_us, fsync_.p99_us);
-    console_.note(fmt::format(
-        "transfer: {:.0f} a second, p50 {} us, p99 {} us; {}", load.per_s, load.p50_us, load.p99_us,
-        shares));
-    Json out = Json::array();
-    out.push_back(Json::object()
-                      .set("name", Json::string("transfer"))
-                      .set("unit", Json::string("transfers"))
-                      .set("raw_per_s", Json())
-                      .set("served_per_s", Json::real(std::round(load.per_s * 10) / 10))
-                      .set("ratio", Json())
-                      .set("p50_us", Json::integer(load.p50_us))
-                      .set("p99_us", Json::integer(load.p99_us))
-                      .set("notes", Json::string(notes)));
-    return out;
+        machine_.to_string("client and simulated chain"));
+    console_.note(to_line(row) + "; " + shares);
+    return to_json({row});
 }
 
 Result<Json> TransferBench::run() {
@@ -345,7 +290,7 @@ Result<Json> TransferBench::run() {
     options.duration = seconds(options_.seconds);
     LoadResult load;
     {
-        const PinnedScope pinned(cores_.client);
+        const PinnedScope pinned(machine_.cores.client);
         TRY(load, run_load(loop_, tls_, options, dialogues));
     }
     TRY(const Totals loaded, totals(*connection));
@@ -367,7 +312,7 @@ Result<Json> TransferBench::run() {
         return Error::internal(
             fmt::format("the server ended with {}; see {}", status, path("server.log")));
     }
-    return row(load, begin, loaded, end);
+    return result(load, begin, loaded, end);
 }
 
 }  // namespace
