@@ -1,10 +1,9 @@
 #include "apps/near_connection.h"
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
-#include "http/tls.h"
+#include "apps/chain_connection.h"
 #include "service/settings.h"
 
 namespace adyton::apps {
@@ -86,17 +85,9 @@ Result<std::unique_ptr<NearConnection>> NearConnection::open(
     if (urls.empty()) return std::unique_ptr<NearConnection>();
     chain::NearClientOptions options;
     options.chain_id = config.get(settings::kNearNetwork);
-    options.endpoints.urls = urls;
-    options.endpoints.quorum = static_cast<std::size_t>(config.get(settings::kNearRpcQuorum));
-    options.endpoints.rpc.timeout = config.get(settings::kNearRpcTimeout);
-    options.endpoints.probe_timeout =
-        std::min(options.endpoints.probe_timeout, options.endpoints.rpc.timeout);
-
-    http::ClientOptions connecting;
-    connecting.response_bytes_max = options.endpoints.rpc.response_bytes_max;
-    http::ClientTlsOptions tls;
-    tls.minimum_version = http::TlsVersion::Tls12;  // public nodes stand behind older balancers
-    TRY(connecting.tls, http::TlsContext::create_client(tls));
+    options.endpoints = endpoint_options(
+        urls, config.get(settings::kNearRpcQuorum), config.get(settings::kNearRpcTimeout));
+    TRY(auto connecting, node_transport(options.endpoints));
     std::unique_ptr<NearConnection> out(new NearConnection(loop, std::move(connecting)));
     auto client = chain::NearRpcClient::create(std::move(options), out->transport_, loop, logger);
     if (!client) return std::move(client).error().with_context("near.rpc_urls");

@@ -1,9 +1,8 @@
 #include "apps/neo_connection.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "http/tls.h"
+#include "apps/chain_connection.h"
 #include "service/settings.h"
 
 namespace adyton::apps {
@@ -26,18 +25,10 @@ Result<std::unique_ptr<NeoConnection>> NeoConnection::open(
     chain::NeoClientOptions options;
     options.magic = neo::NetworkMagic{static_cast<std::uint32_t>(magic)};
     options.network_fee_max = config.get(settings::kNeoNetworkFeeMax);
-    options.endpoints.urls = urls;
-    options.endpoints.quorum = static_cast<std::size_t>(config.get(settings::kNeoRpcQuorum));
-    options.endpoints.rpc.timeout = config.get(settings::kNeoRpcTimeout);
+    options.endpoints = endpoint_options(
+        urls, config.get(settings::kNeoRpcQuorum), config.get(settings::kNeoRpcTimeout));
     options.endpoints.probe_period = config.get(settings::kNeoProbePeriod);
-    options.endpoints.probe_timeout =
-        std::min(options.endpoints.probe_timeout, options.endpoints.rpc.timeout);
-
-    http::ClientOptions connecting;
-    connecting.response_bytes_max = options.endpoints.rpc.response_bytes_max;
-    http::ClientTlsOptions tls;
-    tls.minimum_version = http::TlsVersion::Tls12;  // public nodes stand behind older balancers
-    TRY(connecting.tls, http::TlsContext::create_client(tls));
+    TRY(auto connecting, node_transport(options.endpoints));
     std::unique_ptr<NeoConnection> out(new NeoConnection(loop, std::move(connecting)));
     auto client = chain::NeoRpcClient::create(std::move(options), out->transport_, loop, logger);
     if (!client) return std::move(client).error().with_context("neo.rpc_urls");
