@@ -1,13 +1,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <utility>
 
 #include "apps/command.h"
 #include "apps/config_options.h"
+#include "apps/files.h"
 #include "apps/pool_commands.h"
 #include "apps/pool_import.h"
 #include "apps/pool_server.h"
@@ -27,20 +26,13 @@ namespace {
 using base::Json;
 
 constexpr std::size_t kForeignShown = 10;
+constexpr std::size_t kDumpBytesMax = std::size_t{1} << 30U;
 
 struct ImportOptions {
     std::string accounts;
     std::string balances;
     ConfigFlags config;
 };
-
-Result<std::string> read_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) return Error::not_found("cannot read " + path);
-    return text.str();
-}
 
 struct Rows {
     std::vector<ImportedAccount> accounts;
@@ -50,13 +42,13 @@ struct Rows {
 Result<Rows> read_rows(const ImportOptions& options) {
     Rows rows;
     if (!options.accounts.empty()) {
-        TRY(const std::string text, read_file(options.accounts));
+        TRY(const std::string text, read_file(options.accounts, kDumpBytesMax));
         auto accounts = parse_account_rows(text);
         if (!accounts) return std::move(accounts).error().with_context(options.accounts);
         rows.accounts = std::move(*accounts);
     }
     if (!options.balances.empty()) {
-        TRY(const std::string text, read_file(options.balances));
+        TRY(const std::string text, read_file(options.balances, kDumpBytesMax));
         auto balances = parse_balance_rows(text);
         if (!balances) return std::move(balances).error().with_context(options.balances);
         rows.balances = std::move(*balances);

@@ -4,13 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "apps/command.h"
+#include "apps/files.h"
 #include "attest/attestation_bundle.h"
 #include "attest/attestation_policy.h"
 #include "attest/collateral.h"
@@ -56,22 +56,14 @@ struct Findings {
     bool policy_given = false;
 };
 
-Result<std::string> read_file(const std::string& path) {
-    constexpr std::size_t kBytesMax = 4 * 1024 * 1024;
-    std::ifstream in(path, std::ios::binary);
-    if (!in) return Error::not_found("cannot open " + path);
-    std::string out;
-    std::vector<char> piece(64 * 1024);
-    while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())) || in.gcount() > 0) {
-        out.append(piece.data(), static_cast<std::size_t>(in.gcount()));
-        if (out.size() > kBytesMax) return Error::too_large(path + " is larger than 4 MiB");
-    }
-    return out;
+Result<std::string> read_text(const std::string& path) {
+    constexpr std::size_t kBytesMax = 4UL * 1024 * 1024;
+    return read_file(path, kBytesMax);
 }
 
-// A certificate or list as a file has it: DER, or PEM with one block.
-Result<base::Bytes> der_of(const std::string& path) {
-    TRY(const std::string text, read_file(path));
+// A certificate or list as its file has it: DER or PEM, which the verifier tells apart.
+Result<base::Bytes> read_bytes(const std::string& path) {
+    TRY(const std::string text, read_text(path));
     const base::ByteView view = base::as_bytes(text);
     return base::Bytes(view.begin(), view.end());
 }
@@ -91,17 +83,17 @@ Result<base::Timestamp> time_of(const AttestationOptions& options) {
 Result<attest::DcapCollateral> read_collateral(const std::string& path) {
     std::error_code ignored;
     if (!fs::is_directory(path, ignored)) {
-        TRY(const std::string json, read_file(path));
+        TRY(const std::string json, read_text(path));
         return attest::DcapCollateral::parse_bundle(json);
     }
     const std::string dir = path + "/";
-    TRY(const std::string tcb, read_file(dir + "tcb_info.response.json"));
-    TRY(const std::string tcb_chain, read_file(dir + "tcb_info_issuer_chain.pem"));
-    TRY(const std::string qe, read_file(dir + "qe_identity.response.json"));
-    TRY(const std::string qe_chain, read_file(dir + "qe_identity_issuer_chain.pem"));
-    TRY(const std::string crl_chain, read_file(dir + "pck_crl_issuer_chain.pem"));
-    TRY(const base::Bytes pck_crl, der_of(dir + "pck_crl.der"));
-    TRY(const base::Bytes root_crl, der_of(dir + "root_ca_crl.der"));
+    TRY(const std::string tcb, read_text(dir + "tcb_info.response.json"));
+    TRY(const std::string tcb_chain, read_text(dir + "tcb_info_issuer_chain.pem"));
+    TRY(const std::string qe, read_text(dir + "qe_identity.response.json"));
+    TRY(const std::string qe_chain, read_text(dir + "qe_identity_issuer_chain.pem"));
+    TRY(const std::string crl_chain, read_text(dir + "pck_crl_issuer_chain.pem"));
+    TRY(const base::Bytes pck_crl, read_bytes(dir + "pck_crl.der"));
+    TRY(const base::Bytes root_crl, read_bytes(dir + "root_ca_crl.der"));
     return attest::DcapCollateral::from_pcs(
         {tcb, tcb_chain, qe, qe_chain, pck_crl, crl_chain, root_crl});
 }
@@ -109,7 +101,7 @@ Result<attest::DcapCollateral> read_collateral(const std::string& path) {
 Result<attest::AttestationPolicy> read_policy(const AttestationOptions& options) {
     attest::AttestationPolicy policy;
     if (!options.policy.empty()) {
-        TRY(const std::string text, read_file(options.policy));
+        TRY(const std::string text, read_text(options.policy));
         const auto json = Json::parse(text);
         if (!json) return Error::invalid_argument("the policy is not JSON");
         TRY(policy, attest::AttestationPolicy::parse(*json));
@@ -184,11 +176,11 @@ Result<attest::EvidenceFacts> verify_report(
     if (!options.product.empty()) {
         TRY(snp.product, attest::parse_snp_product(options.product));
     }
-    TRY(const base::Bytes key, der_of(options.key));
-    TRY(const std::string chain, read_file(options.chain));
+    TRY(const base::Bytes key, read_bytes(options.key));
+    TRY(const std::string chain, read_text(options.chain));
     base::Bytes crl;
     if (!options.crl.empty()) {
-        TRY(crl, der_of(options.crl));
+        TRY(crl, read_bytes(options.crl));
     }
     TRY(const attest::SnpVerdict verdict, attest::verify_snp(report, {key, chain, crl}, snp));
     findings.lines.push_back(fmt::format(
@@ -216,10 +208,10 @@ Result<attest::BundleOptions> bundle_options(
         TRY(out.collateral, read_collateral(options.collateral));
     }
     if (!options.key.empty()) {
-        TRY(out.snp_key, read_file(options.key));
+        TRY(out.snp_key, read_text(options.key));
     }
     if (!options.chain.empty()) {
-        TRY(out.snp_chain, read_file(options.chain));
+        TRY(out.snp_chain, read_text(options.chain));
     }
     return out;
 }
@@ -264,7 +256,7 @@ Result<void> check_report_data(
 Result<void> judge(const AttestationOptions& options, Findings& findings) {
     TRY(const base::Timestamp at, time_of(options));
     TRY(const attest::AttestationPolicy policy, read_policy(options));
-    TRY(const std::string text, read_file(options.file));
+    TRY(const std::string text, read_text(options.file));
     const base::ByteView bytes = base::as_bytes(text);
     if (text.starts_with('{')) {
         TRY(findings.facts, verify_bundle_text(options, text, at, findings));
