@@ -23,13 +23,6 @@ namespace {
 using api::AccountInfo;
 using base::Json;
 
-template <typename T>
-void print_as_json(Console& console, const T& message) {
-    const auto json = Json::parse(api::to_json_text(message));
-    CHECK(json.has_value());  // our own writer
-    console.print_json(*json);
-}
-
 std::string time_text(const std::optional<base::Timestamp>& time) {
     return time.has_value() ? base::to_rfc3339_seconds(*time) : std::string("-");
 }
@@ -96,14 +89,7 @@ Result<std::optional<std::int64_t>> parse_ttl(const std::string& text) {
 
 Exit run_info(Process& process, Connection& connection, bool json) {
     const auto reply = connection.run(connection.pool().pool_info());
-    if (!reply) {
-        fail_call(process.console, reply.error(), reply.call, json);
-        return Exit::Failed;
-    }
-    if (json) {
-        print_as_json(process.console, *reply);
-        return Exit::Ok;
-    }
+    if (const auto exit = settled(process, reply, json)) return *exit;
     const auto number = [](std::int64_t value) {
         return grouped(static_cast<std::uint64_t>(std::max<std::int64_t>(value, 0)));
     };
@@ -165,14 +151,7 @@ Exit run_request(
     api::CallOptions call;
     call.idempotency_key = options.idempotency_key;
     const auto reply = connection.run(connection.pool().request(request, call));
-    if (!reply) {
-        fail_call(process.console, reply.error(), reply.call, json);
-        return Exit::Failed;
-    }
-    if (json) {
-        print_as_json(process.console, *reply);
-        return Exit::Ok;
-    }
+    if (const auto exit = settled(process, reply, json)) return *exit;
     print_accounts(process.console, reply->accounts);
     process.console.print(fmt::format(
         "lock {}{}", reply->lock_id,
@@ -226,16 +205,9 @@ Exit run_release(
     request.account_ids = options.accounts;
     request.lock_id = options.lock;
     const auto reply = connection.run(connection.pool().release(request));
-    if (!reply) {
-        fail_call(process.console, reply.error(), reply.call, json);
-        return Exit::Failed;
-    }
-    if (json) {
-        print_as_json(process.console, *reply);
-    } else {
-        process.console.print(
-            "released " + counted(static_cast<std::uint64_t>(reply->released_count), "account"));
-    }
+    if (const auto exit = settled(process, reply, json)) return *exit;
+    process.console.print(
+        "released " + counted(static_cast<std::uint64_t>(reply->released_count), "account"));
     return Exit::Ok;
 }
 
@@ -270,18 +242,10 @@ Exit run_renew(
     }
     request.ttl_seconds = *ttl;
     const auto reply = connection.run(connection.pool().renew(request));
-    if (!reply) {
-        fail_call(process.console, reply.error(), reply.call, json);
-        return Exit::Failed;
-    }
-    if (json) {
-        print_as_json(process.console, *reply);
-    } else {
-        process.console.print(fmt::format(
-            "{} held until {}",
-            counted(static_cast<std::uint64_t>(reply->account_count), "account"),
-            base::to_rfc3339_seconds(reply->expires_at)));
-    }
+    if (const auto exit = settled(process, reply, json)) return *exit;
+    process.console.print(fmt::format(
+        "{} held until {}", counted(static_cast<std::uint64_t>(reply->account_count), "account"),
+        base::to_rfc3339_seconds(reply->expires_at)));
     return Exit::Ok;
 }
 
@@ -324,15 +288,8 @@ Exit run_accounts(
     low.limit = options.limit;
     const auto reply =
         connection.run(options.low_balance ? pool.low_balance(low) : pool.accounts(held));
-    if (!reply) {
-        fail_call(process.console, reply.error(), reply.call, json);
-        return Exit::Failed;
-    }
-    if (json) {
-        print_as_json(process.console, *reply);
-    } else {
-        print_accounts(process.console, reply->accounts);
-    }
+    if (const auto exit = settled(process, reply, json)) return *exit;
+    print_accounts(process.console, reply->accounts);
     return Exit::Ok;
 }
 

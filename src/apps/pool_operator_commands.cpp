@@ -19,13 +19,6 @@ using base::Json;
 
 constexpr std::size_t kExportBytesMax = std::size_t{1} << 30U;
 
-template <typename T>
-void print_as_json(Console& console, const T& message) {
-    const auto json = Json::parse(api::to_json_text(message));
-    CHECK(json.has_value());  // our own writer
-    console.print_json(*json);
-}
-
 // ----- freeze, unfreeze -------------------------------------------------------------------------
 
 struct FreezeOptions {
@@ -61,14 +54,7 @@ std::string target_text(api::FreezeScope scope, const std::string& subject) {
 
 Exit run_list_freezes(Process& process, Connection& connection, bool json) {
     const auto reply = connection.run(connection.pool().freezes());
-    if (!reply) {
-        fail_call(process.console, reply.error(), reply.call, json);
-        return Exit::Failed;
-    }
-    if (json) {
-        print_as_json(process.console, *reply);
-        return Exit::Ok;
-    }
+    if (const auto exit = settled(process, reply, json)) return *exit;
     if (reply->freezes.empty()) {
         process.console.print("nothing is frozen");
         return Exit::Ok;
@@ -97,18 +83,10 @@ Exit run_freeze(
     api::PoolClient& pool = connection.pool();
     const auto reply = connection.run(
         action == FreezeAction::Set ? pool.freeze(*request) : pool.unfreeze(*request));
-    if (!reply) {
-        fail_call(process.console, reply.error(), reply.call, json);
-        return Exit::Failed;
-    }
-    if (json) {
-        print_as_json(process.console, *reply);
-    } else {
-        process.console.print(printable(fmt::format(
-            "{} is {}{}", target_text(request->scope, request->subject),
-            reply->frozen ? "frozen" : "not frozen",
-            reply->changed ? "" : " (it was so already)")));
-    }
+    if (const auto exit = settled(process, reply, json)) return *exit;
+    process.console.print(printable(fmt::format(
+        "{} is {}{}", target_text(request->scope, request->subject),
+        reply->frozen ? "frozen" : "not frozen", reply->changed ? "" : " (it was so already)")));
     return Exit::Ok;
 }
 
@@ -212,14 +190,7 @@ void add_grow(CLI::App& pool, Invocation& invocation) {
 
 Exit run_allocations(Process& process, Connection& connection, bool json) {
     const auto reply = connection.run(connection.pool().allocations());
-    if (!reply) {
-        fail_call(process.console, reply.error(), reply.call, json);
-        return Exit::Failed;
-    }
-    if (json) {
-        print_as_json(process.console, *reply);
-        return Exit::Ok;
-    }
+    if (const auto exit = settled(process, reply, json)) return *exit;
     if (reply->allocations.empty()) {
         process.console.print("no allocations");
         return Exit::Ok;
@@ -290,14 +261,7 @@ Exit run_audit_export(Process& process, Connection& connection, const std::strin
 
 Exit run_checkpoint(Process& process, Connection& connection, bool json) {
     const auto reply = connection.run(connection.pool().checkpoint());
-    if (!reply) {
-        fail_call(process.console, reply.error(), reply.call, json);
-        return Exit::Failed;
-    }
-    if (json) {
-        print_as_json(process.console, *reply);
-        return Exit::Ok;
-    }
+    if (const auto exit = settled(process, reply, json)) return *exit;
     process.console.print(fmt::format(
         "checkpoint {} of {}\nkeep this elsewhere: --checkpoint {}:{}", reply->number,
         base::to_rfc3339_seconds(reply->created_at), reply->number, printable(reply->hash)));

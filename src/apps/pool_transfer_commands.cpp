@@ -17,13 +17,6 @@ using base::Json;
 
 constexpr auto kLookPeriod = std::chrono::milliseconds(500);
 
-template <typename T>
-void print_as_json(Console& console, const T& message) {
-    const auto json = Json::parse(api::to_json_text(message));
-    CHECK(json.has_value());  // our own writer
-    console.print_json(*json);
-}
-
 std::string block_text(const TransferInfo& transfer) {
     return transfer.block_index ? std::to_string(*transfer.block_index) : std::string("-");
 }
@@ -179,15 +172,8 @@ struct ListOptions {
 
 Exit run_one(Process& process, Connection& connection, const std::string& id, bool json) {
     const auto reply = connection.run(connection.pool().transfer_status(id));
-    if (!reply) {
-        fail_call(process.console, reply.error(), reply.call, json);
-        return Exit::Failed;
-    }
-    if (json) {
-        print_as_json(process.console, *reply);
-    } else {
-        print_transfer(process.console, *reply);
-    }
+    if (const auto exit = settled(process, reply, json)) return *exit;
+    print_transfer(process.console, *reply);
     return Exit::Ok;
 }
 
@@ -228,15 +214,8 @@ Exit run_list(Process& process, Connection& connection, const ListOptions& optio
         query.status = *status;
     }
     const auto reply = connection.run(connection.pool().transfers(query));
-    if (!reply) {
-        fail_call(process.console, reply.error(), reply.call, json);
-        return Exit::Failed;
-    }
-    if (json) {
-        print_as_json(process.console, *reply);
-    } else {
-        print_list(process.console, *reply);
-    }
+    if (const auto exit = settled(process, reply, json)) return *exit;
+    print_list(process.console, *reply);
     return Exit::Ok;
 }
 
