@@ -149,8 +149,7 @@ std::vector<NearChain::Core::Pooled> NearChain::Core::next_transactions() {
     std::map<std::string, std::size_t> lane_of;
     for (const auto& [place, one] : pool) {
         const near::Transaction& transaction = one.transaction.transaction;
-        const std::string key =
-            internal::state_key(transaction.signer_id, transaction.public_key.to_string());
+        const std::string key = internal::key_row(transaction.signer_id, transaction.public_key);
         const auto [found, fresh] = lane_of.emplace(key, lanes.size());
         if (fresh) lanes.emplace_back();
         lanes[found->second].emplace(transaction.nonce, place);
@@ -434,8 +433,8 @@ std::optional<NearAccountState> NearChain::account_at(
 }
 std::optional<NearKeyState> NearChain::access_key_at(
     const near::AccountId& id, const near::PublicKey& key, std::uint64_t height) const {
-    const NearKeyState* const row = core_->state.keys.find(
-        internal::state_key(id, key.to_string()), core_->base_height(height));
+    const NearKeyState* const row =
+        core_->state.keys.find(internal::key_row(id, key), core_->base_height(height));
     return row == nullptr ? std::nullopt : std::optional<NearKeyState>(*row);
 }
 std::vector<std::pair<near::PublicKey, NearKeyState>> NearChain::access_keys_at(
@@ -444,9 +443,11 @@ std::vector<std::pair<near::PublicKey, NearKeyState>> NearChain::access_keys_at(
     const std::string prefix = internal::state_key(id, {});
     core_->state.keys.for_each(
         prefix, core_->base_height(height), [&](const std::string& key, const NearKeyState& row) {
-            const auto parsed = near::PublicKey::parse(std::string_view(key).substr(prefix.size()));
-            CHECK(parsed.has_value());
-            out.emplace_back(*parsed, row);
+            const base::ByteView raw = base::as_bytes(key).subspan(prefix.size());
+            const auto read = near::PublicKey::from_bytes(
+                static_cast<near::KeyType>(raw.front()), raw.subspan(1));
+            CHECK(read.has_value());
+            out.emplace_back(*read, row);
             return true;
         });
     return out;

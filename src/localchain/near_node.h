@@ -56,7 +56,9 @@ struct NearFaultRule {
 
 struct NearNodeOptions {
     bool faucet = false;  // adyton_faucet {account_id, amount[, token]}; development only
-    near::YoctoNear faucet_max{base::Amount::from_halves(54'210'108'624ULL, 0)};  // about 10^6 NEAR
+    // 10^6 NEAR.
+    near::YoctoNear faucet_max{
+        base::Amount::from_halves(54'210'108'624ULL, 5'076'944'270'305'263'616ULL)};
     std::size_t batch_max = 100;
     std::size_t request_bytes_max = 4 * 1024 * 1024;
     // How long wait_until waits before TIMEOUT_ERROR.

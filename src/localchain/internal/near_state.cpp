@@ -24,12 +24,12 @@ void StateChange::set_account(const near::AccountId& id, std::optional<AccountRo
 
 std::optional<NearKeyState> StateChange::key(
     const near::AccountId& id, const near::PublicKey& key) const {
-    return read(keys_, state_.keys, state_key(id, key.to_string()), height_);
+    return read(keys_, state_.keys, key_row(id, key), height_);
 }
 
 void StateChange::set_key(
     const near::AccountId& id, const near::PublicKey& key, std::optional<NearKeyState> row) {
-    keys_[state_key(id, key.to_string())] = std::move(row);
+    keys_[key_row(id, key)] = std::move(row);
 }
 
 std::optional<std::string> StateChange::stored(const std::string& key) const {

@@ -93,7 +93,7 @@ struct AccountRow {
 };
 
 // All that accounts are, by height. Keys of `keys` and `storage` are the account's name, a zero
-// byte and the public key's text or the contract's own key.
+// byte and the public key's bytes (key_row) or the contract's own key.
 struct NearState {
     HistoryMap<AccountRow> accounts;
     HistoryMap<NearKeyState> keys;
@@ -104,6 +104,14 @@ inline std::string state_key(const near::AccountId& account, std::string_view re
     std::string out = account.text();
     out += '\0';
     out += rest;
+    return out;
+}
+
+// The same for an access key: type byte and raw bytes, which costs less than the text.
+inline std::string key_row(const near::AccountId& account, const near::PublicKey& key) {
+    std::string out = state_key(account, {});
+    out += static_cast<char>(key.type());
+    out += base::as_text(key.bytes());
     return out;
 }
 
