@@ -215,6 +215,15 @@ TEST_F(EngineTest, AnEndlessLoopEndsAtItsLimit) {
     EXPECT_EQ(seed_error_text(copy, result), "execution error: execution timeout at 0.05 s");
 }
 
+// One search of a long text for a long pattern takes minutes and never polls.
+TEST_F(EngineTest, NativeWorkThatDoesNotPollEndsAtItsLimitToo) {
+    Job job = job_of("function main() { return 'a'.repeat(4e6).indexOf('a'.repeat(2e6) + 'b'); }");
+    job.limits.time = std::chrono::milliseconds(50);
+    const RunResult result = run(std::move(job));
+    EXPECT_EQ(result.status, Status::TimedOut);
+    EXPECT_EQ(output("function main() { return 1; }"), R"({"result":1})");
+}
+
 TEST_F(EngineTest, MemoryEndsAtTheLimitAndThePeakIsReported) {
     Job job =
         job_of("function main() { const a = []; for (;;) a.push(new ArrayBuffer(1 << 20)); }");
@@ -227,14 +236,14 @@ TEST_F(EngineTest, MemoryEndsAtTheLimitAndThePeakIsReported) {
 
 TEST_F(EngineTest, GasIsTheSameEachTimeAndEndsTheRunAtItsCap) {
     const std::string source =
-        "function main() { let s = 0; for (let i = 0; i < 1e6; i++) s += Math.random(); "
+        "function main() { let s = 0; for (let i = 0; i < 1e5; i++) s += Math.random(); "
         "console.log(s, Date.now()); return { s, t: Date.now() }; }";
     const RunResult first = run(source);
     const RunResult second = run(source);
     EXPECT_EQ(first.metered_gas, second.metered_gas);
     EXPECT_EQ(first.output_json, second.output_json);
     EXPECT_EQ(first.logs, second.logs);
-    EXPECT_GT(first.metered_gas, 100'000'000U);
+    EXPECT_GT(first.metered_gas, 10'000'000U);
 
     Job at = job_of(source);
     at.limits.gas = first.metered_gas;
@@ -390,7 +399,12 @@ TEST(MachineTest, NoMarkerOfAJobIsInTheMemoryAfterIt) {
     internal::Machine machine(**slot, loop);
     auto image = machine.boot(test_library());
     ASSERT_TRUE(image) << image.error().message();
-    EXPECT_LE((*image)->snapshot.bytes(), 1'363'149U) << "the image stays within 1.3 MB";
+    // What a reset writes; the rest of the image is zero.
+    std::size_t written = 0;
+    for (const auto& piece : (*image)->snapshot.pieces()) {
+        if (!piece.zero) written += piece.to - piece.from;
+    }
+    EXPECT_LE(written, 512U << 10U);
 
     class Hooks final : public internal::RunHooks {
     public:
@@ -444,6 +458,7 @@ TEST(RuntimeTest, AnAccessOutsideTheMemoryEndsTheRunAndNothingElse) {
     const auto read_at_end = [](void* self) {
         auto* const memory_slot = static_cast<internal::MemorySlot*>(self);
         // strlen of the guest, from its last byte on: there is no zero until the end of memory.
+        internal::set_in_guest(true);
         const std::size_t size = memory_slot->memory_bytes();
         memory_slot->write(static_cast<std::uint32_t>(size - 4), base::as_bytes("xxxx"));
         Z_quickjsZ_strlen(memory_slot->instance(), static_cast<std::uint32_t>(size - 4));

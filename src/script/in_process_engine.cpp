@@ -19,8 +19,13 @@ using internal::BootImage;
 using internal::LogRelay;
 using internal::Machine;
 using internal::MemorySlot;
+using internal::Stop;
 
 namespace {
+
+// What a run may take over its time before it is interrupted in native work that does not poll.
+constexpr base::Duration kGrace = std::chrono::milliseconds(20);
+constexpr base::Duration kInterruptEvery = std::chrono::milliseconds(5);
 
 struct Seat {
     std::unique_ptr<MemorySlot> slot;
@@ -60,17 +65,44 @@ public:
     }
     bool cancelled() override { return cancelled_.load(std::memory_order_relaxed); }
 
+    // On the engine's thread, around the run.
+    void enter(Machine& machine) {
+        const std::lock_guard lock(mutex_);
+        machine_ = &machine;
+        thread_ = ::pthread_self();
+    }
+    void leave() {
+        const std::lock_guard lock(mutex_);
+        machine_ = nullptr;
+    }
+
     // On any thread.
     void cancel() {
         cancelled_.store(true, std::memory_order_relaxed);
         const std::lock_guard lock(mutex_);
         arrived_.notify_all();
+        interrupt(Stop::Cancelled);
+    }
+    // Ends the run wherever it is; again and again, because host code is not interrupted.
+    void watch(base::Duration after) {
+        const std::lock_guard lock(mutex_);
+        timer_ = home_.post_after(after, [weak = weak_from_this()] {
+            const auto self = weak.lock();
+            if (!self) return;
+            {
+                const std::lock_guard inner(self->mutex_);
+                if (self->closed_) return;
+                self->interrupt(self->cancelled() ? Stop::Cancelled : Stop::Deadline);
+            }
+            self->watch(kInterruptEvery);
+        });
     }
     // On the executor, when the run is over.
     void close() {
         logs_->close();
         const std::lock_guard lock(mutex_);
         closed_ = true;
+        home_.cancel(timer_);
     }
 
 private:
@@ -87,8 +119,18 @@ private:
         self->arrived_.notify_all();
     }
 
+    // With the lock held: so the thread is still inside the run.
+    void interrupt(Stop stop) {
+        if (machine_ == nullptr) return;
+        machine_->request_stop(stop);
+        internal::interrupt_thread(thread_);
+    }
+
     base::Executor& home_;
     const HostPort host_;
+    Machine* machine_ = nullptr;
+    pthread_t thread_{};
+    base::Executor::TimerId timer_ = 0;
     const std::shared_ptr<LogRelay> logs_;  // shared with entries on their way
     std::atomic<bool> cancelled_{false};
     std::mutex mutex_;
@@ -112,7 +154,9 @@ Result<RunResult> run_in_seat(
     work.start_time = job.start_time;
     work.random_seed = job.random_seed;
     work.has_host = static_cast<bool>(job.host);
+    session.enter(*seat.machine);
     Result<RunResult> result = seat.machine->run(image, work, session);
+    session.leave();
     seat.machine->clean();
     return result;
 }
@@ -142,6 +186,7 @@ public:
             co_return seat.error();
         }
         const std::string id = job.id;
+        session->watch(job.limits.time + kGrace);
         auto run = [self, seat = std::move(*seat), job = std::move(job),
                     session]() mutable -> Result<RunResult> {
             std::vector<Secret> secrets;

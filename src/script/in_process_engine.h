@@ -12,8 +12,8 @@ namespace adyton::script {
 // The engine in the caller's process: for `adyton compute run`, replay, tests, benches, and under
 // SGX, where processes give nothing. A job runs as blocking work of `executor`, in one of
 // `slots` sandboxed memories (made when first needed, 1.3 MB each and what jobs use). cancel() and
-// the deadline act at the engine's next poll: a script cannot avoid one, a defect of the engine
-// could. Thread safe.
+// the deadline act at the engine's next poll, and where it does not poll by a signal (SIGURG) to
+// the thread. Both need the caller's executor to run its timers. Thread safe.
 class InProcessEngine final : public Engine {
 public:
     struct Options {

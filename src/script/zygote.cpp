@@ -318,7 +318,8 @@ std::optional<int> run_zygote_if_asked(int argc, char** argv, const HostLibrary&
     Zygote zygote(
         std::move(*engine),
         signal ? internal::SyscallFilter::Outside::Signal : internal::SyscallFilter::Outside::Kill);
-    return zygote.serve();
+    // No destructors and no leak check at exit: nothing here outlives the process.
+    ::_exit(zygote.serve());
 }
 
 }  // namespace adyton::script

@@ -2,6 +2,7 @@
 #include <array>
 #include <charconv>
 
+#include "script/internal/guest_call.h"
 #include "script/internal/machine.h"
 #include "script/internal/utf8.h"
 
@@ -10,9 +11,6 @@
 // host again. So (1) every argument becomes a primitive or stays a buffer, held by value on this
 // stack; (2) with no more guest code to run, they are copied out and checked; (3) the host
 // computes; (4) the value goes back in. Members are used in 2 to 4 only.
-
-// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): it pastes names
-#define QJS(name, ...) Z_quickjsZ_##name(slot_.instance() __VA_OPT__(, ) __VA_ARGS__)
 
 namespace adyton::script::internal {
 namespace {
@@ -120,9 +118,7 @@ std::uint32_t Machine::guest_library_call(
     charge(function.gas_base + std::uint64_t{function.gas_per_byte} * argument_bytes_.size());
 
     // 3 and 4.
-    set_in_host(true);
     compute_library_call(index, count);
-    set_in_host(false);
     if (!value_) return guest_throw(value_.error());
     if (value_->bytes.size() > kResultBytesMax) {
         return guest_throw(ErrorCode::TooLarge, "the value is too large");
@@ -301,9 +297,7 @@ std::uint32_t Machine::guest_builtin(
     if (hooks_ == nullptr) return guest_box(kUndefined);
     if (builtin == Builtin::Log) {
         const auto level = static_cast<std::uint32_t>(first) & 3U;
-        set_in_host(true);
         add_log(static_cast<LogLevel>(level), cut);
-        set_in_host(false);
         return guest_box(kUndefined);
     }
     if (cut) return guest_throw(ErrorCode::TooLarge, "the request is too large");
@@ -311,10 +305,8 @@ std::uint32_t Machine::guest_builtin(
         return guest_throw(ErrorCode::ResourceExhausted, "no more requests are allowed");
     }
     charge(kGasPerRequest);
-    set_in_host(true);
     const std::uint32_t sequence = requests_sent_++;
     const bool sent = hooks_->send(HostRequest{sequence, "fetch", argument_bytes_});
-    set_in_host(false);
     if (!sent) stop_now(hooks_->cancelled() ? Stop::Cancelled : Stop::Output);
     return guest_box(sequence);  // an integer: tag 0
 }
@@ -332,7 +324,7 @@ void Machine::add_log(LogLevel level, bool cut) {
 
 }  // namespace adyton::script::internal
 
-using adyton::script::internal::Machine;
+using adyton::script::internal::set_in_guest;
 
 // What the engine imports. Without a machine (a slot at rest) there is nothing to answer.
 extern "C" {
@@ -342,10 +334,17 @@ struct Z_wasi_snapshot_preview1_instance_t : Z_env_instance_t {};
 u32 Z_envZ_host_call(
     Z_env_instance_t* env, u32 name, u32 name_length, u32 /*self*/, u32 argument_count,
     u32 arguments) {
-    return env->slot->machine()->on_host_call(name, name_length, argument_count, arguments);
+    set_in_guest(false);
+    const u32 box =
+        env->slot->machine()->on_host_call(name, name_length, argument_count, arguments);
+    set_in_guest(true);
+    return box;
 }
 u32 Z_envZ_host_interrupt(Z_env_instance_t* env) {
-    return env->slot->machine()->on_interrupt();
+    set_in_guest(false);
+    const u32 stop = env->slot->machine()->on_interrupt();
+    set_in_guest(true);
+    return stop;
 }
 u32 Z_envZ_host_get_timezone_offset(Z_env_instance_t*, u32, u32) {
     return 0;
@@ -366,11 +365,16 @@ constexpr u32 kFault = 21;
 
 u32 Z_wasi_snapshot_preview1Z_clock_time_get(
     Z_wasi_snapshot_preview1_instance_t* wasi, u32, u64, u32 at) {
-    return wasi->slot->write_u64(at, wasi->slot->machine()->clock_ns()) ? kSuccess : kFault;
+    set_in_guest(false);
+    const bool written = wasi->slot->write_u64(at, wasi->slot->machine()->clock_ns());
+    set_in_guest(true);
+    return written ? kSuccess : kFault;
 }
 u32 Z_wasi_snapshot_preview1Z_random_get(
     Z_wasi_snapshot_preview1_instance_t* wasi, u32 at, u32 length) {
+    set_in_guest(false);
     wasi->slot->machine()->fill_random(at, length);
+    set_in_guest(true);
     return kSuccess;
 }
 // There are no files and no standard output.

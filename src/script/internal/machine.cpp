@@ -5,12 +5,9 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "script/internal/guest_call.h"
 #include "script/internal/prelude.h"
 #include "script/internal/utf8.h"
-
-// The prefix that wasm2c gives to what the module exports.
-// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): it pastes names
-#define QJS(name, ...) Z_quickjsZ_##name(slot_.instance() __VA_OPT__(, ) __VA_ARGS__)
 
 namespace adyton::script::internal {
 namespace {
@@ -170,7 +167,8 @@ Result<RunResult> Machine::run(
     library_ = image->library;
     start_run(work, hooks);
     const Stop stop = Activation::enter(
-        slot_.region(), [](void* self) { static_cast<Machine*>(self)->guest_run(); }, this);
+        slot_.region(), [](void* self) { static_cast<Machine*>(self)->guest_run(); }, this,
+        &request_);
     finish(stop);
     work_ = nullptr;
     hooks_ = nullptr;
@@ -187,6 +185,7 @@ void Machine::start_run(const Work& work, RunHooks& hooks) {
     slot_.set_memory_max(work.limits.memory_bytes);
     if (dirty_) slot_.reset(image_->snapshot);
     dirty_ = true;
+    request_.store(Stop::None, std::memory_order_relaxed);
     result_ = RunResult{};
     stage_ = Stage::Input;
     requests_sent_ = 0;
@@ -248,7 +247,7 @@ void Machine::clean() {
 }
 
 void Machine::guest_run() {
-    check_limits();
+    charge(0);
     std::uint64_t function = 0;
     std::uint64_t value = 0;
     if (guest_set_input() && guest_set_secrets() && guest_evaluate() &&
@@ -359,6 +358,7 @@ void Machine::guest_drain() {
     for (;;) {
         while (QJS(JS_IsJobPending, image_->runtime) != 0) {
             charge(kGasPerPromiseJob);
+            check_time();
             // The status is signed.
             if (QJS(JS_ExecutePendingJob, image_->runtime, image_->scratch) > INT32_MAX) {
                 guest_clear_exception();
@@ -371,9 +371,7 @@ void Machine::guest_drain() {
 
 // Waits for the oldest reply and hands it to the promise that stands for it.
 void Machine::guest_deliver() {
-    set_in_host(true);
     const bool received = hooks_->receive(reply_);
-    set_in_host(false);
     if (!received) stop_now(hooks_->cancelled() ? Stop::Cancelled : Stop::Output);
     charge(reply_.json.size() * kGasPerDataByte);
     const std::uint64_t text = guest_string(reply_.json);
@@ -542,20 +540,24 @@ std::uint64_t Machine::gas_used() const {
     return gas_ + grown / kPageBytes * kGasPerPage;
 }
 
+// Cheap enough for each host call; the clock is read at polls.
 void Machine::charge(std::uint64_t gas) {
     gas_ += gas;
-    check_limits();
-}
-
-void Machine::check_limits() {
     if (hooks_ == nullptr) return;  // booting
     if (gas_used() > gas_max_) stop_now(Stop::Gas);
+    const Stop request = request_.load(std::memory_order_relaxed);
+    if (request != Stop::None) stop_now(request);
+}
+
+void Machine::check_time() {
+    if (hooks_ == nullptr) return;
     if (hooks_->cancelled()) stop_now(Stop::Cancelled);
     if (clock_.steady_now() >= deadline_) stop_now(Stop::Deadline);
 }
 
 std::uint32_t Machine::on_interrupt() {
     charge(kGasPerPoll);
+    check_time();
     return 0;
 }
 

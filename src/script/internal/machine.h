@@ -80,6 +80,9 @@ public:
     // Runs one job. InvalidArgument: the input is not a JSON object, or a limit is out of bounds.
     Result<RunResult> run(
         const std::shared_ptr<const BootImage>& image, const Work& work, RunHooks& hooks);
+    // Ends the run at hand at the engine's next poll, or where interrupt_thread() meets it. Thread
+    // safe; forgotten when the next run begins.
+    void request_stop(Stop stop) { request_.store(stop, std::memory_order_relaxed); }
     // Wipes what the last job left, at once rather than when the next one begins.
     void clean();
 
@@ -141,7 +144,7 @@ private:
     void fail(Stage stage, std::string_view name, std::string_view message);
     void locate(std::string_view stack);
     void charge(std::uint64_t gas);
-    void check_limits();
+    void check_time();
     std::uint64_t gas_used() const;
     void start_run(const Work& work, RunHooks& hooks);
     void finish(Stop stop);
@@ -157,6 +160,7 @@ private:
     RunHooks* hooks_ = nullptr;
     RunResult result_;
     bool dirty_ = true;
+    std::atomic<Stop> request_{Stop::None};
     Stage stage_ = Stage::Input;
     base::SteadyTime started_{};
     base::SteadyTime deadline_{};

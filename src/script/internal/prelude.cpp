@@ -25,6 +25,7 @@ for (const path of keys(host)) {
 defineProperty(host._random, 'name', { value: 'random', configurable: true });
 hide(Math, 'random', host._random);
 
+hide(globalThis, 'performance', performance);
 // One SharedArrayBuffer needs two threads, and there is one.
 delete globalThis.SharedArrayBuffer;
 delete globalThis.Atomics;

@@ -36,11 +36,16 @@ constexpr std::size_t kStackReserveBytes = std::size_t{384} << 10U;
 constexpr std::size_t kStackUsableMin = std::size_t{1} << 20U;
 constexpr std::size_t kStackUsableMax = std::size_t{48} << 20U;
 
+// Ignored by default, and used by nobody here.
+constexpr int kInterruptSignal = SIGURG;
+static_assert(std::atomic<Stop>::is_always_lock_free);
+
 struct Active {
     sigjmp_buf jump;
     const Region* region = nullptr;
-    // Read by the signal handler of the same thread.
-    volatile sig_atomic_t in_host = 0;
+    const std::atomic<Stop>* request = nullptr;
+    // Read by the signal handlers of the same thread.
+    volatile sig_atomic_t in_guest = 0;
 };
 thread_local Active* t_active = nullptr;
 
@@ -117,11 +122,18 @@ void pass_on(int signal, siginfo_t* info, void* context) {
 void on_fault(int signal, siginfo_t* info, void* context) {
     Active* const active = t_active;
     // si_code > 0: the kernel saw a fault; anything else was sent by somebody.
-    if (active != nullptr && active->in_host == 0 && info->si_code > 0 &&
+    if (active != nullptr && active->in_guest != 0 && info->si_code > 0 &&
         active->region->contains(info->si_addr)) {
         stop_now(Stop::OutOfBounds);
     }
     pass_on(signal, info, context);
+}
+
+void on_interrupt(int /*signal*/) {
+    const Active* const active = t_active;
+    if (active == nullptr || active->in_guest == 0 || active->request == nullptr) return;
+    const Stop stop = active->request->load(std::memory_order_relaxed);
+    if (stop != Stop::None) stop_now(stop);
 }
 
 void install_handlers() {
@@ -132,6 +144,11 @@ void install_handlers() {
     ::sigemptyset(&action.sa_mask);
     CHECK(::sigaction(SIGSEGV, &action, &g_previous_segv) == 0);
     CHECK(::sigaction(SIGBUS, &action, &g_previous_bus) == 0);
+    struct sigaction interrupt {};
+    interrupt.sa_handler = on_interrupt;
+    interrupt.sa_flags = SA_ONSTACK | SA_NODEFER | SA_RESTART;
+    ::sigemptyset(&interrupt.sa_mask);
+    CHECK(::sigaction(kInterruptSignal, &interrupt, nullptr) == 0);
 }
 
 Stop stop_of(wasm_rt_trap_t trap) {
@@ -236,7 +253,8 @@ bool Region::contains(const void* address) const {
     return at >= low && at - low < reserved_;
 }
 
-Stop Activation::enter(const Region& region, void (*body)(void*), void* argument) {
+Stop Activation::enter(
+    const Region& region, void (*body)(void*), void* argument, const std::atomic<Stop>* request) {
     CHECK(t_active == nullptr);  // no script runs another one
     if (!prepare_thread()) return Stop::StackExhausted;
     const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
@@ -245,6 +263,7 @@ Stop Activation::enter(const Region& region, void (*body)(void*), void* argument
 
     Active active;
     active.region = &region;
+    active.request = request;
     t_active = &active;
     adyton_script_stack_limit =
         std::max(floor, here > kStackUsableMax ? here - kStackUsableMax : floor);
@@ -258,11 +277,16 @@ Stop Activation::enter(const Region& region, void (*body)(void*), void* argument
 void stop_now(Stop stop) {
     Active* const active = t_active;
     if (active == nullptr || stop == Stop::None) std::abort();
+    active->in_guest = 0;
     siglongjmp(active->jump, static_cast<int>(stop));
 }
 
-void set_in_host(bool in_host) {
-    if (t_active != nullptr) t_active->in_host = in_host ? 1 : 0;
+void set_in_guest(bool in_guest) {
+    if (t_active != nullptr) t_active->in_guest = in_guest ? 1 : 0;
+}
+
+void interrupt_thread(pthread_t thread) {
+    ::pthread_kill(thread, kInterruptSignal);
 }
 
 void start_runtime() {
@@ -314,7 +338,10 @@ void wasm_rt_allocate_memory(wasm_rt_memory_t* memory, uint32_t initial_pages, u
     MemorySlot::of(memory).start_memory(initial_pages);
 }
 uint32_t wasm_rt_grow_memory(wasm_rt_memory_t* memory, uint32_t pages) {
-    return MemorySlot::of(memory).grow_memory(pages);
+    adyton::script::internal::set_in_guest(false);
+    const uint32_t before = MemorySlot::of(memory).grow_memory(pages);
+    adyton::script::internal::set_in_guest(true);
+    return before;
 }
 void wasm_rt_free_memory(wasm_rt_memory_t*) {}
 

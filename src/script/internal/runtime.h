@@ -1,5 +1,8 @@
 #pragma once
 
+#include <pthread.h>
+
+#include <atomic>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
@@ -59,8 +62,8 @@ private:
     std::size_t committed_ = 0;
 };
 
-// One entry into the engine on this thread. While it is active, stop_now() and faults inside
-// `region` come back out of enter().
+// One entry into the engine on this thread. While it is active, stop_now(), faults inside `region`
+// and interrupt_thread() come back out of enter().
 //
 // Between enter() and its return nothing with a destructor may live in a frame that a stop would
 // jump over: guest code is entered and left by plain functions only, and strings, vectors and the
@@ -68,16 +71,24 @@ private:
 class Activation {
 public:
     // Runs body(argument). None: it returned; otherwise why it was left. The native stack is
-    // bounded to what this thread has, at most `stack_bytes_max`.
-    static Stop enter(const Region& region, void (*body)(void*), void* argument);
+    // bounded to what this thread has, at most 48 MiB. `request`, if any, is read when the thread
+    // is interrupted: a Stop other than None ends the run there and then.
+    static Stop enter(
+        const Region& region, void (*body)(void*), void* argument,
+        const std::atomic<Stop>* request = nullptr);
 };
 
 // Leaves the engine at once. Only inside Activation::enter, with no destructor in the way.
 [[noreturn]] void stop_now(Stop stop);
 
-// Marks that host code runs (true) inside an activation: a fault then is a defect of ours and ends
-// the process. Guest code runs when an activation begins.
-void set_in_host(bool in_host);
+// Says whether the engine's own code runs. Only then do faults and interruptions end the run: it
+// holds nothing of the host. Host code, which may hold a lock of the allocator, is never jumped out
+// of; an activation begins as host code.
+void set_in_guest(bool in_guest);
+
+// Makes that thread look at its activation's request, wherever the engine is: for native work that
+// does not poll. The thread must be alive. It may be in host code and miss it: repeat.
+void interrupt_thread(pthread_t thread);
 
 // The handler for faults and this process's tables; idempotent, thread safe.
 void start_runtime();

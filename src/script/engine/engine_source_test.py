@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""The check of the generated engine finds what it is there for. Run by ctest (EngineSourceSelfTest).
+
+    engine_source_test.py ENGINE.c    ENGINE.c: what the build made
+"""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import engine_source  # noqa: E402
+
+# Each is a way around the guards that a changed translator, or a changed file, could bring.
+AROUND = [
+    "w2c_i0 = *(u32*)(instance->w2c_memory.data + w2c_i1);",
+    "w2c_i0 = instance->w2c_memory.data[w2c_i1];",
+    "memcpy(&w2c_i0, instance->w2c_memory.data + w2c_i1, 4);",
+    "instance->w2c_memory.size = w2c_i0;",
+    "instance->w2c_memory.data = (u8*)w2c_j0;",
+    "w2c_i0 = i32_load(&instance->w2c_memory, (u64)(w2c_i0) + 8589934592u);",
+    "w2c_i0 = i32_load(&instance->w2c_memory, (u64)(w2c_i0) * 65536u);",
+    "w2c_i0 = i32_load(&instance->w2c_memory, w2c_j0);",
+    "i32_store(&instance->w2c_memory, (u64)(w2c_i0) + 4u, *w2c_p0);",
+    "((void (*)(void))w2c_j0)();",
+    "w2c_i0 = CALL_INDIRECT(instance->w2c___indirect_function_table, u32 (*)(void*), 3, w2c_i2, "
+    "w2c_j0, w2c_i0);",
+    "instance->w2c___indirect_function_table.data[w2c_i0].func = 0;",
+    "{3, (wasm_rt_function_ptr_t)&w2c_f10, 8},",
+    "{3, (wasm_rt_function_ptr_t)&system, 0},",
+    'system("x");', 'asm("syscall");', "goto *w2c_j0;", "#include <stdlib.h>", "#define i32_load x",
+    "w2c_i0 = adyton_script_stack_limit;", "adyton_script_stack_limit = 0;",
+    "wasm_rt_grow_memory(&instance->w2c_memory, 4096);",
+    "static u32 w2c_f1(Z_quickjs_instance_t* instance) { return 1; }",
+]
+
+
+class EngineSource(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with open(ENGINE, encoding="utf-8") as file:
+            cls.text = file.read()
+        cls.body = cls.text[len(engine_source.HEADER):]
+
+    def test_what_the_build_made_passes(self):
+        self.assertTrue(self.text.startswith(engine_source.HEADER))
+        self.assertEqual(engine_source.violations(self.body), [])
+
+    def test_every_function_checks_its_stack(self):
+        definitions = self.body.count("FUNC_PROLOGUE;")
+        self.assertGreater(definitions, 1500)
+        self.assertEqual(definitions, self.body.count("FUNC_EPILOGUE;"))
+
+    def test_each_way_around_is_found(self):
+        lines = self.body.split("\n")
+        middle = next(i for i in range(len(lines) // 2, len(lines)) if lines[i].startswith("  w2c_"))
+        for line in AROUND:
+            with self.subTest(line=line):
+                seeded = "\n".join(lines[middle - 50:middle] + ["  " + line] + lines[middle:middle + 50])
+                self.assertEqual([text for _, text in engine_source.violations(seeded)], [line])
+
+    def test_another_translator_is_refused(self):
+        with self.assertRaises(ValueError):
+            engine_source.body_of("int main(void) { return 0; }")
+
+
+if __name__ == "__main__":
+    ENGINE = sys.argv.pop(1)
+    unittest.main()

@@ -1,0 +1,45 @@
+#include "script/engine_bench.h"
+
+#include "script/internal/machine.h"
+#include "script/internal/memory_slot.h"
+
+namespace adyton::script {
+namespace {
+
+class NoHooks final : public internal::RunHooks {
+public:
+    void log(const LogEntry& /*entry*/) override {}
+    bool send(HostRequest /*request*/) override { return false; }
+    bool receive(HostReply& /*reply*/) override { return false; }
+    bool cancelled() override { return false; }
+};
+
+}  // namespace
+
+Result<std::vector<base::Duration>> bench_engine(
+    const base::Clock& clock, const HostLibrary& library, std::string_view source,
+    std::string_view input_json, std::size_t warm_up, std::size_t count) {
+    TRY(const auto slot, internal::MemorySlot::create());
+    internal::Machine machine(*slot, clock);
+    TRY(const auto image, machine.boot(library));
+    internal::Work work;
+    work.source = source;
+    work.entry_point = "main";
+    work.input_json = input_json;
+    NoHooks hooks;
+    std::vector<base::Duration> out;
+    out.reserve(count);
+    for (std::size_t i = 0; i < warm_up + count; ++i) {
+        const base::SteadyTime start = clock.steady_now();
+        TRY(const RunResult result, machine.run(image, work, hooks));
+        machine.clean();
+        const base::Duration took = clock.steady_now() - start;
+        if (result.status != Status::Completed) {
+            return Error{ErrorCode::Internal, "a run of the benchmark did not complete"};
+        }
+        if (i >= warm_up) out.push_back(took);
+    }
+    return out;
+}
+
+}  // namespace adyton::script
