@@ -83,6 +83,27 @@ Result<void> ProductGround::open_attestation() {
     return {};
 }
 
+Result<void> ProductGround::open_rollback() {
+    std::vector<std::unique_ptr<service::RollbackWitness>> witnesses;
+    const std::string& file = config().get(settings::kRollbackWitnessFile);
+    if (!file.empty()) witnesses.push_back(service::file_witness(file));
+    const std::string& url = config().get(settings::kRollbackWitnessUrl);
+    if (!url.empty()) {
+        http::ClientOptions options;
+        options.tls = trust.client_tls();
+        peer_client = std::make_unique<http::Client>(loop(), options);
+        const bool says_who = mode == attest::IdentityMode::Development;
+        witnesses.push_back(service::peer_witness(
+            *peer_client, url, says_who ? attestation->claims().service_id : std::string()));
+    }
+    service::RollbackGuard::Options options;
+    options.period = config().get(settings::kRollbackPeriod);
+    options.adopt = config().get(settings::kRollbackAdopt);
+    options.lag = sign_durability(config()) == storage::Durability::Relaxed;
+    rollback = std::make_unique<service::RollbackGuard>(*database, std::move(witnesses), options);
+    return loop().run_until_done(rollback->check());
+}
+
 Result<void> ProductGround::open_storage() {
     TRY_VOID(open_attestation());
     TRY(instance, service::Instance::open(config().get(settings::kDataDir), random));
@@ -111,10 +132,12 @@ Result<std::unique_ptr<ProductHost>> ProductHost::create(
     options.health.timeout = config.get(settings::kHealthTimeout);
     TRY(options.access_log, service::parse_access_log(config.get(settings::kLogAccess)));
     options.serve_metrics = config.get(settings::kMetricsEnabled);
+    TRY_VOID(ground.open_rollback());
     options.enclave = !ground.attestation->simulated();
     options.info = [&ground, own = std::move(options.info)] {
         base::Json info = own ? own() : base::Json::object();
         info.set("attestation", ground.attestation->info());
+        info.set("rollback", ground.rollback->info());
         return info;
     };
     std::unique_ptr<ProductHost> out(new ProductHost(ground, std::move(hooks)));
@@ -135,6 +158,9 @@ void ProductHost::add_attestation_route() {
 
 Result<void> ProductHost::listen(std::shared_ptr<const http::TlsContext> tls) {
     add_attestation_route();
+    if (ground_.config().get(settings::kRollbackServe)) {
+        service::add_witness_routes(*frame_, *ground_.database);
+    }
     const service::Config& config = ground_.config();
     service::HostOptions hosting;
     hosting.server = service::server_options(config);
@@ -145,6 +171,7 @@ Result<void> ProductHost::listen(std::shared_ptr<const http::TlsContext> tls) {
     hosting.load_tls = [this] { return reload(); };
     host_.emplace(ground_.runtime, *frame_, std::move(hosting));
     host_->on_drained([this] { return hooks_.stop(); });
+    host_->on_drained([this] { return ground_.rollback->stop(); });
     return host_->start();
 }
 
@@ -161,6 +188,7 @@ Result<std::shared_ptr<const http::TlsContext>> ProductHost::reload() {
     }
     TRY(auto loaded, ground_.trust.load());
     ground_.attestation->set_tls_spki(ground_.trust.certificate_spki());
+    if (ground_.peer_client) ground_.peer_client->reload_tls(ground_.trust.client_tls());
     if (hooks_.new_trust) hooks_.new_trust(std::move(loaded.identifier));
     return std::move(loaded.tls);
 }
@@ -168,6 +196,11 @@ Result<std::shared_ptr<const http::TlsContext>> ProductHost::reload() {
 void ProductHost::begin() {
     ground_.loop().post([this] {
         hooks_.begin();
+        ground_.rollback->start(ground_.loop(), [this](const Error& error) {
+            ground_.logger->error(
+                "stopping: the database was rolled back", {{"cause", error.message()}});
+            host_->request_stop();
+        });
         host_->set_running();
     });
 }
@@ -208,6 +241,11 @@ void ProductHost::log_warnings() const {
     }
     if (ground_.attestation->simulated()) {
         logger.warning("SIMULATED PLATFORM: no hardware vouches for this program or its keys");
+    }
+    if (!ground_.rollback->guarded()) {
+        logger.warning(
+            "no rollback witness: an older database that somebody puts back is not noticed; set "
+            "rollback.witness_file or rollback.witness_url");
     }
     if (relaxed()) {
         logger.warning(

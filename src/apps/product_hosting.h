@@ -18,12 +18,14 @@
 #include "crypto/harden.h"
 #include "crypto/random.h"
 #include "crypto/secret.h"
+#include "http/client.h"
 #include "http/tls.h"
 #include "service/config.h"
 #include "service/frame.h"
 #include "service/host.h"
 #include "service/instance.h"
 #include "service/metrics.h"
+#include "service/rollback_guard.h"
 #include "service/startup.h"
 #include "storage/database.h"
 
@@ -83,6 +85,9 @@ public:
     // open_storage(); the product then says who it is and which keys are its own
     // (attestation->set_service(), set_key(), add_signing_key()).
     Result<void> open_attestation();
+    // Compares the database with its witnesses, if there are any. Conflict "database_rolled_back",
+    // "witness_empty"; errors of the witnesses. After the product has said who it is.
+    Result<void> open_rollback();
     // Takes the data directory, opens the database at this program's schema, and the audit log of
     // this instance. Conflict, reason "schema": the database is older or newer.
     Result<void> open_storage();
@@ -100,6 +105,8 @@ public:
     std::unique_ptr<storage::Database> database;
     std::unique_ptr<audit::AuditLog> audit;
     std::unique_ptr<attest::AttestationService> attestation;
+    std::unique_ptr<http::Client> peer_client;  // null: no peer is a witness
+    std::unique_ptr<service::RollbackGuard> rollback;
 };
 
 // A product on the network: its frame, its listeners, and how it runs and ends.

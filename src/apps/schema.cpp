@@ -9,6 +9,7 @@
 #include "keystore/schema.h"
 #include "policy/rule.h"
 #include "pool/schema.h"
+#include "service/rollback_guard.h"
 #include "workflow/idempotency.h"
 
 namespace adyton::apps {
@@ -17,8 +18,8 @@ std::vector<storage::Migration> all_migrations() {
     std::vector<storage::Migration> all;
     for (const std::span<const storage::Migration> one :
          {workflow::migrations(), audit::migrations(), policy::migrations(), pool::migrations(),
-          keystore::migrations(),
-          coordinator::migrations()}) {
+          keystore::migrations(), compute::migrations(),
+          coordinator::migrations(), service::rollback_migrations()}) {
         all.insert(all.end(), one.begin(), one.end());
     }
     const auto by_number = [](const storage::Migration& a, const storage::Migration& b) {

@@ -278,7 +278,8 @@ Result<void> judge(const AttestationOptions& options, Findings& findings) {
 void describe_facts(Findings& findings) {
     if (!findings.facts) return;
     const attest::EvidenceFacts& facts = *findings.facts;
-    for (const auto& [name, value] : attest::to_json(facts).members()) {
+    const Json shown = attest::to_json(facts);
+    for (const auto& [name, value] : shown.members()) {
         findings.details.set(name, value);
     }
     if (!facts.mr_enclave.empty()) {

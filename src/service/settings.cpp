@@ -189,6 +189,17 @@ constexpr std::array kPlatform = {
         "configfs-tsm or by /dev/sev-guest, or nothing (simulation, always labelled). Start-up "
         "fails when the machine is not that; never taken from the environment, which the host "
         "chooses."),
+    row(kRollbackWitnessFile, "",
+        "File that remembers how far the database has come, on a disk that is not put back "
+        "together with it. A database that is older refuses to start."),
+    row(kRollbackWitnessUrl, "",
+        "Another service of the suite that remembers the same (its rollback.serve_witness): "
+        "https://HOST:PORT."),
+    row(kRollbackPeriod, "10s", "How often witnesses are told.", {.min = 1000, .max = kHourMs}),
+    row(kRollbackAdopt, "false",
+        "The witness is new and takes this database as it is. For one start, then false again."),
+    row(kRollbackServe, "false",
+        "Whether this service remembers for others (/witness), each by its service id."),
 };
 
 constexpr std::array kStorage = {

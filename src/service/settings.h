@@ -47,6 +47,11 @@ inline constexpr Key<base::Json> kIdentityIssuers{"identity.issuers"};
 
 // Platform and attestation
 inline constexpr Key<std::string> kPlatformMode{"platform.mode"};
+inline constexpr Key<std::string> kRollbackWitnessFile{"rollback.witness_file"};
+inline constexpr Key<std::string> kRollbackWitnessUrl{"rollback.witness_url"};
+inline constexpr Key<base::Duration> kRollbackPeriod{"rollback.period"};
+inline constexpr Key<bool> kRollbackAdopt{"rollback.adopt"};
+inline constexpr Key<bool> kRollbackServe{"rollback.serve_witness"};
 
 // Storage, audit, policy
 inline constexpr Key<std::string> kDatabaseUrl{"database.url"};

@@ -429,6 +429,11 @@ Result<std::shared_ptr<const http::TlsContext>> TrustLoader::load_tls(
     auto private_key = secrets_.read(*key);
     if (!private_key) return with_setting(std::move(private_key).error(), kTlsKey.name);
     TRY(spki_, attest::leaf_spki(*chain));
+    http::ClientTlsOptions client;
+    for (const std::string& pem : authorities) client.server_ca_pem.emplace_back(pem);
+    client.certificate_chain_pem = *chain;
+    client.private_key_pem = base::as_text(private_key->expose());
+    TRY(client_tls_, http::TlsContext::create_client(client));
     http::ServerTlsOptions options;
     options.certificate_chain_pem = *chain;
     options.private_key_pem = base::as_text(private_key->expose());

@@ -47,6 +47,10 @@ public:
     // none is configured.
     const std::optional<crypto::Sha256Digest>& certificate_spki() const { return spki_; }
 
+    // For calls to other services with this one's certificate, trusting the same authorities; null
+    // when no certificate is configured. Of the last load().
+    const std::shared_ptr<const http::TlsContext>& client_tls() const { return client_tls_; }
+
     // Both must outlive the loader.
     TrustLoader(const Config& config, attest::IdentityMode mode, attest::SecretSource& secrets)
         : config_(config), mode_(mode), secrets_(secrets) {}
@@ -64,6 +68,7 @@ private:
     attest::IdentityMode mode_;
     attest::SecretSource& secrets_;
     std::optional<crypto::Sha256Digest> spki_;
+    std::shared_ptr<const http::TlsContext> client_tls_;
 };
 
 // Limits and addresses of the two listeners. "localhost" becomes 127.0.0.1. Unset metrics address

@@ -31,7 +31,7 @@ KNOWN = {
 ACTIONS = {"Packages": {"UpdateSecurityVersion"}, "Secrets": {"ReadSecret", "WriteSecret"},
            "Manifest": {"UpdateManifest"}}
 # What a master key must not be: made by the Coordinator, whose loss or rotation would lose it.
-MASTERS = ("pool_master_key", "compute_master_key", "secrets_master_key", "keystore_master_secret")
+MASTERS = ("pool_master_key", "compute_master_key", "keystore_master_secret")
 
 
 def findings_of(manifest):

@@ -117,7 +117,6 @@ class Deployment:
         plain = {"pool_master_key_hash": self.key["hash"], "coordinator_token_hashes": token,
                  "operator_token_hashes": operator, "keystore_auth_token": "token"}
         keys = {"pool_master_key": master, "compute_master_key": os.urandom(32),
-                "secrets_master_key": os.urandom(32),
                 "keystore_master_secret": self.keystore_secret}
         self.call("POST", "/api/v2/secrets", {"secrets": {
             **{name: {"Key": encode(value)} for name, value in keys.items()},
