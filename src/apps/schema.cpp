@@ -18,7 +18,7 @@ std::vector<storage::Migration> all_migrations() {
     std::vector<storage::Migration> all;
     for (const std::span<const storage::Migration> one :
          {workflow::migrations(), audit::migrations(), policy::migrations(), pool::migrations(),
-          keystore::migrations(), compute::migrations(),
+          keystore::migrations(),
           coordinator::migrations(), service::rollback_migrations()}) {
         all.insert(all.end(), one.begin(), one.end());
     }
