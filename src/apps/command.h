@@ -53,6 +53,7 @@ void add_tool_commands(CLI::App& root, Invocation& invocation);
 void add_verify_commands(CLI::App& root, Invocation& invocation);
 void add_config_commands(CLI::App& root, Invocation& invocation);
 void add_marble_command(CLI::App& root, Invocation& invocation);
+void add_release_command(CLI::App& root, Invocation& invocation);
 void add_migrate_command(CLI::App& root, Invocation& invocation);
 void add_bench_commands(CLI::App& root, Invocation& invocation);
 void add_wallet_commands(CLI::App& root, Invocation& invocation);

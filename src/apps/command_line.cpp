@@ -77,6 +77,7 @@ std::unique_ptr<CLI::App> make_root(Invocation& invocation) {
     add_config_commands(*root, invocation);
     add_migrate_command(*root, invocation);
     add_marble_command(*root, invocation);
+    add_release_command(*root, invocation);
     add_tool_commands(*root, invocation);
     add_bench_commands(*root, invocation);
     return root;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "apps/key_release_desk.h"
 #include "apps/near_connection.h"
 #include "crypto/secret.h"
 #include "keystore/token_auth.h"
@@ -118,6 +119,7 @@ struct KeystoreServer::Parts {
     std::unique_ptr<NearConnection> near;  // null: no node is configured
     std::unique_ptr<keystore::KeystoreService> keystore;
     std::unique_ptr<keystore::TokenResolver> tokens;
+    std::unique_ptr<KeyReleaseDesk> releases;  // null: nothing is granted
     std::unique_ptr<ProductHost> host;
 };
 
@@ -129,6 +131,7 @@ Result<void> KeystoreServer::Parts::open() {
     TRY_VOID(ground.open_storage());
     TRY(near, NearConnection::open(ground.config(), ground.loop(), *ground.logger));
     TRY_VOID(build_keystore(std::move(secret)));
+    TRY(releases, KeyReleaseDesk::open(ground));
     return build_host(std::move(loaded.tls));
 }
 
@@ -169,6 +172,7 @@ Result<void> KeystoreServer::Parts::build_host(std::shared_ptr<const http::TlsCo
     hooks.stop = [this] { return stop(); };
     TRY(host, ProductHost::create(ground, *tokens, std::move(options), std::move(hooks)));
     keystore->register_routes(host->frame());
+    if (releases != nullptr) releases->register_routes(host->frame());
     return host->listen(std::move(tls));
 }
 

@@ -5,8 +5,10 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "apps/attested_keys.h"
 #include "apps/command.h"
 #include "apps/workflow_commands.h"
 #include "base/event_loop.h"
@@ -31,6 +33,7 @@ struct VerifyOptions {
     std::string file;
     std::string key;
     std::string rpc;
+    AttestedKeyOptions attested;
 };
 
 Result<std::string> read_all(const std::string& path) {
@@ -172,7 +175,19 @@ Result<EvidenceReport> verify(const VerifyOptions& options) {
         TRY(const auto bytes, base::hex_decode(options.key));
         TRY(trusted, crypto::Ed25519PublicKey::parse(bytes));
     }
+    std::optional<AttestedKeys> attested;
+    if (options.attested.given()) {
+        TRY(attested, verify_attested_keys(options.attested));
+        TRY(const std::string hex, attested_signing_key(*attested, "workflow-ed25519"));
+        TRY(const auto bytes, base::hex_decode(hex));
+        TRY(const auto key, crypto::Ed25519PublicKey::parse(bytes));
+        if (trusted && !(*trusted == key)) {
+            return Error::permission_denied("--key is not the attested key", "binding_mismatch");
+        }
+        trusted = key;
+    }
     EvidenceReport report = coordinator::check_evidence(bundle, trusted);
+    if (attested) report.facts.push_back(attested->to_string());
     if (!trusted) {
         report.facts.emplace_back(
             "the key is taken from the file: compare it with GET /info, or give --key");
@@ -227,11 +242,13 @@ void add_verify_workflow(CLI::App& group, Invocation& invocation) {
              "arguments, heights.",
          .examples = {
              "adyton verify workflow run.json --key 5f0c...",
-             "adyton verify workflow run.json --rpc http://127.0.0.1:3030"}});
+             "adyton verify workflow run.json --rpc http://127.0.0.1:3030",
+             "adyton verify workflow run.json --attestation coordinator.json"}});
     const auto options = std::make_shared<VerifyOptions>();  // shared: the callback is copied
     command.add_option("file", options->file, "The evidence; - for standard input")->required();
     command.add_option("--key", options->key, "The coordinator's public key, 64 hex digits");
     command.add_option("--rpc", options->rpc, "A NEAR node to compare with");
+    add_attested_key_options(command, options->attested);
     on_run(command, invocation, [options, &invocation](Process& process) {
         return run_verify(process, *options, invocation.json);
     });

@@ -24,6 +24,9 @@
 namespace adyton::attest {
 namespace {
 
+// lint-allow-file(thread): a Coordinator is another process; its thread stands for that
+// lint-allow-file(sleep): the pause of a peer that drips
+
 template <auto Free>
 struct Deleter {
     template <typename T>

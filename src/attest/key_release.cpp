@@ -120,6 +120,10 @@ Result<KeyReleaser::Released> KeyReleaser::release(const AttestationBundle& bund
     TRY_VOID(asker_of(bundle.claims));
     BundleOptions options;
     options.at = clock_.now();
+    options.collateral = grant->second.collateral;
+    options.snp_key = grant->second.snp_key;
+    options.snp_chain = grant->second.snp_chain;
+    options.root = grant->second.root;
     TRY(BundleVerdict verdict, verify_bundle(bundle, options));
     Released out;
     TRY(out.acceptance, evaluate(grant->second.policy, verdict.facts));

@@ -38,6 +38,12 @@ namespace adyton::attest {
 struct ReleaseGrant {
     AttestationPolicy policy;
     std::map<std::string, crypto::SecretBuffer> env;
+    // What judging needs besides the evidence: Intel's collateral (instead of the bundle's), the
+    // chip's VCEK in DER and AMD's ASK and ARK in PEM.
+    std::optional<DcapCollateral> collateral;
+    std::string snp_key;
+    std::string snp_chain;
+    std::optional<crypto::Sha256Digest> root;  // another than the vendor's, for tests
 };
 
 struct ReleaseOptions {

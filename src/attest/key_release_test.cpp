@@ -119,6 +119,7 @@ public:
         QuotePlan plan;
         plan.version = 4;
         plan.change_body = [report_data](base::Bytes& body) {
+            body[123] |= 0x10U;  // SEPT_VE_DISABLE
             std::copy(report_data.begin(), report_data.end(), body.begin() + 520);
         };
         minted = mint_quote(plan);
@@ -135,6 +136,35 @@ TEST_F(KeyReleaseTest, AQuoteUnderAnotherRootThanTheVendorsGetsNothing) {
     bundle = request("accountpool", releaser_.challenge(), &platform).bundle();
     bundle.collateral = platform.minted.collateral;
     EXPECT_EQ(releaser_.release(bundle).error().reason(), kUntrusted);
+}
+
+TEST_F(KeyReleaseTest, OnlyTheProgramThatThePolicyNamesGetsItsSecrets) {
+    const auto release = [&](const std::string& measured) {
+        // Each minted quote has a root of its own, so the challenge is foreseen before the grant.
+        base::SeededRandom foreseen(77);
+        base::Bytes challenge(KeyReleaser::kChallengeSize);
+        foreseen.fill(challenge);
+        MintedTdx platform;
+        const ReleaseRequest asked = request("accountpool", challenge, &platform);
+        sim_.shift_clock(platform.minted.at - sim_.now());
+        auto granted = grants(false);
+        ReleaseGrant& pool = granted["accountpool"];
+        AcceptRule rule;
+        rule.type = EvidenceType::TdxDcap;
+        rule.mr_td = {measured};
+        pool.policy.accept = {rule};
+        pool.root = platform.minted.root;
+        pool.collateral = platform.minted.collateral;
+        base::SeededRandom seeded(77);
+        KeyReleaser releaser(sim_, seeded, std::move(granted));
+        EXPECT_EQ(releaser.challenge(), challenge);
+        const auto done = releaser.release(asked.bundle());
+        if (!done) return done.error().reason();
+        const auto got = asked.open(done->answer);
+        return got ? std::string(to_string(done->acceptance)) : got.error().reason();
+    };
+    EXPECT_EQ(release(std::string(96, '0')), "ok");
+    EXPECT_EQ(release(std::string(96, '1')), kMeasurementMismatch);
 }
 
 TEST(SealedReleaseTest, AnythingElseIsMalformed) {

@@ -200,6 +200,9 @@ constexpr std::array kPlatform = {
         "The witness is new and takes this database as it is. For one start, then false again."),
     row(kRollbackServe, "false",
         "Whether this service remembers for others (/witness), each by its service id."),
+    row(kReleaseGrants, "",
+        "Keystore: secrets that are sealed to booting programs whose evidence fits, one table each: "
+        "MARBLE_TYPE = {policy = \"FILE\", env = {VARIABLE = \"file:PATH\"}}."),
 };
 
 constexpr std::array kStorage = {

@@ -52,6 +52,7 @@ inline constexpr Key<std::string> kRollbackWitnessUrl{"rollback.witness_url"};
 inline constexpr Key<base::Duration> kRollbackPeriod{"rollback.period"};
 inline constexpr Key<bool> kRollbackAdopt{"rollback.adopt"};
 inline constexpr Key<bool> kRollbackServe{"rollback.serve_witness"};
+inline constexpr Key<base::Json> kReleaseGrants{"release.grants"};
 
 // Storage, audit, policy
 inline constexpr Key<std::string> kDatabaseUrl{"database.url"};
