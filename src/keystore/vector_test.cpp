@@ -83,6 +83,22 @@ TEST(KeyRingTest, VersionsAndPurposesNeverShareAKey) {
     EXPECT_TRUE(keys.check());
 }
 
+TEST(KeyRingTest, ASignatureThatIsCheckedIsTheSame) {
+    const auto ring = [](crypto::SelfCheck check) {
+        crypto::SecretBytes<32> secret;
+        std::fill_n(secret.expose_mutable().begin(), 32, std::uint8_t{7});
+        return KeyRing(std::move(secret), 10, check);
+    };
+    const KeyRing checked = ring(crypto::SelfCheck::On);
+    const KeyRing plain = ring(crypto::SelfCheck::Off);
+    const KeyName name = KeyName::wallet("w", 1);
+    const auto digest = crypto::sha256(base::as_bytes("something"));
+    const auto signature = checked.sign(name, digest);
+    ASSERT_TRUE(signature);
+    EXPECT_EQ(*signature, plain.sign(name, digest).value());
+    EXPECT_TRUE(crypto::verify(checked.public_key(name), digest.view(), *signature));
+}
+
 TEST(KeyRingTest, TheSecretIsExactly32Bytes) {
     for (const std::size_t size : {0U, 16U, 31U, 33U, 64U}) {
         EXPECT_FALSE(master_secret(crypto::SecretBuffer::copy_of(base::Bytes(size, 1)).value()))
