@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "apps/bench/compute_bench.h"
 #include "apps/bench/keystore_bench.h"
 #include "apps/bench/pool_bench.h"
 #include "apps/bench/transfer_bench.h"
@@ -145,6 +146,27 @@ void add_transfer_bench(CLI::App& group, Invocation& invocation) {
     });
 }
 
+void add_compute_bench(CLI::App& group, Invocation& invocation) {
+    CLI::App& command = add_command(
+        group, invocation,
+        {.name = "compute",
+         .summary = "Measure the script sandbox",
+         .details =
+             "Runs trivial scripts in process, through a sandboxed executor and with a process for "
+             "each, cancels endless ones, and times workloads. The output is a list of {name, unit, "
+             "raw_per_s, served_per_s, ratio, p50_us, p99_us, notes}; what does not apply is null. "
+             "Measurements:" +
+             list_of_names(bench::compute_bench_names()),
+         .examples = {"adyton bench compute", "adyton bench compute --seconds 3 --only executor"}});
+    const auto options = std::make_shared<BenchOptions>();  // shared: the callback is copied
+    add_options(command, *options, bench::compute_bench_names());
+    on_run(command, invocation, [options](Process& process) {
+        return run_bench(process, *options, [&](const std::string&, const std::string&) {
+            return bench::run_compute_bench({options->seconds, options->only}, process.console);
+        });
+    });
+}
+
 }  // namespace
 
 void add_bench_commands(CLI::App& root, Invocation& invocation) {
@@ -172,6 +194,7 @@ void add_bench_commands(CLI::App& root, Invocation& invocation) {
                     {executable, directory, options->seconds, options->only}, process.console);
             });
     });
+    add_compute_bench(group, invocation);
     add_keystore_bench(group, invocation);
     add_transfer_bench(group, invocation);
 }

@@ -337,7 +337,7 @@ Executors::Impl::Iterator Executors::Impl::choose(const Job& job) {
 // one of a user makes room when all are taken.
 void Executors::Impl::want_fresh() {
     if (!zygote_ || !watching_) return;
-    const std::size_t most = options_.executors + options_.spares;
+    const std::size_t most = options_.executors + options_.spares + options_.warm;
     std::size_t fresh = forks_asked_;
     for (const Executor& executor : executors_) {
         if (!executor.running && executor.jobs == 0 && executor.user.empty()) ++fresh;
@@ -381,6 +381,8 @@ void Executors::Impl::dispatch(Iterator executor, const std::shared_ptr<Running>
     if (executor->user.empty()) executor->user.push_back('\0');
     ++executor->jobs;
     executor->running = running;
+    // Those at the front have been idle for longest. Places in the list stay where they are.
+    executors_.splice(executors_.end(), executors_, executor);
     running->executor = &*executor;
     running->started = loop_.steady_now();
     count([](Stats& stats) {

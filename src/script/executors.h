@@ -23,6 +23,9 @@ public:
         std::size_t executors = 0;
         // Idle ones kept ready beside them, so that a change of user does not wait for a fork.
         std::size_t spares = 1;
+        // Idle ones kept for the users they have served, beside those; the one idle for longest
+        // makes room. About 2 MB each of their own.
+        std::size_t warm = 14;
         std::uint32_t jobs_per_executor = 10'000;
         // What a job may run over its time before its process is killed.
         base::Duration grace = std::chrono::milliseconds(40);

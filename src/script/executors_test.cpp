@@ -82,6 +82,7 @@ TEST_F(ExecutorsTest, OneUserKeepsItsProcessAndAnotherUserGetsAnother) {
     Executors::Options options;
     options.executors = 1;
     options.spares = 0;
+    options.warm = 0;
     start(options);
     const char* const source = "function main() { return 1; }";
     for (int i = 0; i < 3; ++i) run(of_user("a", source));
@@ -92,6 +93,17 @@ TEST_F(ExecutorsTest, OneUserKeepsItsProcessAndAnotherUserGetsAnother) {
     EXPECT_EQ(executors().stats().executors_killed, 1U);
     run(of_user("a", source));
     EXPECT_EQ(executors().stats().executors_killed, 2U);
+}
+
+TEST_F(ExecutorsTest, UsersThatTakeTurnsKeepTheirProcesses) {
+    Executors::Options options;
+    options.executors = 1;
+    start(options);
+    for (int i = 0; i < 12; ++i) {
+        run(of_user("user-" + std::to_string(i % 4), "function main() { return 1; }"));
+    }
+    EXPECT_EQ(executors().stats().executors_killed, 0U);
+    EXPECT_LE(executors().stats().executors_started, 6U);
 }
 
 TEST_F(ExecutorsTest, AStrictJobHasAProcessForItself) {

@@ -195,10 +195,13 @@ void on_outside_call(int, siginfo_t* info, void* context) {
 
 class Zygote {
 public:
-    Zygote(std::unique_ptr<Engine> engine, internal::SyscallFilter::Outside outside)
+    // Enters the namespaces that its executors inherit: made once, not for each of them.
+    Zygote(std::unique_ptr<Engine> engine, internal::SyscallFilter::Outside outside, Layers born)
         : engine_(std::move(engine)), outside_(outside) {
+        data_bytes_ = internal::data_bytes();
         auto filter = internal::SyscallFilter::build(outside);
         if (filter) filter_ = std::make_unique<internal::SyscallFilter>(std::move(*filter));
+        inherited_ = internal::enter_namespaces(born);
     }
 
     // Until the service is gone. In an executor it never returns.
@@ -232,9 +235,9 @@ private:
         internal::Birth birth;
         if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) == 0) {
             ++number_;
-            birth = internal::fork_isolated();
+            birth = internal::fork_executor();
         }
-        if (birth.pid == 0) become_executor(sockets[1], birth.layers);
+        if (birth.pid == 0) become_executor(sockets[1]);
         if (birth.pid > 0) children_.push_back(birth.pid);
         answer(birth, sockets[0]);
         for (const int fd : {sockets[0], sockets[1], birth.pid_fd}) {
@@ -242,7 +245,7 @@ private:
         }
     }
 
-    [[noreturn]] void become_executor(int socket, Layers born) {
+    [[noreturn]] void become_executor(int socket) {
         ::dup2(socket, kExecutorSocket);
         if (outside_ == internal::SyscallFilter::Outside::Signal) {
             struct sigaction action {};
@@ -254,7 +257,8 @@ private:
         internal::Lockdown lockdown;
         lockdown.filter = filter_.get();
         lockdown.number = number_;
-        lockdown.born = born;
+        lockdown.inherited = inherited_;
+        lockdown.data_bytes = data_bytes_;
         Layers layers = internal::lock_down(lockdown);
 #if defined(ADYTON_SCRIPT_MASKED)
         layers.add(Layer::MaskedMemory);
@@ -292,6 +296,8 @@ private:
     const std::unique_ptr<Engine> engine_;
     const internal::SyscallFilter::Outside outside_;
     std::unique_ptr<internal::SyscallFilter> filter_;
+    Layers inherited_;
+    std::uint64_t data_bytes_ = 0;
     std::vector<pid_t> children_;
     std::uint32_t number_ = 0;
 };
@@ -315,9 +321,20 @@ std::optional<int> run_zygote_if_asked(int argc, char** argv, const HostLibrary&
     if (library.warm_up != nullptr) library.warm_up();
     auto engine = start_engine(library);
     if (!engine) return 1;
+    // This process stays outside and waits; the one inside forks the executors. Its death is
+    // theirs, and ours is its.
+    const internal::Birth inside = internal::fork_into_namespaces();
+    if (inside.pid < 0) return 1;
+    if (inside.pid > 0) {
+        ::close(kZygoteSocket);
+        while (::waitpid(inside.pid, nullptr, 0) < 0 && errno == EINTR) {
+        }
+        ::_exit(0);
+    }
     Zygote zygote(
         std::move(*engine),
-        signal ? internal::SyscallFilter::Outside::Signal : internal::SyscallFilter::Outside::Kill);
+        signal ? internal::SyscallFilter::Outside::Signal : internal::SyscallFilter::Outside::Kill,
+        inside.layers);
     // No destructors and no leak check at exit: nothing here outlives the process.
     ::_exit(zygote.serve());
 }

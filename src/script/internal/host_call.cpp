@@ -22,7 +22,6 @@ constexpr std::uint64_t kGasPerRequest = 100'000;
 constexpr std::size_t kArgumentBytesMax = std::size_t{8} << 20U;
 constexpr std::size_t kResultBytesMax = std::size_t{8} << 20U;
 constexpr std::string_view kTruncated = "...(truncated)";
-constexpr std::size_t kRequestKindBytesMax = 16;
 constexpr std::uint32_t kNoTypedArray = UINT32_MAX;
 
 // Where in the scratch memory of the guest out-parameters go.

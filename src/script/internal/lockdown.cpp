@@ -34,7 +34,7 @@ constexpr std::uint32_t kUserBase = 1'900'000'000;
 constexpr std::uint32_t kUserCount = 1'000'000;
 constexpr unsigned kNobody = 65'534;
 // What an executor may map beside what it was born with and the memory of its script.
-constexpr rlim_t kHeapBytes = rlim_t{48} << 20U;
+[[maybe_unused]] constexpr rlim_t kHeapBytes = rlim_t{48} << 20U;
 constexpr rlim_t kCpuSecondsMax = 24 * 3600;
 
 constexpr int kNamespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
@@ -152,18 +152,6 @@ bool drop_capabilities() {
     });
 }
 
-// The data size that the kernel counts for us now; 0 when it does not say.
-rlim_t data_bytes() {
-    std::FILE* const file = std::fopen("/proc/self/statm", "re");
-    if (file == nullptr) return 0;
-    std::array<unsigned long, 6> pages{};
-    const int read = std::fscanf(
-        file, "%lu %lu %lu %lu %lu %lu", &pages[0], &pages[1], &pages[2], &pages[3], &pages[4],
-        &pages[5]);
-    std::fclose(file);
-    return read == 6 ? static_cast<rlim_t>(pages[5]) * static_cast<rlim_t>(::getpagesize()) : 0;
-}
-
 bool limit(__rlimit_resource_t resource, rlim_t value) {
     const rlimit both{value, value};
     return ::setrlimit(resource, &both) == 0;
@@ -227,59 +215,81 @@ bool SyscallFilter::install() const {
     return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
 }
 
-Birth fork_isolated() {
-    struct Attempt {
-        int flags;
-        bool pid_fd;
-    };
-    static std::vector<Attempt> attempts = [] {
-        const int user = ::geteuid() == 0 ? 0 : CLONE_NEWUSER;
-        return std::vector<Attempt>{
-            {kNamespaces | user, true}, {kNamespaces | user, false}, {0, true}, {0, false}};
-    }();
+namespace {
+
+// Like fork(): no stack of its own, so the child goes on on a copy of this one.
+Birth clone_child(int flags, bool pid_fd) {
     Birth birth;
-    while (!attempts.empty()) {
-        const Attempt attempt = attempts.front();
-        const unsigned long flags = static_cast<unsigned long>(attempt.flags) | SIGCHLD |
-                                    (attempt.pid_fd ? CLONE_PIDFD : 0UL);
-        // Like fork(): no stack of its own, so the child goes on on a copy of this one.
-        birth.pid =
-            static_cast<int>(::syscall(SYS_clone, flags, nullptr, &birth.pid_fd, nullptr, nullptr));
-        if (birth.pid < 0 && attempts.size() > 1 &&
-            (errno == EPERM || errno == EINVAL || errno == ENOSPC || errno == EUSERS ||
-             errno == ENOSYS)) {
-            attempts.erase(attempts.begin());
-            continue;
-        }
-        if ((attempt.flags & CLONE_NEWPID) != 0) {
-            for (const Layer layer :
-                 {Layer::PidNamespace, Layer::MountNamespace, Layer::NetworkNamespace,
-                  Layer::IpcNamespace, Layer::UtsNamespace}) {
-                birth.layers.add(layer);
-            }
-        }
-        if ((attempt.flags & CLONE_NEWUSER) != 0) birth.layers.add(Layer::UserNamespace);
-        break;
-    }
+    const unsigned long all = static_cast<unsigned long>(flags) | SIGCHLD |
+                              (pid_fd ? static_cast<unsigned long>(CLONE_PIDFD) : 0UL);
+    birth.pid =
+        static_cast<int>(::syscall(SYS_clone, all, nullptr, &birth.pid_fd, nullptr, nullptr));
     return birth;
 }
 
-Layers lock_down(const Lockdown& lockdown) {
-    const bool own_user_namespace = lockdown.born.has(Layer::UserNamespace);
-    Layers layers;
-    const rlim_t data_now = data_bytes();
-    // Who is not dumpable does not own its own /proc/self/uid_map.
-    if (own_user_namespace) ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-    const bool mapped = !own_user_namespace || map_user(::geteuid(), ::getegid());
+}  // namespace
+
+Birth fork_into_namespaces() {
+    const int user = ::geteuid() == 0 ? 0 : CLONE_NEWUSER;
+    Birth birth = clone_child(kNamespaces | user, false);
+    if (birth.pid < 0) return clone_child(0, false);
     for (const Layer layer :
-         {Layer::PidNamespace, Layer::NetworkNamespace, Layer::IpcNamespace, Layer::UtsNamespace,
-          Layer::UserNamespace}) {
-        if (lockdown.born.has(layer)) layers.add(layer);
+         {Layer::PidNamespace, Layer::MountNamespace, Layer::NetworkNamespace, Layer::IpcNamespace,
+          Layer::UtsNamespace}) {
+        birth.layers.add(layer);
     }
-    if (lockdown.born.has(Layer::MountNamespace) && empty_root()) layers.add(Layer::MountNamespace);
+    if (user != 0) birth.layers.add(Layer::UserNamespace);
+    return birth;
+}
+
+Layers enter_namespaces(Layers born) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    Layers layers;
+    if (born.has(Layer::UserNamespace)) {
+        // Who is not dumpable does not own its own /proc/self/uid_map.
+        ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+        const bool mapped = map_user(::geteuid(), ::getegid());
+        ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        if (mapped) layers.add(Layer::UserNamespace);
+    }
+    for (const Layer layer :
+         {Layer::PidNamespace, Layer::NetworkNamespace, Layer::IpcNamespace, Layer::UtsNamespace}) {
+        if (born.has(layer)) layers.add(layer);
+    }
+    if (born.has(Layer::MountNamespace) && empty_root()) layers.add(Layer::MountNamespace);
+    return layers;
+}
+
+Birth fork_executor() {
+    static bool has_pid_fd = true;
+    if (has_pid_fd) {
+        const Birth birth = clone_child(0, true);
+        if (birth.pid >= 0 || errno != EINVAL) return birth;
+        has_pid_fd = false;
+    }
+    return clone_child(0, false);
+}
+
+std::uint64_t data_bytes() {
+    std::FILE* const file = std::fopen("/proc/self/statm", "re");
+    if (file == nullptr) return 0;
+    std::array<unsigned long, 6> pages{};
+    const int read = std::fscanf(
+        file, "%lu %lu %lu %lu %lu %lu", &pages[0], &pages[1], &pages[2], &pages[3], &pages[4],
+        &pages[5]);
+    std::fclose(file);
+    return read == 6
+               ? static_cast<std::uint64_t>(pages[5]) * static_cast<std::uint64_t>(::getpagesize())
+               : 0;
+}
+
+Layers lock_down(const Lockdown& lockdown) {
+    Layers layers = lockdown.inherited;
     if (close_others()) layers.add(Layer::OneDescriptor);
-    if (mapped && drop_user(lockdown.number, own_user_namespace)) layers.add(Layer::DroppedUser);
-    if (limit_resources(data_now)) layers.add(Layer::ResourceLimits);
+    if (drop_user(lockdown.number, layers.has(Layer::UserNamespace))) {
+        layers.add(Layer::DroppedUser);
+    }
+    if (limit_resources(lockdown.data_bytes)) layers.add(Layer::ResourceLimits);
     if (drop_capabilities()) layers.add(Layer::NoCapabilities);
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) layers.add(Layer::NoNewPrivileges);
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0) layers.add(Layer::NotDumpable);

@@ -28,22 +28,30 @@ private:
     std::vector<std::uint64_t> program_;  // struct sock_filter, 8 bytes each
 };
 
-// A child in new namespaces, as far as the kernel lets us.
+// A forked child.
 struct Birth {
-    int pid = -1;     // 0 in the child
+    int pid = -1;     // 0 in the child, -1: fork failed
     int pid_fd = -1;  // in the parent; -1 where the kernel has none
-    Layers layers;    // the namespaces of the child
+    Layers layers;    // the namespaces that the child is in
 };
-// The namespaces are tried once; what they turned out to be is used from then on. pid -1: fork
-// failed. For single-threaded processes only.
-Birth fork_isolated();
+// Forks into new namespaces, as many as the kernel grants; into none when it grants none. For
+// single-threaded processes only. In the child, call enter_namespaces() next.
+Birth fork_into_namespaces();
+// Makes the new namespaces empty: an empty read-only root, no name of a user. Gives the layers that
+// are really there. Dies with its parent.
+Layers enter_namespaces(Layers born);
+// Forks, with a pidfd where the kernel has them.
+Birth fork_executor();
 
 struct Lockdown {
     const SyscallFilter* filter = nullptr;  // null: none could be built
     std::uint32_t number = 0;               // of this executor: its user id is its own
-    Layers born;                            // of Birth
+    Layers inherited;                       // of enter_namespaces
+    std::uint64_t data_bytes = 0;           // data_bytes() before the root went away
 };
-// In the child, once: gives up everything but kExecutorSocket. The layers that are really there;
+// What the kernel counts as this process's data; 0 when it does not say.
+std::uint64_t data_bytes();
+// In an executor, once: gives up everything but kExecutorSocket. The layers that are really there;
 // one that the kernel refuses is missing, and nothing else changes.
 Layers lock_down(const Lockdown& lockdown);
 
