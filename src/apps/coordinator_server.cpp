@@ -272,6 +272,10 @@ Result<void> CoordinatorServer::Parts::open_keystore() {
             tls.server_ca_pem.push_back(ca);
         }
         TRY(client.tls, http::TlsContext::create_client(tls));
+        // A keystore of the same deployment asks for the certificate of whoever calls.
+        if (!config.get(settings::kCoordinatorKeystoreCa) && ground.trust.client_tls()) {
+            client.tls = ground.trust.client_tls();
+        }
     } else if (ground.mode == attest::IdentityMode::Strict) {
         return Error::invalid_argument(
             "KEYSTORE_URL says http: the token that it gets signs for every wallet");
