@@ -33,6 +33,7 @@ from harness import Client, check, wait_until  # noqa: E402
 MANIFEST = ROOT / "packaging" / "marblerun" / "manifest.json"
 POLICY = 'default = "allow"\n'
 CASES = []
+ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 def case(function):
@@ -43,6 +44,23 @@ def case(function):
 def openssl(*arguments):
     return subprocess.run(["openssl", *arguments], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, check=True).stdout
+
+
+def base58(data):
+    number, text = int.from_bytes(data, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = ALPHABET[digit] + text
+    return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
+
+
+def near_key():
+    """A secret key as NEAR writes it: the seed and the public key."""
+    der = openssl("genpkey", "-algorithm", "ed25519", "-outform", "DER")
+    pem = ssl.DER_cert_to_PEM_cert(der).replace("CERTIFICATE", "PRIVATE KEY")
+    public = subprocess.run(["openssl", "pkey", "-pubout", "-outform", "DER"], input=pem.encode(),
+                            stdout=subprocess.PIPE, check=True).stdout
+    return "ed25519:" + base58(der[-32:] + public[-32:])
 
 
 class Deployment:
@@ -114,7 +132,10 @@ class Deployment:
     def set_secrets(self, master):
         encode = lambda data: base64.b64encode(data).decode()  # noqa: E731
         token, operator = (hashlib.sha256(one).hexdigest() for one in (b"token", b"operator"))
-        plain = {"pool_master_key_hash": self.key["hash"], "coordinator_token_hashes": token,
+        plain = {"pool_master_key_hash": self.key["hash"],
+                 "relayer_secret_key": near_key(), "approver_secret_key": near_key(),
+                 "internal_wallet_auth_token": "an internal token of 16 bytes or more",
+                 "coordinator_token_hashes": token,
                  "operator_token_hashes": operator, "keystore_auth_token": "token"}
         keys = {"pool_master_key": master, "compute_master_key": os.urandom(32),
                 "keystore_master_secret": self.keystore_secret}
@@ -153,7 +174,7 @@ class Deployment:
              pin or self.pin, "--files-directory", str(self.directory / "gateway"), "--",
              *arguments], environment)
 
-    def serve(self, kind, service):
+    def serve(self, kind, service, *more):
         base = harness.free_port_base(2)
         data = self.directory / service
         policy = self.directory / "policy.toml"
@@ -162,7 +183,7 @@ class Deployment:
         server = self.marble(
             kind, service + ".uuid", "serve", service, "--data-dir", str(data), "--listen",
             "127.0.0.1:%d" % base, "--metrics-listen", "127.0.0.1:%d" % (base + 1),
-            "--set", "policy.file=" + str(policy))
+            "--set", "policy.file=" + str(policy), *more)
         server.port, server.metrics_port, server.data = base, base + 1, data
         return server.start().wait_ready()
 
@@ -200,7 +221,17 @@ def OurServicesAreActivatedAndTalkOverTheCertificates(world, binary):
     except (OSError, http.client.HTTPException):
         refused = True
     check(refused, "a stranger was let in")
-    for server in (pool, keystore):
+    compute = deployment.serve("confidential", "compute")
+    check(Client(compute.port, None, tls).get("/info").json["identity_mode"] == "strict", "compute")
+    chain = world.dev()
+    coordinator = deployment.serve(
+        "coordinator", "coordinator", "--set", "near.rpc_urls=http://127.0.0.1:%d" % (chain.base + 6),
+        "--set", "coordinator.keystore_url=https://127.0.0.1:%d" % keystore.port,
+        "--set", "coordinator.relayer_account=relayer.test.near",
+        "--set", "coordinator.approver_account=approver.test.near")
+    answer = Client(coordinator.port, None, tls).get("/attestation")
+    check(answer.json["claims"]["coordinator_root_sha256"] == deployment.pin, answer)
+    for server in (pool, keystore, compute, coordinator):
         check(server.terminate() == 0, "ends")
 
 
