@@ -220,6 +220,12 @@ Task<Result<std::shared_ptr<ClientConnection>>> Client::Core::connect(
     CO_TRY(
         const std::vector<SocketAddress> addresses,
         co_await resolve(loop, url.host, url.port, deadline));
+    for (const SocketAddress& address : addresses) {
+        if (allow_address && !allow_address(address.address_bytes())) {
+            co_return Error::permission_denied(
+                "the host is at an address that may not be reached", "address_refused");
+        }
+    }
     Error last = Error::unavailable("host has no address");
     for (const SocketAddress& address : addresses) {
         const int fd =
@@ -312,28 +318,36 @@ void Client::Core::tick() {
 Client::Client(base::EventLoop& loop, ClientOptions options)
     : core_(std::make_shared<Core>(loop, std::move(options))) {}
 
-Client::~Client() {
-    core_->closed = true;
-    for (auto& [key, pool] : core_->pools) {
+void Client::Core::close() {
+    closed = true;
+    for (auto& [key, pool] : pools) {
         for (const auto& connection : pool.idle) connection->close();
         pool.idle.clear();
     }
 }
 
-Task<Result<Response>> Client::send(ClientRequest request) {
-    const std::shared_ptr<Core> core = core_;
+Client::~Client() {
+    core_->close();
+}
+
+Task<Result<Response>> internal::send_on_loop(
+    std::shared_ptr<Client::Core> core, ClientRequest request) {
     if (base::Executor::current() == &core->loop) {
         co_return co_await core->send(std::move(request));
     }
     base::Completion<Result<Response>> done;
     constexpr auto kRelay =
-        [](std::shared_ptr<Core> inner, ClientRequest moved,
+        [](std::shared_ptr<Client::Core> inner, ClientRequest moved,
            std::shared_ptr<base::Completion<Result<Response>>::State> state) -> Task<void> {
         Result<Response> response = co_await inner->send(std::move(moved));
         state->set(std::move(response));
     };
     base::spawn(core->loop, kRelay(core, std::move(request), done.completer()));
     co_return co_await done;
+}
+
+Task<Result<Response>> Client::send(ClientRequest request) {
+    return internal::send_on_loop(core_, std::move(request));
 }
 
 void Client::reload_tls(std::shared_ptr<const TlsContext> tls) {

@@ -10,6 +10,7 @@
 
 #include "base/task.h"
 #include "http/client.h"
+#include "http/guarded_client.h"
 #include "http/internal/input_buffer.h"
 #include "http/internal/response_parser.h"
 #include "http/internal/stream.h"
@@ -53,6 +54,8 @@ struct Client::Core : std::enable_shared_from_this<Client::Core> {
     void start_ticking(base::Duration period);
     void note_active();
     void tick();
+    // What goes with the client; busy connections end by themselves.
+    void close();
 
     base::EventLoop& loop;
     const ClientOptions options;
@@ -64,9 +67,13 @@ struct Client::Core : std::enable_shared_from_this<Client::Core> {
     bool ticking = false;
     bool ticking_slowly = false;
     bool closed = false;
+    AddressCheck allow_address;  // empty: all
 };
 
 namespace internal {
+
+// Core::send, from any executor.
+Task<Result<Response>> send_on_loop(std::shared_ptr<Client::Core> core, ClientRequest request);
 
 // One connection of a client. Busy with one exchange, or idle in its pool.
 class ClientConnection final : public std::enable_shared_from_this<ClientConnection>,

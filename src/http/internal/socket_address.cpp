@@ -33,6 +33,16 @@ std::uint16_t SocketAddress::port() const {
     return ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
 }
 
+base::ByteView SocketAddress::address_bytes() const {
+    if (storage.ss_family == AF_INET6) {
+        const auto* six = reinterpret_cast<const sockaddr_in6*>(&storage);
+        return {reinterpret_cast<const std::uint8_t*>(&six->sin6_addr), 16};
+    }
+    if (storage.ss_family != AF_INET) return {};
+    const auto* four = reinterpret_cast<const sockaddr_in*>(&storage);
+    return {reinterpret_cast<const std::uint8_t*>(&four->sin_addr), 4};
+}
+
 std::string SocketAddress::to_string() const {
     char text[INET6_ADDRSTRLEN] = {};
     if (storage.ss_family == AF_INET6) {

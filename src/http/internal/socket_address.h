@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "base/bytes.h"
+
 namespace adyton::http::internal {
 
 // An IPv4 or IPv6 address with its port, as the system's calls take it.
@@ -19,6 +21,8 @@ struct SocketAddress {
     const sockaddr* generic() const { return reinterpret_cast<const sockaddr*>(&storage); }
     sockaddr* generic() { return reinterpret_cast<sockaddr*>(&storage); }
     std::uint16_t port() const;
+    // 4 or 16 bytes in network order; empty for another family.
+    base::ByteView address_bytes() const;
     std::string to_string() const;  // "IP:PORT" or "[IP]:PORT"
 };
 
