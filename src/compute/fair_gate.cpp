@@ -106,7 +106,9 @@ std::size_t FairGate::running() const {
 
 std::size_t FairGate::waiting() const {
     const std::lock_guard lock(state_->mutex);
-    return state_->entered;
+    std::size_t count = 0;
+    for (const auto& [user, line] : state_->lines) count += line.size();
+    return count;
 }
 
 }  // namespace adyton::compute

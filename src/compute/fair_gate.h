@@ -45,6 +45,7 @@ public:
     // Whether enter() now would run at once.
     bool has_room() const;
     std::size_t running() const;
+    // In the line; not those that have a ticket and have not asked for their turn.
     std::size_t waiting() const;
 
 private:
