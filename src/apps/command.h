@@ -55,6 +55,8 @@ void add_config_commands(CLI::App& root, Invocation& invocation);
 void add_marble_command(CLI::App& root, Invocation& invocation);
 void add_release_command(CLI::App& root, Invocation& invocation);
 void add_migrate_command(CLI::App& root, Invocation& invocation);
+void add_compute_commands(CLI::App& root, Invocation& invocation);
+void add_secrets_commands(CLI::App& root, Invocation& invocation);
 void add_bench_commands(CLI::App& root, Invocation& invocation);
 void add_wallet_commands(CLI::App& root, Invocation& invocation);
 

@@ -73,6 +73,8 @@ std::unique_ptr<CLI::App> make_root(Invocation& invocation) {
     add_serve_commands(*root, invocation);
     add_pool_commands(*root, invocation);
     add_wallet_commands(*root, invocation);
+    add_compute_commands(*root, invocation);
+    add_secrets_commands(*root, invocation);
     add_verify_commands(*root, invocation);
     add_config_commands(*root, invocation);
     add_migrate_command(*root, invocation);

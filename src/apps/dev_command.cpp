@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "apps/command.h"
+#include "apps/compute_server.h"
 #include "apps/config_options.h"
 #include "apps/dev_fund_command.h"
 #include "apps/development_key.h"
@@ -36,7 +37,7 @@ struct PartInfo {
 constexpr std::array<PartInfo, 7> kParts = {{
     {"coordinator", 8080, false},
     {"account pool", 8085, true},
-    {"compute", 8086, false},
+    {"compute", 8086, true},
     {"keystore", 8087, true},
     {"metrics", 9464, true},
     {"local Neo chain", 50012, true},
@@ -98,6 +99,8 @@ struct Prepared {
     DevelopmentKey key;
     std::string keystore_directory;
     DevelopmentKey keystore_secret;
+    std::string compute_directory;
+    DevelopmentKey compute_key;
 };
 
 Result<Prepared> prepare(const DevOptions& options) {
@@ -109,6 +112,9 @@ Result<Prepared> prepare(const DevOptions& options) {
     out.keystore_directory = out.directory + "/keystore";
     TRY_VOID(create_directory(out.keystore_directory));
     TRY(out.keystore_secret, ensure_development_key(out.keystore_directory, random));
+    out.compute_directory = out.directory + "/compute";
+    TRY_VOID(create_directory(out.compute_directory));
+    TRY(out.compute_key, ensure_development_key(out.compute_directory, random));
     return out;
 }
 
@@ -198,9 +204,26 @@ Result<service::Config> configure_keystore(
          {"keystore.operator_token_hashes", token_hash(kDevelopmentOperatorToken)}});
 }
 
+// So has compute.
+Result<service::Config> configure_compute(
+    const DevOptions& options, const Prepared& prepared, const service::ConfigInputs& environment) {
+    ConfigFlags flags;
+    flags.values["log.path"] = prepared.compute_directory + "/adyton.log";
+    flags.values["log.level"] = options.log_level;
+    flags.assignments = options.assignments;
+    return load_config(
+        flags, environment,
+        {{"data_dir", prepared.compute_directory},
+         {"listen", address_of(options, Compute)},
+         {"metrics.listen", ""},
+         {"identity.mode", "development"},
+         {"compute.master_key", "file:" + prepared.compute_key.path}});
+}
+
 void print_banner(
     Console& console, const DevOptions& options, const Prepared& prepared, const LocalNeo& local,
-    const LocalNear& near, const PoolServer& server, const KeystoreServer& keystore) {
+    const LocalNear& near, const PoolServer& server, const KeystoreServer& keystore,
+    const ComputeServer& compute) {
     const std::string pool = "http://" + server.address();
     std::string absent;
     for (std::size_t part = 0; part < kParts.size(); ++part) {
@@ -213,6 +236,7 @@ void print_banner(
         "\n"
         "  account pool   {}\n"
         "  keystore       http://{} (bearer tokens {} and {})\n"
+        "  compute        http://{}\n"
         "  metrics        http://{}/metrics\n"
         "  Neo chain      {} (SIMULATOR of a Neo N3 node: magic {}, a block a second)\n"
         "  NEAR chain     {} (SIMULATOR of a NEAR node: {}, forgotten at the end)\n"
@@ -232,8 +256,9 @@ void print_banner(
         "    {} dev fund --address N... --token GAS --amount 1000000000 --url {}\n"
         "Ctrl-C stops it.",
         kVersion, pool, keystore.address(), kDevelopmentCoordinatorToken, kDevelopmentOperatorToken,
-        server.metrics_address(), local.url(), static_cast<std::uint32_t>(kLocalNeoMagic),
-        near.url(), kLocalNearChainId, prepared.directory, prepared.log_path, prepared.key.path,
+        compute.address(), server.metrics_address(), local.url(),
+        static_cast<std::uint32_t>(kLocalNeoMagic), near.url(), kLocalNearChainId,
+        prepared.directory, prepared.log_path, prepared.key.path,
         prepared.key.created ? " (made now)" : "", absent, pool, pool, pool, "adyton", pool,
         "adyton", keystore.address(), "adyton", local.url()));
     console.flush();
@@ -241,7 +266,7 @@ void print_banner(
 
 void print_json_banner(
     Console& console, const Prepared& prepared, const LocalNeo& local, const LocalNear& near,
-    const PoolServer& server, const KeystoreServer& keystore) {
+    const PoolServer& server, const KeystoreServer& keystore, const ComputeServer& compute) {
     Json absent = Json::array();
     for (const PartInfo& part : kParts) {
         if (!part.in_this_build) absent.push_back(Json::string(part.name));
@@ -251,6 +276,7 @@ void print_json_banner(
             .set("identity_mode", Json::string("development"))
             .set("pool", Json::string("http://" + server.address()))
             .set("keystore", Json::string("http://" + keystore.address()))
+            .set("compute", Json::string("http://" + compute.address()))
             .set("metrics", Json::string("http://" + server.metrics_address() + "/metrics"))
             .set("neo_rpc", Json::string(local.url()))
             .set("neo_network", Json::integer(static_cast<std::uint32_t>(kLocalNeoMagic)))
@@ -277,15 +303,21 @@ Result<void> run(Process& process, const DevOptions& options, bool json) {
     TRY(const auto keystore, KeystoreServer::create(
                                  {keystore_config, environment, process.secrets, process.hardening,
                                   OldSchema::Migrate}));
+    TRY(const auto compute_config, configure_compute(options, prepared, environment));
+    TRY(const auto compute,
+        ComputeServer::create(
+            {compute_config, environment, process.secrets, process.hardening, OldSchema::Migrate}));
     TRY(const auto server,
         PoolServer::create(
             {config, environment, process.secrets, process.hardening, OldSchema::Migrate}));
     server->metrics().attach({{"service", "keystore"}}, keystore->metrics());
     keystore->run_beside();
+    compute->run_beside();
     if (json) {
-        print_json_banner(process.console, prepared, *local, *near, *server, *keystore);
+        print_json_banner(process.console, prepared, *local, *near, *server, *keystore, *compute);
     } else {
-        print_banner(process.console, options, prepared, *local, *near, *server, *keystore);
+        print_banner(
+            process.console, options, prepared, *local, *near, *server, *keystore, *compute);
     }
     return server->run();
 }
@@ -305,7 +337,8 @@ void add_dev_command(CLI::App& root, Invocation& invocation) {
         {.name = "dev",
          .summary = "Run everything on this machine, for development",
          .details =
-             "Starts the account pool and the NEAR keystore on 127.0.0.1 with an embedded database "
+             "Starts the account pool, compute and the NEAR keystore on 127.0.0.1 with an embedded "
+             "database "
              "that it prepares by "
              "itself and master keys of their own. Callers are believed who they say they are. "
              "Settings in the environment are ignored; --set changes one. Beside it runs a "
@@ -314,7 +347,7 @@ void add_dev_command(CLI::App& root, Invocation& invocation) {
              " Ports: coordinator 8080, pool 8085, compute 8086, keystore "
              "8087, metrics 9464, Neo RPC 50012, NEAR RPC "
              "3030; with --port-base N they are N, N+1 and so on in that order. Only the "
-             "pool, keystore, metrics and the two chains are in this build.",
+             "pool, compute, keystore, metrics and the two chains are in this build.",
          .examples = {
              "adyton dev", "adyton dev --port-base 18080 --data-dir /tmp/adyton",
              "adyton dev --set pool.min_accounts=1000"}});

@@ -5,6 +5,7 @@
 
 #include "audit/audit_log.h"
 #include "base/check.h"
+#include "compute/schema.h"
 #include "coordinator/schema.h"
 #include "keystore/schema.h"
 #include "policy/rule.h"
@@ -18,7 +19,7 @@ std::vector<storage::Migration> all_migrations() {
     std::vector<storage::Migration> all;
     for (const std::span<const storage::Migration> one :
          {workflow::migrations(), audit::migrations(), policy::migrations(), pool::migrations(),
-          keystore::migrations(),
+          keystore::migrations(), compute::migrations(),
           coordinator::migrations(), service::rollback_migrations()}) {
         all.insert(all.end(), one.begin(), one.end());
     }

@@ -22,14 +22,16 @@ TEST(SchemaTest, EveryModuleWithTablesIsThere) {
     bool policy = false;
     bool pool = false;
     bool keystore = false;
+    bool compute = false;
     for (const storage::Migration& migration : all_migrations()) {
         workflow |= migration.number < 10;
         audit |= migration.number >= 10 && migration.number < 20;
         policy |= migration.number >= 20 && migration.number < 30;
         pool |= migration.number >= 30 && migration.number < 40;
         keystore |= migration.number >= 40 && migration.number < 50;
+        compute |= migration.number >= 50 && migration.number < 60;
     }
-    EXPECT_TRUE(workflow && audit && policy && pool && keystore);
+    EXPECT_TRUE(workflow && audit && policy && pool && keystore && compute);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "apps/command.h"
+#include "apps/compute_server.h"
 #include "apps/config_options.h"
 #include "apps/coordinator_server.h"
 #include "apps/keystore_server.h"
@@ -117,29 +118,25 @@ void add_serve_coordinator(CLI::App& serve, Invocation& invocation) {
     });
 }
 
-struct Absent {
-    const char* name;
-    const char* summary;
-};
-constexpr std::array<Absent, 1> kAbsent = {{
-    {"compute", "Serve confidential JavaScript (not in this build)"},
-}};
-
-// Says so, whatever else stands on the line.
-void add_absent(CLI::App& serve, Invocation& invocation, const Absent& absent) {
-    CLI::App& command =
-        add_command(serve, invocation, {.name = absent.name, .summary = absent.summary});
-    command.allow_extras();
-    const std::string name = absent.name;
-    on_run(command, invocation, [name, &invocation](Process& process) {
-        process.console.fail(
-            Error::unavailable(
-                fmt::format(
-                    "this build of Adyton has no {} service yet; `adyton serve pool` is there",
-                    name),
-                "not_in_this_build"),
-            invocation.json);
-        return Exit::Failed;
+void add_serve_compute(CLI::App& serve, Invocation& invocation) {
+    CLI::App& command = add_command(
+        serve, invocation,
+        {.name = "compute",
+         .summary = "Serve confidential JavaScript until SIGTERM",
+         .details =
+             "Users are known by keys of their own (POST /user-keys), or named by a service with a "
+             "client certificate that compute.user_asserting_services lists; with --identity "
+             "development every local program may name them. The database must have been prepared "
+             "with `adyton migrate`. SIGTERM and SIGINT drain and end it, SIGHUP reads "
+             "certificates anew.",
+         .examples = {
+             "adyton serve compute --config /etc/adyton/compute.toml --listen 127.0.0.1:8086",
+             "COMPUTE_MASTER_KEY=64_HEX adyton serve compute --identity development --data-dir "
+             "./data --listen 127.0.0.1:8086"}});
+    const auto flags = std::make_shared<ConfigFlags>();  // shared: the callback is copied
+    add_config_options(command, *flags);
+    on_run(command, invocation, [flags, &invocation](Process& process) {
+        return run_serve<ComputeServer>(process, *flags, invocation.json);
     });
 }
 
@@ -150,8 +147,8 @@ void add_serve_commands(CLI::App& root, Invocation& invocation) {
         add_group(root, {.name = "serve", .summary = "Run one service, for production"});
     add_serve_pool(serve, invocation);
     add_serve_keystore(serve, invocation);
+    add_serve_compute(serve, invocation);
     add_serve_coordinator(serve, invocation);
-    for (const Absent& absent : kAbsent) add_absent(serve, invocation, absent);
 }
 
 }  // namespace adyton::apps

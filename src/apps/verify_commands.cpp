@@ -11,6 +11,7 @@
 #include "apps/attested_keys.h"
 #include "apps/command.h"
 #include "apps/verify_attestation_command.h"
+#include "apps/verify_receipt_command.h"
 #include "apps/workflow_commands.h"
 #include "audit/verify.h"
 #include "base/bytes.h"
@@ -210,6 +211,7 @@ void add_verify_commands(CLI::App& root, Invocation& invocation) {
         return run_verify_audit(process, *options, invocation.json);
     });
     add_verify_attestation(group, invocation);
+    add_verify_receipt(group, invocation);
     add_verify_workflow(group, invocation);
 }
 

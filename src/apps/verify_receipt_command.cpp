@@ -1,0 +1,193 @@
+#include "apps/verify_receipt_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "apps/attested_keys.h"
+#include "apps/files.h"
+#include "base/json.h"
+#include "compute/canonical_json.h"
+#include "compute/receipt.h"
+#include "crypto/digest.h"
+
+namespace adyton::apps {
+namespace {
+
+using base::Json;
+using compute::SignedReceipt;
+
+constexpr std::size_t kFileBytesMax = std::size_t{16} << 20;
+
+struct ReceiptOptions {
+    AttestedKeyOptions attested;
+    std::string file;
+    std::string key;
+    std::string script;
+    std::string input;
+    std::string output;
+};
+
+Result<std::string> load(const std::string& path) {
+    if (path != "-") return read_file(path, kFileBytesMax);
+    return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
+// A receipt alone, or an answer of the service with one in it.
+Result<SignedReceipt> read_receipt(const std::string& text) {
+    const auto json = Json::parse(text);
+    const Json* const inside = json ? json->find("receipt") : nullptr;
+    if (inside != nullptr) return compute::parse_receipt(inside->dump());
+    return compute::parse_receipt(text);
+}
+
+// Which of the two keys the caller trusts.
+Result<bool> check_key(const SignedReceipt& receipt, const std::string& hex) {
+    if (hex.empty()) return false;
+    if (hex == receipt.ed25519_key.to_hex() || hex == receipt.p256_key.to_hex()) return true;
+    return Error::permission_denied("the receipt was signed by another key", "other_key");
+}
+
+// Both keys of the receipt are those of the attested service: the one it states as its own, and the
+// one among its signing keys.
+Result<std::optional<AttestedKeys>> check_attested(
+    const SignedReceipt& receipt, const AttestedKeyOptions& options) {
+    if (!options.given()) return std::optional<AttestedKeys>();
+    TRY(auto attested, verify_attested_keys(options));
+    TRY_VOID(require_signing_key(attested, "receipt-p256", receipt.p256_key.to_hex()));
+    if (base::hex_encode(attested.claims.public_key) != receipt.ed25519_key.to_hex()) {
+        return Error::permission_denied(
+            "the signer is another than the attested program", "binding_mismatch");
+    }
+    return std::optional<AttestedKeys>(std::move(attested));
+}
+
+Result<void> check_json(
+    const std::string& path, std::string_view what,
+    const std::optional<crypto::Sha256Digest>& stated) {
+    TRY(const auto text, read_file(path, kFileBytesMax));
+    TRY(const auto json, compute::parse_script_json(text));
+    const auto hash = crypto::sha256(base::as_bytes(compute::canonical_text(json)));
+    if (!stated || hash != *stated) {
+        return Error::permission_denied(
+            path + " is not the " + std::string(what) + " that the receipt states",
+            "other_" + std::string(what));
+    }
+    return {};
+}
+
+Result<void> check_files(const SignedReceipt& receipt, const ReceiptOptions& options) {
+    const compute::Receipt& stated = receipt.receipt;
+    if (!options.script.empty()) {
+        TRY(const auto script, read_file(options.script, kFileBytesMax));
+        if (crypto::sha256(base::as_bytes(script)) != stated.code_hash) {
+            return Error::permission_denied(
+                options.script + " is not the script that the receipt states", "other_script");
+        }
+    }
+    if (!options.input.empty()) {
+        if (stated.input_form != "plain") {
+            return Error::invalid_argument(
+                "the input was sealed: the receipt states the hash of the sealed box");
+        }
+        TRY_VOID(check_json(options.input, "input", stated.input_hash));
+    }
+    if (!options.output.empty()) {
+        TRY_VOID(check_json(options.output, "output", stated.output_hash));
+    }
+    return {};
+}
+
+struct Verdict {
+    SignedReceipt receipt;
+    bool key_trusted = false;
+    std::optional<AttestedKeys> attested;
+};
+
+Result<Verdict> verify(const ReceiptOptions& options) {
+    TRY(const auto text, load(options.file));
+    TRY(auto receipt, read_receipt(text));
+    TRY_VOID(compute::check_signatures(receipt));
+    TRY(const bool trusted, check_key(receipt, options.key));
+    TRY(auto attested, check_attested(receipt, options.attested));
+    TRY_VOID(check_files(receipt, options));
+    const bool known = trusted || attested.has_value();
+    return Verdict{std::move(receipt), known, std::move(attested)};
+}
+
+void print(Console& console, const Verdict& verdict) {
+    const compute::Receipt& r = verdict.receipt.receipt;
+    console.print(fmt::format(
+        "job {} of {}: {}{}", printable(r.job_id), printable(r.user), printable(r.status),
+        r.error_code.empty() ? "" : " (" + printable(r.error_code) + ")"));
+    console.print("code    " + r.code_hash.to_hex());
+    console.print("input   " + r.input_hash.to_hex() + " (" + printable(r.input_form) + ")");
+    if (r.output_hash) console.print("output  " + r.output_hash->to_hex());
+    for (const auto& secret : r.secrets) {
+        console.print(fmt::format(
+            "secret  {}/{} version {}", printable(secret.owner), printable(secret.name),
+            secret.version));
+    }
+    console.print("layers  " + printable(r.layers));
+    console.print(fmt::format("gas     {}, metered {}", r.gas_used, r.metered_gas));
+    console.print(fmt::format(
+        "time    {} to {}", base::to_rfc3339(r.started_at), base::to_rfc3339(r.finished_at)));
+    console.print(fmt::format(
+        "signed by {}{}", verdict.receipt.ed25519_key.to_hex(),
+        verdict.key_trusted ? "" : " (taken from the file: compare it with /info, or give --key)"));
+    if (verdict.attested) console.print(printable(verdict.attested->to_string()));
+    console.print("valid");
+}
+
+Exit run_verify_receipt(Process& process, const ReceiptOptions& options, bool json) {
+    const auto verdict = verify(options);
+    if (!verdict) {
+        process.console.fail(verdict.error(), json);
+        return Exit::Failed;
+    }
+    if (!json) {
+        print(process.console, *verdict);
+        return Exit::Ok;
+    }
+    const auto parsed = Json::parse(verdict->receipt.to_json_text());
+    process.console.print_json(Json::object()
+                                   .set("valid", Json::boolean(true))
+                                   .set("key_trusted", Json::boolean(verdict->key_trusted))
+                                   .set("receipt", parsed ? *parsed : Json()));
+    return Exit::Ok;
+}
+
+}  // namespace
+
+void add_verify_receipt(CLI::App& group, Invocation& invocation) {
+    CLI::App& command = add_command(
+        group, invocation,
+        {.name = "receipt",
+         .summary = "Check the receipt of a job: both signatures over everything it states",
+         .details =
+             "FILE is a receipt as GET /jobs/{id}/receipt gave it, byte for byte, or an answer of "
+             "the service that holds one. Give the service's key, from GET /info and its "
+             "attestation, or the file is taken at its word about who signed it.",
+         .examples = {
+             "curl -s URL/jobs/JOB_ID/receipt -H 'X-User-ID: me' > receipt.json",
+             "adyton verify receipt receipt.json --key 94a1... --script script.js",
+             "adyton verify receipt answer.json --output output.json --json"}});
+    const auto options = std::make_shared<ReceiptOptions>();  // shared: the callback is copied
+    command.add_option("file", options->file, "The receipt; - for standard input")->required();
+    command.add_option(
+        "--key", options->key, "The Ed25519 or P-256 public key that must have signed, in hex");
+    command.add_option("--script", options->script, "A file that must be the script");
+    command.add_option("--input", options->input, "A file of JSON that must be the input");
+    command.add_option("--output", options->output, "A file of JSON that must be the output");
+    add_attested_key_options(command, options->attested);
+    on_run(command, invocation, [options, &invocation](Process& process) {
+        return run_verify_receipt(process, *options, invocation.json);
+    });
+}
+
+}  // namespace adyton::apps
