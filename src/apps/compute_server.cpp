@@ -7,7 +7,6 @@
 #include "compute/compute_service.h"
 #include "compute/fetch_policy.h"
 #include "compute/http_fetch_broker.h"
-#include "compute/internal/service_parts.h"
 #include "compute/public_address.h"
 #include "http/guarded_client.h"
 #include "http/tls.h"
@@ -150,7 +149,7 @@ Result<void> ComputeServer::Parts::build_compute(MasterKeys keys) {
     TRY(compute, ground.loop().run_until_done(compute::ComputeService::create(
                      std::move(parts), std::move(keys.current), std::move(keys.previous),
                      compute_options(ground.config(), ground.mode))));
-    const compute::ComputeKeys& derived = *compute->parts().keys;
+    const compute::ComputeKeys& derived = compute->keys();
     if (network.broker != nullptr) network.broker->use_keys(derived);
     const auto& receipt_key = derived.receipt_ed25519().public_key().bytes;
     ground.attestation->set_service("neocompute");
@@ -225,7 +224,7 @@ std::string ComputeServer::metrics_address() const {
     return parts_->host->metrics_address();
 }
 std::string ComputeServer::receipt_public_key() const {
-    return parts_->compute->parts().keys->receipt_ed25519().public_key().to_hex();
+    return parts_->compute->keys().receipt_ed25519().public_key().to_hex();
 }
 
 }  // namespace adyton::apps

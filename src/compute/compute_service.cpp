@@ -325,6 +325,10 @@ base::Json ComputeService::info() const {
     return out;
 }
 
+const ComputeKeys& ComputeService::keys() const {
+    return *parts_->keys;
+}
+
 std::string ComputeService::key_id() const {
     return parts_->keys->id();
 }

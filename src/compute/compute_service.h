@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "compute/fetch_broker.h"
+#include "compute/keys.h"
 #include "compute/options.h"
 #include "crypto/secret.h"
 #include "script/engine.h"
@@ -73,6 +74,8 @@ public:
     base::Json info() const;
     // Says which master key it is, and nothing else of it.
     std::string key_id() const;
+    // What is derived from the master key, for the attestation and the broker.
+    const ComputeKeys& keys() const;
 
     // The parts, for tests and tools of this module.
     struct Parts;

@@ -24,10 +24,12 @@ demo_up() {
     fi
     start_adyton_dev "$port_base" "$data"
     python3 tests/e2e/main_job.py --base-url "$ADYTON_POOL_URL" --neo-rpc "$ADYTON_NEO_RPC_URL"
+    python3 tests/e2e/compute_job.py --base-url "$ADYTON_COMPUTE_URL"
     [[ -n $once ]] && return 0
     cat <<TEXT
 
 Adyton is up. Pool: $ADYTON_POOL_URL  metrics: $ADYTON_METRICS_URL  data: $data  log: $ADYTON_LOG
+  compute: $ADYTON_COMPUTE_URL
   simulated Neo chain: $ADYTON_NEO_RPC_URL  simulated NEAR chain: $ADYTON_NEAR_RPC_URL
   build/release/bin/adyton pool info --url $ADYTON_POOL_URL
   curl -s $ADYTON_POOL_URL/openapi.json | jq .
@@ -39,16 +41,18 @@ TEXT
 # start_adyton_dev PORT_BASE DATA_DIRECTORY: starts it, waits until it is ready, exports where it is.
 # Ports: PORT_BASE and up; the program's own when that is empty. Stopped when tools/dev ends.
 start_adyton_dev() {
-    local port_base=$1 data=$2 waited pool_port=8085 metrics_port=9464 neo_port=50012 near_port=3030
+    local port_base=$1 data=$2 waited pool_port=8085 compute_port=8086 metrics_port=9464
+    local neo_port=50012 near_port=3030
     local arguments=(dev --data-dir "$data")
     if [[ -n $port_base ]]; then
         arguments+=(--port-base "$port_base")
-        pool_port=$((port_base + 1)) metrics_port=$((port_base + 4)) neo_port=$((port_base + 5))
-        near_port=$((port_base + 6))
+        pool_port=$((port_base + 1)) compute_port=$((port_base + 2))
+        metrics_port=$((port_base + 4)) neo_port=$((port_base + 5)) near_port=$((port_base + 6))
     fi
     mkdir -p "$data"
     ADYTON_LOG=$data/console.log
     export ADYTON_POOL_URL=http://127.0.0.1:$pool_port
+    export ADYTON_COMPUTE_URL=http://127.0.0.1:$compute_port
     export ADYTON_NEO_RPC_URL=http://127.0.0.1:$neo_port
     export ADYTON_NEAR_RPC_URL=http://127.0.0.1:$near_port
     export ADYTON_METRICS_URL=http://127.0.0.1:$metrics_port

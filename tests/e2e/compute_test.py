@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+"""Compute as a process: scripts in their sandbox, jobs over kills, secrets, receipts, the command
+line, checked from outside."""
+
+import base64
+import hashlib
+import json
+import struct
+import subprocess
+import threading
+import time
+
+import compute_job
+import crypto_check
+from harness import BINARY, Client, check, free_port_base, main, scenario, wait_until
+from keystore_test import openssl_verifies
+
+MASTER = "00112233445566778899aabbccddeeff" * 2
+SUM = "function main() { return { result: input.a + input.b }; }"
+LOOP = "function main() { for (;;) {} }"
+
+
+class Compute(Client):
+    """A user in development identity."""
+
+    def __init__(self, port, user="alice", **more):
+        super().__init__(port, service=None, **more)
+        self.user = user
+
+    def call(self, method, path, body=None, headers=None, raw=None):
+        sent = {"X-User-ID": self.user} if self.user else {}
+        sent.update(headers or {})
+        return super().call(method, path, body, sent, raw)
+
+    def execute(self, script, **more):
+        return self.must("POST", "/execute", dict(script=script, **more))
+
+    def job(self, job_id, wait=0):
+        return self.must("GET", "/jobs/%s?wait=%d" % (job_id, wait))
+
+
+def compute(world, data=None, settings=(), start=True, migrate=True):
+    """`adyton serve compute` in development identity, ready."""
+    base = free_port_base(2)
+    data = data or world.directory / "compute"
+    if migrate:
+        world.run("migrate", "--data-dir", str(data))
+    arguments = ["serve", "compute", "--listen", "127.0.0.1:%d" % base, "--data-dir", str(data),
+                 "--metrics-listen", "127.0.0.1:%d" % (base + 1), "--identity", "development"]
+    for setting in settings:
+        arguments += ["--set", setting]
+    server = world.server(arguments, world.clean_environment(COMPUTE_MASTER_KEY=MASTER))
+    server.port, server.metrics_port, server.data = base, base + 1, data
+    if start:
+        server.start().wait_ready()
+    return server
+
+
+def receipt_transcript(receipt):
+    """The signed bytes, built here from the receipt's JSON (src/compute/receipt.h)."""
+    def one(kind, values):
+        out = b"adyton/" + kind.encode() + b"/v1\0" + struct.pack(">H", len(values))
+        for tag, value in enumerate(values, 1):
+            if isinstance(value, str):
+                value = value.encode()
+            if isinstance(value, int):
+                value = struct.pack(">Q", value)
+            out += struct.pack(">BI", tag, len(value)) + value
+        return out
+
+    def micros(text):
+        whole, _, fraction = text.rstrip("Z").partition(".")
+        seconds = int(time.mktime(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) - time.timezone)
+        return seconds * 1000000 + int((fraction + "000000")[:6])
+
+    limits = receipt["limits"]
+    unhex = bytes.fromhex
+    return one("receipt", [
+        receipt["job_id"], receipt["user"], unhex(receipt["code_hash"]), receipt["entry_point"],
+        receipt["app_id"], receipt["input_form"], unhex(receipt["input_hash"]),
+        one("receipt-secrets", [value for secret in receipt["secrets"] for value in (
+            secret["owner"], secret["name"], secret["version"])]),
+        unhex(receipt["fetch_hash"]), receipt["gas_used"], receipt["metered_gas"],
+        one("receipt-limits", [limits["time_ms"], limits["memory_bytes"], limits["metered_gas"],
+                               limits["fetches"]]),
+        receipt["layers"], receipt["status"], receipt["error_code"],
+        unhex(receipt["output_hash"] or ""), unhex(receipt["sealed_output_hash"] or ""),
+        unhex(receipt["console_hash"]), micros(receipt["started_at"]),
+        micros(receipt["finished_at"]), receipt["version"], receipt["engine"],
+        unhex(receipt["key_id"]), unhex(receipt["p256_public_key"])])
+
+
+@scenario
+def TheExamplesOfTheSpecificationRunAndTheReceiptVerifies(world):
+    server = compute(world)
+    compute_job.run("http://127.0.0.1:%d" % server.port, BINARY)
+
+
+@scenario
+def AReceiptIsWhatAnIndependentReaderAndOpensslSay(world):
+    server = compute(world)
+    client = Compute(server.port)
+    check(client.call("PUT", "/secrets/token", {"value": "a-value", "any_code": True}).status == 201)
+    job = client.execute(SUM, input={"b": 3, "a": 5}, secret_refs=["token"])
+    receipt = job["receipt"]
+    check(receipt["input_hash"] == hashlib.sha256(b'{"a":5,"b":3}').hexdigest())
+    check(receipt["code_hash"] == hashlib.sha256(SUM.encode()).hexdigest())
+    check(receipt["secrets"] == [{"owner": "alice", "name": "token", "version": 1}])
+    check(receipt["layers"].split(",") == job["isolation"])
+    check("own_process" in job["isolation"], job["isolation"])
+    signed = receipt_transcript(receipt)
+    check(openssl_verifies(world.directory, bytes.fromhex(receipt["key_id"]), signed,
+                           bytes.fromhex(receipt["ed25519_signature"])))
+    check(not openssl_verifies(world.directory, bytes.fromhex(receipt["key_id"]), signed + b"x",
+                               bytes.fromhex(receipt["ed25519_signature"])))
+    check(crypto_check.openssl_verifies(
+        bytes.fromhex(receipt["p256_public_key"]), hashlib.sha256(signed).digest(),
+        bytes.fromhex(receipt["p256_signature"])))
+
+
+@scenario
+def HostileScriptsEndAtTheirLimitsAndTheNextJobIsClean(world):
+    server = compute(world)
+    client = Compute(server.port)
+    started = time.monotonic()
+    looped = client.execute(LOOP, timeout=1)
+    check(looped["status"] == "failed" and looped["phase"] == "timed_out", looped)
+    check(looped["gas_used"] == 0 and looped["metered_gas"] > 0, looped)
+    check(time.monotonic() - started < 20)
+    hungry = client.execute("function main() { const a = []; for (;;) a.push(new Array(1e5)); }",
+                            timeout=20)
+    check(hungry["status"] == "failed", hungry)
+    check(hungry["error_code"] in ("out_of_memory", "execution_error"), hungry)
+    client.execute("globalThis.left = 'behind'; function main() { return {}; }")
+    clean = client.execute("function main() { return { seen: typeof globalThis.left }; }")
+    check(clean["output"] == {"seen": "undefined"}, clean)
+    thrown = client.execute("function main() {\n  throw new Error('boom');\n}")
+    check(thrown["error"].startswith("execution error: ") and thrown["error_line"] == 2, thrown)
+    check(client.execute("function main( {")["error"].startswith("script error: "))
+    missing = client.execute("var x = 1;")
+    check(missing["error"] == "entry point 'main' is not a function", missing)
+    check(client.execute("async function main() { return { a: await 1 }; }")["output"] == {"a": 1})
+
+
+@scenario
+def JobsSurviveAKillAndTheirSlotsComeBack(world):
+    server = compute(world, settings=["compute.executors=2"])
+    client = Compute(server.port)
+    done = client.execute(SUM, input={"a": 1, "b": 2})
+    asked = {"script": LOOP, "timeout": 100}
+    cut = client.call("POST", "/execute?wait=0", asked).json["job_id"]
+    again = client.call("POST", "/execute?wait=0", dict(
+        script="function main() { const t = Date.now(); let n = 0; while (n < 3e7) n++; "
+               "return { n }; }", on_restart="rerun", timeout=100)).json["job_id"]
+    waiting = [client.call("POST", "/execute?wait=0", {"script": SUM, "input": {"a": i, "b": 0}})
+               .json["job_id"] for i in range(3)]
+    wait_until(lambda: client.job(cut)["phase"] == "running", 20, "the job runs")
+    server.kill()
+    server.start().wait_ready()
+    client = Compute(server.port)
+    wait_until(lambda: client.job(cut)["phase"] == "interrupted", 30, "it is reported")
+    check(client.job(cut)["error_code"] == "interrupted")
+    for index, job_id in enumerate(waiting):
+        check(client.job(job_id, 60)["output"] == {"result": index})
+    check(client.job(again, 60)["output"] == {"n": 30000000})
+    check(client.job(done["job_id"]) == done, "a finished job is what it was")
+    for _ in range(5):
+        check(client.execute(SUM, input={"a": 1, "b": 1})["output"] == {"result": 2})
+
+
+@scenario
+def ARunningJobIsCancelledAndOthersGoOn(world):
+    server = compute(world, settings=["compute.executors=2"])
+    client = Compute(server.port)
+    job_id = client.call("POST", "/execute?wait=0", {"script": LOOP, "timeout": 100}).json["job_id"]
+    wait_until(lambda: client.job(job_id)["phase"] == "running", 20, "the job runs")
+    cancelled = client.must("DELETE", "/jobs/" + job_id)
+    check(cancelled["phase"] == "cancelled", cancelled)
+    check(client.execute(SUM, input={"a": 2, "b": 2})["output"] == {"result": 4})
+
+
+@scenario
+def SixAtOnceGiveOne429(world):
+    server = compute(world, settings=["compute.executors=8"])
+    answers = []
+
+    def ask():
+        answers.append(Compute(server.port, timeout=60).call(
+            "POST", "/execute", {"script": LOOP, "timeout": 4}))
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    refused = [answer for answer in answers if answer.status == 429]
+    check(len(refused) >= 1, [answer.status for answer in answers])
+    check("retry-after" in refused[0].headers)
+    check(all(answer.json["phase"] == "timed_out" for answer in answers if answer.status == 200))
+
+
+@scenario
+def LiveLinesArriveAsEvents(world):
+    server = compute(world, settings=["compute.executors=2"])
+    client = Compute(server.port)
+    job_id = client.call("POST", "/execute?wait=0", {
+        "script": "function main() { console.log('first'); const t = Date.now(); let n = 0; "
+                  "while (n < 2e7) n++; console.warn('second'); return {}; }",
+        "timeout": 60}).json["job_id"]
+    answer = client.get("/jobs/%s/events" % job_id)
+    text = answer.body.decode()
+    check(answer.headers["content-type"].startswith("text/event-stream"))
+    check("event: end\n" in text and '"phase":"completed"' in text, text)
+    logs = client.job(job_id)["logs"]
+    check("first" in logs and "warn: second" in logs, logs)
+
+
+@scenario
+def SecretsAreNeverInTheFilesOfTheService(world):
+    server = compute(world)
+    client = Compute(server.port)
+    marker = "FINDME-SECRET-VALUE-0123456789"
+    check(client.call("PUT", "/secrets/hidden", {
+        "value": marker, "any_code": True, "exportable": False}).status == 201)
+    job = client.execute("function main() { console.log(secrets.hidden); return { v: 1 }; }",
+                         secret_refs=["hidden"])
+    check(marker not in json.dumps(job), "the console is redacted")
+    refused = client.execute(
+        "function main() { return { v: secrets.hidden.split('').reverse().join('') }; }",
+        secret_refs=["hidden"])
+    check(refused["error_code"] == "secret_leak", refused)
+    check(client.call("GET", "/secrets").body.find(marker.encode()) < 0)
+    server.terminate()
+    for path in server.data.glob("**/*"):
+        if path.is_file():
+            check(marker.encode() not in path.read_bytes(), "found in", path)
+    check(marker not in server.log_text())
+
+
+@scenario
+def TheCommandLineRunsListsAndReplays(world):
+    server = compute(world)
+    url = "http://127.0.0.1:%d" % server.port
+
+    def adyton(*arguments, given=None):
+        return subprocess.run([BINARY, *arguments], input=given, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=60,
+                              env=world.clean_environment())
+
+    script = world.directory / "script.js"
+    script.write_text(SUM)
+    (world.directory / "in.json").write_text('{"a": 20, "b": 22}')
+    local = adyton("compute", "run", str(script), "--input", str(world.directory / "in.json"),
+                   "--json")
+    check(local.returncode == 0, local.stderr)
+    local = json.loads(local.stdout)
+    client = Compute(server.port, user="developer")
+    served = client.execute(SUM, input={"a": 20, "b": 22})
+    for name in ("output", "gas_used", "metered_gas", "status"):
+        check(local[name] == served[name], name, local[name], served[name])
+    stored = adyton("secrets", "set", "api_key", "--any-code", "--url", url, given="the-value\n")
+    check(stored.returncode == 0, stored.stderr)
+    check("api_key" in adyton("secrets", "list", "--url", url).stdout)
+    recorded = client.execute(
+        "function main() { return { r: Math.random(), b: crypto.randomBytes(8), "
+        "n: secrets.api_key.length, t: Date.now() }; }", secret_refs=["api_key"], record=True)
+    check(recorded["output"]["n"] == len("the-value"), recorded)
+    value = world.directory / "value.txt"
+    value.write_text("the-value\n")
+    value.chmod(0o600)
+    replayed = adyton("compute", "replay", recorded["job_id"], "--url", url, "--secret",
+                      "api_key=%s" % value)
+    check(replayed.returncode == 0, replayed.stdout, replayed.stderr)
+    value.write_text("another value\n")
+    other = adyton("compute", "replay", recorded["job_id"], "--url", url, "--secret",
+                   "api_key=%s" % value)
+    check(other.returncode == 1 and "output" in other.stderr, other.stderr)
+    listed = adyton("compute", "jobs", "--url", url)
+    check(recorded["job_id"] in listed.stdout, listed.stdout)
+    check(json.loads(adyton("compute", "job", recorded["job_id"], "--url", url).stdout)["job_id"]
+          == recorded["job_id"])
+    check(adyton("secrets", "rm", "api_key", "--url", url).returncode == 0)
+
+
+@scenario
+def ASealedInputThatIsNotOursFailsTheJob(world):
+    server = compute(world)
+    client = Compute(server.port)
+    bad = client.execute(SUM, encrypted_input=base64.b64encode(bytes(80)).decode())
+    check(bad["status"] == "failed" and bad["error_code"] == "input_not_opened", bad)
+
+
+if __name__ == "__main__":
+    main()
