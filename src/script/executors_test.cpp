@@ -226,6 +226,25 @@ TEST_F(ExecutorsTest, RequestsLeaveTheProcessOnlyThroughTheBroker) {
     EXPECT_EQ(seen, (std::vector<std::uint32_t>{0, 1}));
 }
 
+TEST_F(ExecutorsTest, ASystemCallOutsideTheListIsDeathToTheProcessAndToNothingElse) {
+    if (!executors().layers().has(Layer::Seccomp)) GTEST_SKIP() << "NOT RUN: no seccomp here";
+    const RunResult result = run("function main() { return test.outside(); }");
+    EXPECT_EQ(result.status, Status::ExecutorLost);
+    EXPECT_EQ(executors().stats().executors_lost, 1U);
+    EXPECT_EQ(run("function main() { return 1; }").status, Status::Completed);
+}
+
+// So that the corpus, which counts such calls, would see one.
+TEST_F(ExecutorsTest, ASystemCallOutsideTheListIsReportedWhereTestsAskForIt) {
+    Executors::Options options;
+    options.signal_outside_calls = true;
+    start(options);
+    if (!executors().layers().has(Layer::Seccomp)) GTEST_SKIP() << "NOT RUN: no seccomp here";
+    run("function main() { return test.outside(); }");
+    EXPECT_EQ(executors().stats().violations, 1U);
+    EXPECT_EQ(executors().stats().last_violation, SYS_getppid);
+}
+
 TEST_F(ExecutorsTest, TwoJobsOfOneIdDoNotRunAtOnce) {
     Job job = of_user("a", "function main() { console.log(1); for (;;) {} }");
     Job twin = job;

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <array>
 #include <string>
 
@@ -13,7 +16,7 @@ inline const HostLibrary& test_library() {
     static constexpr std::array<Parameter, 2> kTextNumber = {
         Parameter::Text, Parameter::OptionalNumber};
     using Arguments = std::span<const HostArgument>;
-    static constexpr std::array<HostFunction, 4> kFunctions = {{
+    static constexpr std::array<HostFunction, 5> kFunctions = {{
         {"test.bytes", kBytes, 10, 1,
          [](Arguments in, HostContext&) -> Result<HostValue> {
              return HostValue::raw(in[0].bytes);
@@ -34,6 +37,14 @@ inline const HostLibrary& test_library() {
         {"test.json", kBytes, 10, 1,
          [](Arguments in, HostContext&) -> Result<HostValue> {
              return HostValue::json(std::string(in[0].text()));
+         }},
+        // A system call that no executor has: what a script that broke out would begin with.
+        {"test.outside",
+         {},
+         10,
+         0,
+         [](Arguments, HostContext&) -> Result<HostValue> {
+             return HostValue::from(static_cast<double>(::syscall(SYS_getppid)));
          }},
     }};
     static constexpr HostLibrary kLibrary{kFunctions, {}, nullptr};
