@@ -15,6 +15,7 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import ssl
 import subprocess
@@ -28,6 +29,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 import harness  # noqa: E402
+import secrets_test  # noqa: E402
 from harness import Client, check, wait_until  # noqa: E402
 
 MANIFEST = ROOT / "packaging" / "marblerun" / "manifest.json"
@@ -272,6 +274,32 @@ def AnotherCoordinatorIsRefused(world, binary):
     unknown = deployment.marble("nobody", "uuid2", "config", "reference").start()
     check(unknown.process.wait(30) == 1 and "activation_refused" in unknown.log_text(),
           unknown.log_text()[-2000:])
+
+
+@case
+def WhatTheCoordinatorGaveIsInNoCore(world, binary):
+    """Frames, records and messages of the activation are wiped; the environment shows nothing."""
+    deployment = Deployment(binary, world)
+    pool = deployment.serve("accountpool", "pool")
+    client = Client(pool.port, None, deployment.gateway())
+    held = client.request(1)
+    client.sign(held["accounts"][0]["id"], harness.digest_of(1))
+    hidden = {"the master key": deployment.master, "the keystore's": deployment.keystore_secret}
+    environment = pathlib.Path("/proc/%d/environ" % pool.pid).read_bytes() if not os.geteuid() else b""
+    check(b"must not count" not in environment and b"127.0.0.1" not in environment, environment)
+    secrets_test.assert_absent("its log", pool.log.read_bytes(), hidden)
+    if shutil.which("gcore") is None or os.geteuid() != 0:
+        print("NOT RUN: the core image (needs gcore and root)")
+        return
+    done = subprocess.run(["gcore", "-o", str(world.directory / "core"), str(pool.pid)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    found = list(world.directory.glob("core.*"))
+    if done.returncode != 0 or not found:
+        print("NOT RUN: the core image (gcore cannot read the process here)")
+        return
+    image = found[0].read_bytes()
+    check(held["accounts"][0]["id"].encode() in image, "the core does not hold the heap")
+    secrets_test.assert_absent("the core", image, hidden)
 
 
 def run(function, binary):
