@@ -211,7 +211,8 @@ AccountInfo locked_account() {
     account.lock_expires_at = *base::parse_rfc3339("2026-01-29T13:31:14Z");
     account.fencing = 9;
     account.balances.emplace_back(
-        "GAS", TokenBalance{"GAS", "0xd2a4", 5, 8, *base::parse_rfc3339("2026-01-28T13:31:12Z")});
+        "GAS",
+        TokenBalance{"GAS", "0xd2a4", 5, 8, *base::parse_rfc3339("2026-01-28T13:31:12Z"), {}});
     return account;
 }
 
