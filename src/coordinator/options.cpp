@@ -66,6 +66,11 @@ Result<void> check_options(const CoordinatorOptions& options) {
         auto hash = near::CodeHash::parse(options.gate_code_hash);
         if (!hash) return std::move(hash).error().with_context("GATE_CODE_HASH");
     }
+    if (options.enable_funding_lane || options.enable_direct_user_lane) {
+        return bad(
+            "ENABLE_FUNDING_LANE and ENABLE_DIRECT_USER_LANE: this build plans these steps and "
+            "does not carry them out");
+    }
     for (const DirectUserScope& scope : options.direct_user_scopes) {
         if (scope.method_names.empty()) {
             return bad("DIRECT_USER_SCOPES_JSON has a scope without methods");

@@ -1,0 +1,241 @@
+#include "coordinator/request.h"
+
+#include <gtest/gtest.h>
+
+namespace adyton::coordinator {
+namespace {
+
+using base::Json;
+
+const base::Timestamp kNow =
+    base::parse_rfc3339("2026-04-24T19:55:00Z").value();  // five minutes before the example's end
+
+CoordinatorOptions options() {
+    return CoordinatorOptions::mainnet();
+}
+
+Json json(std::string_view text) {
+    auto parsed = Json::parse(text);
+    EXPECT_TRUE(parsed) << text;
+    return parsed ? *std::move(parsed) : Json();
+}
+
+Result<PlannedRequest> batch(const std::string& text) {
+    return plan_batch_request(json(text), options(), kNow);
+}
+
+std::string batch_error(const std::string& text) {
+    const auto planned = batch(text);
+    EXPECT_TRUE(planned) << planned.error().message();
+    if (!planned) return "";
+    EXPECT_EQ(planned->outcome.plan.status, PlanOutcome::Status::Rejected);
+    return planned->outcome.plan.error;
+}
+
+std::string with_call(const std::string& call) {
+    return R"({"gate_id":"gate.sequential.near","calls":[)" + call + "]}";
+}
+
+TEST(RequestTest, CanonicalJsonKnowsNoOrderAndNoSpaces) {
+    EXPECT_EQ(
+        canonical_json(json(R"( { "b" : [1, 2.50, {"y":null,"x":"<é>"}], "a": true } )")),
+        R"({"a":true,"b":[1,2.50,{"x":"<é>","y":null}]})");
+    EXPECT_EQ(
+        body_hash_of("workflow", json(R"({"steps":[],"idempotency_key":"k","x":1})")),
+        body_hash_of("workflow", json(R"({"x":1,"steps":[],"idempotency_key":"other"})")));
+    EXPECT_NE(
+        body_hash_of("workflow", json(R"({"x":1})")), body_hash_of("workflow", json(R"({"x":2})")));
+    EXPECT_NE(body_hash_of("workflow", json("{}")), body_hash_of("sequential_batch", json("{}")));
+}
+
+TEST(RequestTest, KeysOfBodyAndHeaderMustAgree) {
+    EXPECT_EQ(idempotency_key_of(json(R"({"idempotency_key":"a"})"), "a")->value(), "a");
+    EXPECT_EQ(idempotency_key_of(json("{}"), "b")->value(), "b");
+    EXPECT_FALSE(idempotency_key_of(json("{}"), std::nullopt)->has_value());
+    EXPECT_FALSE(idempotency_key_of(json(R"({"idempotency_key":"a"})"), "b"));
+    EXPECT_FALSE(idempotency_key_of(json(R"({"idempotency_key":""})"), std::nullopt));
+    EXPECT_FALSE(idempotency_key_of(json(R"({"idempotency_key":7})"), std::nullopt));
+    EXPECT_FALSE(idempotency_key_of(
+        json("{\"idempotency_key\":\"" + std::string(129, 'k') + "\"}"), std::nullopt));
+}
+
+TEST(RequestTest, BatchesAreRejectedWithTheTextsOfTheContract) {
+    EXPECT_EQ(batch_error("{}"), "gate_id is required");
+    EXPECT_EQ(
+        batch_error(R"({"gate_id":"gate.sequential.near","calls":[]})"),
+        "sequential batch requires 1 to 3 calls");
+    EXPECT_EQ(batch_error(with_call("{},{},{},{}")), "sequential batch requires 1 to 3 calls");
+    EXPECT_EQ(
+        batch_error(R"({"gate_id":"other.near","calls":[{}]})"),
+        "gate_id must be the configured gate gate.sequential.near");
+    EXPECT_EQ(batch_error(with_call("{}")), "calls[0].receiver_id is required");
+    EXPECT_EQ(
+        batch_error(with_call(R"({"receiver_id":"a.near"})")), "calls[0].method_name is required");
+    const std::string call = R"({"receiver_id":"a.near","method_name":"m")";
+    EXPECT_EQ(batch_error(with_call(call + "}")), "calls[0].gas must be non-zero");
+    EXPECT_EQ(
+        batch_error(with_call(call + R"(,"gas":"0","args_json":{}})")),
+        "calls[0].gas must be non-zero");
+    EXPECT_EQ(
+        batch_error(with_call(call + R"(,"gas":"1","requires_user_predecessor":true})")),
+        "calls[0] requires user predecessor, which the gate proxy cannot satisfy");
+    EXPECT_EQ(
+        batch_error(with_call(call + R"(,"gas":"1"})")),
+        "calls[0] must include exactly one of args_base64, args_json, or near_intents");
+    EXPECT_EQ(
+        batch_error(with_call(call + R"(,"gas":"1","args_json":{},"args_base64":"e30="})")),
+        "calls[0] must include exactly one of args_base64, args_json, or near_intents");
+    EXPECT_EQ(
+        batch_error(with_call(call + R"(,"gas":"1","near_intents":{}})")),
+        "calls[0].near_intents requires intents.near.execute_intents with zero deposit");
+    EXPECT_EQ(
+        batch_error(with_call(call + R"(,"gas":"210000000000001","args_json":{}})")),
+        "calls[0].gas exceeds the gate limit");
+    EXPECT_EQ(
+        batch_error(with_call(call + R"(,"gas":"1","deposit":"1","args_json":{}})")),
+        "calls[0].deposit must be zero: the gate would pay it with its own money");
+}
+
+TEST(RequestTest, ArgumentsAreTakenByteForByteOrDumpedCompact) {
+    const auto args = [](const std::string& member) {
+        const auto planned = batch(
+            with_call(R"({"receiver_id":"a.near","method_name":"m","gas":"1",)" + member + "}"));
+        EXPECT_TRUE(planned) << planned.error().message();
+        const auto bytes = base::base64_decode(planned->outcome.calls.at(0).raw_args.value());
+        return std::string(base::as_text(*bytes));
+    };
+    EXPECT_EQ(args(R"("args_json":"{ \"a\" : 1 }")"), R"({ "a" : 1 })");
+    EXPECT_EQ(args(R"("args_json":{ "a" : "<" })"), R"({"a":"<"})");
+    EXPECT_EQ(args(R"("args_base64":"AAE=")"), std::string("\0\1", 2));
+    for (const char* const bad :
+         {R"("args_json":"{")", R"("args_json":7)", R"("args_base64":"!")"}) {
+        EXPECT_FALSE(batch(with_call(
+            std::string(R"({"receiver_id":"a.near","method_name":"m","gas":"1",)") + bad + "}")));
+    }
+}
+
+TEST(RequestTest, ATransferAsksThePolicyForTheCallAndForWhatLeaves) {
+    const auto planned = plan_request(
+        json(R"({"steps":[{"kind":"intents.transfer","token":"nep141:wrap.near","amount":"5",)"
+             R"("receiver_id":"bob.near","memo":"hi"}]})"),
+        options(), kNow);
+    ASSERT_TRUE(planned) << planned.error().message();
+    ASSERT_EQ(planned->outcome.plan.status, PlanOutcome::Status::Executable);
+    const GateCall& call = planned->outcome.calls.at(0);
+    EXPECT_EQ(call.gas, kGasDefault);
+    EXPECT_EQ(
+        call.intents.dump(),
+        R"([{"intent":"transfer","receiver_id":"bob.near","tokens":{"nep141:wrap.near":"5"},"memo":"hi"}])");
+    ASSERT_EQ(call.actions.size(), 2U);
+    EXPECT_EQ(call.actions.items()[0].find("type")->string_value(), "call");
+    const Json& action = call.actions.items()[1];
+    EXPECT_EQ(action.find("type")->string_value(), "intents_transfer");
+    EXPECT_EQ(action.find("to")->string_value(), "bob.near");
+    EXPECT_EQ(action.find("token")->string_value(), "nep141:wrap.near");
+    EXPECT_EQ(action.find("amount")->string_value(), "5");
+}
+
+std::string step_error(const std::string& step) {
+    const auto planned = plan_request(json(R"({"steps":[)" + step + "]}"), options(), kNow);
+    EXPECT_TRUE(planned) << planned.error().message();
+    if (!planned) return "";
+    EXPECT_EQ(planned->outcome.plan.status, PlanOutcome::Status::Rejected);
+    return planned->outcome.plan.error;
+}
+
+TEST(RequestTest, ASwapNeedsAQuoteOrACounterparty) {
+    const std::string swap =
+        R"({"kind":"intents.swap","token_in":"nep141:a.near","token_out":"nep141:b.near",)"
+        R"("amount_in":"5")";
+    EXPECT_EQ(step_error(swap + "}"), "intents.swap needs a quote or counterparty payloads");
+    const auto planned = plan_request(
+        json(R"({"steps":[)" + swap + R"(,"deposit_address":"quote.near"}]})"), options(), kNow);
+    ASSERT_TRUE(planned) << planned.error().message();
+    EXPECT_EQ(planned->outcome.plan.status, PlanOutcome::Status::Executable);
+    EXPECT_EQ(
+        planned->outcome.calls.at(0).intents.dump(),
+        R"([{"intent":"transfer","receiver_id":"quote.near","tokens":{"nep141:a.near":"5"}}])");
+}
+
+TEST(RequestTest, IntentsThatChangeWhoMaySignAreNotCarriedOut) {
+    const auto raw = [](const std::string& intent) {
+        return R"({"kind":"intents.execute_raw","near_intents":{"intents":[)" + intent + "]}}";
+    };
+    EXPECT_EQ(
+        step_error(raw(
+            R"({"intent":"add_public_key","public_key":"ed25519:4zvwRjXUKGfvwnParsHAS3HuSVzV5cA4McphgmoCtajS"})")),
+        "near_intents.intents[0] add_public_key is not allowed");
+    EXPECT_EQ(
+        step_error(raw(R"({"intent":"set_auth_by_predecessor_id","enabled":false})")),
+        "near_intents.intents[0] set_auth_by_predecessor_id is not allowed");
+    EXPECT_EQ(
+        step_error(raw(R"({"intent":"made_up"})")).rfind("near_intents.intents[0] is not", 0), 0U);
+    EXPECT_EQ(
+        step_error(raw(R"({"intent":"auth_call","contract_id":"a.near","msg":""})")),
+        "near_intents.intents[0] auth_call is not allowed");
+}
+
+TEST(RequestTest, OwnDeadlinesLieAheadAndNotFar) {
+    const auto with = [](const std::string& deadline) {
+        return R"({"kind":"intents.execute_raw","near_intents":{"deadline":")" + deadline +
+               R"(","intents":[{"intent":"transfer","receiver_id":"b.near","tokens":{"nep141:a.near":"1"}}]}})";
+    };
+    EXPECT_EQ(
+        step_error(with("2026-04-24T19:00:00Z")), "steps[0].near_intents.deadline has passed");
+    EXPECT_EQ(
+        step_error(with("2026-04-24T21:00:00Z")),
+        "steps[0].near_intents.deadline is more than 1 h ahead");
+    EXPECT_TRUE(
+        plan_request(json(R"({"steps":[)" + with("2026-04-24T20:00:00Z") + "]}"), options(), kNow));
+    EXPECT_FALSE(plan_request(json(R"({"steps":[)" + with("tomorrow") + "]}"), options(), kNow));
+}
+
+TEST(RequestTest, MalformedStepsAndRawSignaturesAreNotKept) {
+    for (
+        const char* const text :
+        {R"({"steps":[{"kind":"intents.transfer","token":"wrap.near","amount":"5","receiver_id":"b.near"}]})",
+         R"({"steps":[{"kind":"intents.transfer","token":"nep141:a.near","amount":"05","receiver_id":"b.near"}]})",
+         R"({"steps":[{"kind":"intents.transfer","token":"nep141:a.near","amount":"0","receiver_id":"b.near"}]})",
+         R"({"steps":[{"kind":"intents.transfer","token":"nep141:a.near","amount":"5","receiver_id":"B"}]})",
+         R"({"steps":[{"kind":"intents.transfer","token":"nep141:a.near","amount":"5","receiver_id":"b.near","gas":"1e5"}]})",
+         R"({"steps":[{"route":"gate_proxy","receiver_id":"a.near","method_name":"a\"b"}]})",
+         R"({"steps":[{"kind":"near.function_call","predecessor_requirement":"user_required"}]})",
+         R"({"steps":[{"kind":"intents.transfer","memo":{"signed_tx_base64":"x"}}]})"}) {
+        const auto refused = plan_request(json(text), options(), kNow);
+        ASSERT_FALSE(refused) << text;
+        EXPECT_EQ(refused.error().code(), ErrorCode::InvalidArgument) << text;
+    }
+}
+
+TEST(RequestTest, ScopesAreComparedExactlyButForTheOrderOfMethods) {
+    CoordinatorOptions scoped = options();
+    scoped.direct_user_scopes.push_back({"a.near", "r.near", "c.near", {"x", "y"}});
+    EXPECT_TRUE(check_scope(counter_proof_scope(), scoped));
+    EXPECT_TRUE(check_scope({"a.near", "r.near", "c.near", {"y", "x"}}, scoped));
+    EXPECT_FALSE(check_scope({"a.near", "r.near", "c.near", {"x"}}, scoped));
+    const auto refused = check_scope({"b.near", "r.near", "c.near", {"x", "y"}}, scoped);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "direct-user scope is not allowed");
+}
+
+TEST(OptionsTest, ASubmitThatCannotWorkIsWarnedAbout) {
+    CoordinatorOptions chosen = options();
+    EXPECT_TRUE(check_options(chosen));
+    EXPECT_TRUE(warnings_of(chosen).empty());
+    EXPECT_EQ(chosen.submit_gas, near::Gas::from_tgas(300));
+    chosen.submit_gas = near::Gas::from_tgas(50);
+    EXPECT_TRUE(check_options(chosen));
+    ASSERT_EQ(warnings_of(chosen).size(), 1U);
+    EXPECT_NE(warnings_of(chosen).front().find("SUBMIT_INTENT_GAS is 50 Tgas"), std::string::npos);
+    chosen.submit_gas = near::Gas::from_tgas(301);
+    EXPECT_FALSE(check_options(chosen));
+    chosen = options();
+    chosen.gates.push_back(chosen.gates.front());
+    EXPECT_FALSE(check_options(chosen));
+    chosen = options();
+    chosen.gate_code_hash = "not base58 0OIl";
+    EXPECT_FALSE(check_options(chosen));
+}
+
+}  // namespace
+}  // namespace adyton::coordinator
