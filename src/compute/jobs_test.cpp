@@ -336,7 +336,9 @@ TEST_P(JobsTest, LiveLinesAreServedAsEventsUntilTheEnd) {
     const auto id = async(kHold).string("job_id");
     until([&] { return engine().running == 1; });
     const auto events = begin({"GET", "/jobs/" + id + "/events", "", "alice", {}});
-    until([&] { return compute().context().live.find(id)->view(0).next == 1; });
+    const auto live = compute().context().live.find(id);
+    ASSERT_NE(live, nullptr);
+    until([&] { return live->watchers() == 1; });
     engine().release();
     until([&] { return events->status == 200; });
     EXPECT_NE(

@@ -102,6 +102,11 @@ Task<void> LiveJob::wait_end(base::Duration at_most) {
     }
 }
 
+std::size_t LiveJob::watchers() const {
+    const std::lock_guard lock(mutex_);
+    return waiters_.size();
+}
+
 std::shared_ptr<LiveJob> LiveJobs::add(const std::string& job_id, const std::string& user) {
     auto job = std::make_shared<LiveJob>(job_id, user);
     const std::lock_guard lock(mutex_);

@@ -45,6 +45,8 @@ public:
     // Until there are more lines than `seen`, the end, or the time is over. On Executor::current().
     Task<void> wait_change(std::size_t seen, base::Duration at_most);
     Task<void> wait_end(base::Duration at_most);
+    // How many wait so now.
+    std::size_t watchers() const;
 
 private:
     struct Waiter;

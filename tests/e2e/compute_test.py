@@ -13,7 +13,6 @@ import time
 import compute_job
 import crypto_check
 from harness import BINARY, Client, check, free_port_base, main, scenario, wait_until
-from keystore_test import openssl_verifies
 
 MASTER = "00112233445566778899aabbccddeeff" * 2
 SUM = "function main() { return { result: input.a + input.b }; }"
@@ -54,6 +53,20 @@ def compute(world, data=None, settings=(), start=True, migrate=True):
     if start:
         server.start().wait_ready()
     return server
+
+
+def openssl_verifies(directory, key, message, signature):
+    """Ed25519, by the openssl command."""
+    der = bytes.fromhex("302a300506032b6570032100") + key
+    pem = directory / "key.pem"
+    pem.write_text("-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n"
+                   % base64.b64encode(der).decode())
+    (directory / "message").write_bytes(message)
+    (directory / "signature").write_bytes(signature)
+    return subprocess.run(
+        ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", str(pem), "-rawin", "-in",
+         str(directory / "message"), "-sigfile", str(directory / "signature")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30).returncode == 0
 
 
 def receipt_transcript(receipt):
