@@ -153,7 +153,8 @@ void add_compute_bench(CLI::App& group, Invocation& invocation) {
          .summary = "Measure the script sandbox",
          .details =
              "Runs trivial scripts in process, through a sandboxed executor and with a process for "
-             "each, cancels endless ones, and times workloads. The output is a list of {name, unit, "
+             "each, cancels endless ones, and times workloads. The output is a list of {name, "
+             "unit, "
              "raw_per_s, served_per_s, ratio, p50_us, p99_us, notes}; what does not apply is null. "
              "Measurements:" +
              list_of_names(bench::compute_bench_names()),

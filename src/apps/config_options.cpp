@@ -15,9 +15,10 @@ namespace {
 
 // Of the command line and of the tests: no settings, although they begin like one.
 constexpr std::array<std::string_view, 10> kOwnVariables = {
-    "ADYTON_CONFIG",      "ADYTON_POOL_URL",   "ADYTON_SERVICE_ID",
-    "ADYTON_CLIENT_CERT", "ADYTON_CLIENT_KEY", "ADYTON_CA",
-    "ADYTON_NEO_RPC_URL", "ADYTON_VECTORS", "ADYTON_ATTESTATION_SAMPLES",    "ADYTON_TEST_POSTGRES_URL"};
+    "ADYTON_CONFIG",           "ADYTON_POOL_URL",   "ADYTON_SERVICE_ID",
+    "ADYTON_CLIENT_CERT",      "ADYTON_CLIENT_KEY", "ADYTON_CA",
+    "ADYTON_NEO_RPC_URL",      "ADYTON_VECTORS",    "ADYTON_ATTESTATION_SAMPLES",
+    "ADYTON_TEST_POSTGRES_URL"};
 
 Result<void> add_assignments(const ConfigFlags& flags, service::ConfigInputs& inputs) {
     for (const std::string& text : flags.assignments) {

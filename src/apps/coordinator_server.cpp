@@ -367,6 +367,9 @@ std::string CoordinatorServer::address() const {
 std::string CoordinatorServer::metrics_address() const {
     return parts_->host->metrics_address();
 }
+const service::MetricsRegistry& CoordinatorServer::metrics() const {
+    return parts_->ground.metrics;
+}
 std::string CoordinatorServer::evidence_key() const {
     return parts_->service->evidence_key().to_hex();
 }

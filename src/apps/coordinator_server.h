@@ -31,7 +31,8 @@ public:
 
     std::string address() const;          // "127.0.0.1:8080"
     std::string metrics_address() const;  // empty: none
-    std::string evidence_key() const;     // hex: what `adyton verify workflow --key` trusts
+    const service::MetricsRegistry& metrics() const;
+    std::string evidence_key() const;  // hex: what `adyton verify workflow --key` trusts
 
 private:
     struct Parts;

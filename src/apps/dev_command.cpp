@@ -10,7 +10,9 @@
 #include "apps/command.h"
 #include "apps/compute_server.h"
 #include "apps/config_options.h"
+#include "apps/coordinator_server.h"
 #include "apps/dev_fund_command.h"
+#include "apps/development_coordinator.h"
 #include "apps/development_key.h"
 #include "apps/keystore_connection.h"
 #include "apps/keystore_server.h"
@@ -18,6 +20,7 @@
 #include "apps/local_neo.h"
 #include "apps/pool_server.h"
 #include "apps/version.h"
+#include "apps/workflow_connection.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
 #include "service/startup.h"
@@ -29,20 +32,7 @@ using base::Json;
 
 // The order is the one of --port-base N: N, N+1, ...
 enum Part : std::size_t { Coordinator, Pool, Compute, Keystore, Metrics, NeoRpc, NearRpc };
-struct PartInfo {
-    const char* name;
-    int port;
-    bool in_this_build;
-};
-constexpr std::array<PartInfo, 7> kParts = {{
-    {"coordinator", 8080, false},
-    {"account pool", 8085, true},
-    {"compute", 8086, true},
-    {"keystore", 8087, true},
-    {"metrics", 9464, true},
-    {"local Neo chain", 50012, true},
-    {"local NEAR RPC", 3030, true},
-}};
+constexpr std::array<int, 7> kPorts = {8080, 8085, 8086, 8087, 9464, 50012, 3030};
 
 struct DevOptions {
     int port_base = 0;  // 0: the parts' own ports
@@ -52,8 +42,7 @@ struct DevOptions {
 };
 
 int port_of(const DevOptions& options, std::size_t part) {
-    return options.port_base == 0 ? kParts.at(part).port
-                                  : options.port_base + static_cast<int>(part);
+    return options.port_base == 0 ? kPorts.at(part) : options.port_base + static_cast<int>(part);
 }
 
 std::string address_of(const DevOptions& options, std::size_t part) {
@@ -220,23 +209,33 @@ Result<service::Config> configure_compute(
          {"compute.master_key", "file:" + prepared.compute_key.path}});
 }
 
+// The coordinator works on the local NEAR chain and the keystore beside it.
+Result<service::Config> configure_coordinator(
+    const DevOptions& options, const Prepared& prepared, const LocalNear& near,
+    const service::ConfigInputs& environment) {
+    const DevelopmentCoordinatorPlace place{
+        prepared.directory + "/coordinator", address_of(options, Coordinator),
+        "http://" + address_of(options, Keystore)};
+    TRY(const auto decided, development_coordinator_settings(place, near));
+    ConfigFlags flags;
+    flags.values["log.path"] = place.directory + "/adyton.log";
+    flags.values["log.level"] = options.log_level;
+    flags.assignments = options.assignments;
+    return load_config(flags, environment, decided);
+}
+
 void print_banner(
-    Console& console, const DevOptions& options, const Prepared& prepared, const LocalNeo& local,
-    const LocalNear& near, const PoolServer& server, const KeystoreServer& keystore,
-    const ComputeServer& compute) {
+    Console& console, const Prepared& prepared, const LocalNeo& local, const LocalNear& near,
+    const PoolServer& server, const KeystoreServer& keystore, const ComputeServer& compute,
+    const CoordinatorServer& coordinator) {
     const std::string pool = "http://" + server.address();
-    std::string absent;
-    for (std::size_t part = 0; part < kParts.size(); ++part) {
-        if (kParts.at(part).in_this_build) continue;
-        absent += fmt::format(
-            "{}{} ({})", absent.empty() ? "" : ", ", kParts.at(part).name, port_of(options, part));
-    }
     console.print(fmt::format(
         "Adyton {}, DEVELOPMENT: every program on this machine may claim to be any service.\n"
         "\n"
         "  account pool   {}\n"
         "  keystore       http://{} (bearer tokens {} and {})\n"
         "  compute        http://{}\n"
+        "  coordinator    http://{} (X-Internal-Wallet-Auth {})\n"
         "  metrics        http://{}/metrics\n"
         "  Neo chain      {} (SIMULATOR of a Neo N3 node: magic {}, a block a second)\n"
         "  NEAR chain     {} (SIMULATOR of a NEAR node: {}, forgotten at the end)\n"
@@ -245,38 +244,36 @@ void print_banner(
         "  master key     {}{}\n"
         "                 whoever reads it owns every account; keep nothing of value here\n"
         "\n"
-        "  not in this build yet: {}\n"
-        "\n"
         "Try:\n"
         "  curl -s {}/pool-info -H 'X-Service-ID: neocompute'\n"
         "  curl -s {}/request -H 'X-Service-ID: neocompute' -d '{{\"count\":2}}'\n"
         "  curl -s {}/openapi.json\n"
         "or: {} pool request --count 2 --url {}\n"
         "    {} wallet create --url http://{}\n"
+        "    {} wallet workflow status --wallet ID --url http://{}\n"
         "    {} dev fund --address N... --token GAS --amount 1000000000 --url {}\n"
         "Ctrl-C stops it.",
         kVersion, pool, keystore.address(), kDevelopmentCoordinatorToken, kDevelopmentOperatorToken,
-        compute.address(), server.metrics_address(), local.url(),
-        static_cast<std::uint32_t>(kLocalNeoMagic), near.url(), kLocalNearChainId,
-        prepared.directory, prepared.log_path, prepared.key.path,
-        prepared.key.created ? " (made now)" : "", absent, pool, pool, pool, "adyton", pool,
-        "adyton", keystore.address(), "adyton", local.url()));
+        compute.address(), coordinator.address(), kDevelopmentInternalToken,
+        server.metrics_address(), local.url(), static_cast<std::uint32_t>(kLocalNeoMagic),
+        near.url(), kLocalNearChainId, prepared.directory, prepared.log_path, prepared.key.path,
+        prepared.key.created ? " (made now)" : "", pool, pool, pool, "adyton", pool, "adyton",
+        keystore.address(), "adyton", coordinator.address(), "adyton", local.url()));
     console.flush();
 }
 
 void print_json_banner(
     Console& console, const Prepared& prepared, const LocalNeo& local, const LocalNear& near,
-    const PoolServer& server, const KeystoreServer& keystore, const ComputeServer& compute) {
-    Json absent = Json::array();
-    for (const PartInfo& part : kParts) {
-        if (!part.in_this_build) absent.push_back(Json::string(part.name));
-    }
+    const PoolServer& server, const KeystoreServer& keystore, const ComputeServer& compute,
+    const CoordinatorServer& coordinator) {
     console.print_json(
         Json::object()
             .set("identity_mode", Json::string("development"))
             .set("pool", Json::string("http://" + server.address()))
             .set("keystore", Json::string("http://" + keystore.address()))
             .set("compute", Json::string("http://" + compute.address()))
+            .set("coordinator", Json::string("http://" + coordinator.address()))
+            .set("workflow_evidence_key", Json::string(coordinator.evidence_key()))
             .set("metrics", Json::string("http://" + server.metrics_address() + "/metrics"))
             .set("neo_rpc", Json::string(local.url()))
             .set("neo_network", Json::integer(static_cast<std::uint32_t>(kLocalNeoMagic)))
@@ -286,8 +283,7 @@ void print_json_banner(
             .set("near_is_simulator", Json::boolean(true))
             .set("data_dir", Json::string(prepared.directory))
             .set("log", Json::string(prepared.log_path))
-            .set("master_key_hash", Json::string(server.master_key_hash()))
-            .set("not_in_this_build", std::move(absent)));
+            .set("master_key_hash", Json::string(server.master_key_hash())));
     console.flush();
 }
 
@@ -307,17 +303,25 @@ Result<void> run(Process& process, const DevOptions& options, bool json) {
     TRY(const auto compute,
         ComputeServer::create(
             {compute_config, environment, process.secrets, process.hardening, OldSchema::Migrate}));
+    TRY(const auto coordinator_config,
+        configure_coordinator(options, prepared, *near, environment));
+    TRY(const auto coordinator, CoordinatorServer::create(
+                                    {coordinator_config, environment, process.secrets,
+                                     process.hardening, OldSchema::Migrate}));
     TRY(const auto server,
         PoolServer::create(
             {config, environment, process.secrets, process.hardening, OldSchema::Migrate}));
     server->metrics().attach({{"service", "keystore"}}, keystore->metrics());
     keystore->run_beside();
     compute->run_beside();
+    server->metrics().attach({{"service", "coordinator"}}, coordinator->metrics());
+    coordinator->run_beside();
     if (json) {
-        print_json_banner(process.console, prepared, *local, *near, *server, *keystore, *compute);
+        print_json_banner(
+            process.console, prepared, *local, *near, *server, *keystore, *compute, *coordinator);
     } else {
         print_banner(
-            process.console, options, prepared, *local, *near, *server, *keystore, *compute);
+            process.console, prepared, *local, *near, *server, *keystore, *compute, *coordinator);
     }
     return server->run();
 }
@@ -337,17 +341,15 @@ void add_dev_command(CLI::App& root, Invocation& invocation) {
         {.name = "dev",
          .summary = "Run everything on this machine, for development",
          .details =
-             "Starts the account pool, compute and the NEAR keystore on 127.0.0.1 with an embedded "
-             "database "
-             "that it prepares by "
-             "itself and master keys of their own. Callers are believed who they say they are. "
+             "Starts the account pool, compute, the NEAR keystore and the workflow coordinator on "
+             "127.0.0.1 with embedded databases that they prepare by themselves and master keys of "
+             "their own. Callers are believed who they say they are. "
              "Settings in the environment are ignored; --set changes one. Beside it runs a "
              "simulated Neo N3 chain whose ledger is kept with the other data, and a simulated "
              "NEAR chain that begins anew with each start; `adyton dev fund` pays from both."
              " Ports: coordinator 8080, pool 8085, compute 8086, keystore "
              "8087, metrics 9464, Neo RPC 50012, NEAR RPC "
-             "3030; with --port-base N they are N, N+1 and so on in that order. Only the "
-             "pool, compute, keystore, metrics and the two chains are in this build.",
+             "3030; with --port-base N they are N, N+1 and so on in that order.",
          .examples = {
              "adyton dev", "adyton dev --port-base 18080 --data-dir /tmp/adyton",
              "adyton dev --set pool.min_accounts=1000"}});

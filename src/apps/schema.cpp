@@ -19,8 +19,8 @@ std::vector<storage::Migration> all_migrations() {
     std::vector<storage::Migration> all;
     for (const std::span<const storage::Migration> one :
          {workflow::migrations(), audit::migrations(), policy::migrations(), pool::migrations(),
-          keystore::migrations(), compute::migrations(),
-          coordinator::migrations(), service::rollback_migrations()}) {
+          keystore::migrations(), compute::migrations(), coordinator::migrations(),
+          service::rollback_migrations()}) {
         all.insert(all.end(), one.begin(), one.end());
     }
     const auto by_number = [](const storage::Migration& a, const storage::Migration& b) {

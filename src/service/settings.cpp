@@ -201,7 +201,8 @@ constexpr std::array kPlatform = {
     row(kRollbackServe, "false",
         "Whether this service remembers for others (/witness), each by its service id."),
     row(kReleaseGrants, "",
-        "Keystore: secrets that are sealed to booting programs whose evidence fits, one table each: "
+        "Keystore: secrets that are sealed to booting programs whose evidence fits, one table "
+        "each: "
         "MARBLE_TYPE = {policy = \"FILE\", env = {VARIABLE = \"file:PATH\"}}."),
 };
 

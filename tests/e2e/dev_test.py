@@ -15,6 +15,7 @@ import crypto_check
 from harness import BINARY, ROOT, Client, check, digest_of, main, scenario, wait_until
 
 MAIN_JOB = pathlib.Path(__file__).resolve().parent / "main_job.py"
+WORKFLOW_JOB = MAIN_JOB.with_name("workflow_job.py")
 
 
 def urls(server):
@@ -34,6 +35,21 @@ def DevDoesTheMainJob(world):
     check(done.stdout.count("\nrequested ") == 2, "two accounts are printed")
     check("\ntransferred 2.5 GAS " in done.stdout and "\nexplained " in done.stdout, "the transfer")
     check("\nverified " in done.stdout and "\nreleased " in done.stdout, "it ends")
+    check(server.terminate() == 0, "SIGTERM ends it with 0")
+
+
+@scenario
+def DevRunsAWorkflow(world):
+    """Three calls through the gate of the local chain, their evidence checked offline and on it."""
+    server = world.dev()
+    done = subprocess.run(
+        [sys.executable, str(WORKFLOW_JOB),
+         "--coordinator", "http://127.0.0.1:%d" % server.base,
+         "--keystore", "http://127.0.0.1:%d" % (server.base + 3),
+         "--near-rpc", "http://127.0.0.1:%d" % (server.base + 6), "--adyton", BINARY],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
+    print(done.stdout)
+    check(done.returncode == 0, "the workflow failed")
     check(server.terminate() == 0, "SIGTERM ends it with 0")
 
 

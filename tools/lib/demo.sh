@@ -25,6 +25,8 @@ demo_up() {
     start_adyton_dev "$port_base" "$data"
     python3 tests/e2e/main_job.py --base-url "$ADYTON_POOL_URL" --neo-rpc "$ADYTON_NEO_RPC_URL"
     python3 tests/e2e/compute_job.py --base-url "$ADYTON_COMPUTE_URL"
+    python3 tests/e2e/workflow_job.py --coordinator "$ADYTON_COORDINATOR_URL" \
+        --keystore "$ADYTON_KEYSTORE_URL" --near-rpc "$ADYTON_NEAR_RPC_URL"
     [[ -n $once ]] && return 0
     cat <<TEXT
 
@@ -42,10 +44,11 @@ TEXT
 # Ports: PORT_BASE and up; the program's own when that is empty. Stopped when tools/dev ends.
 start_adyton_dev() {
     local port_base=$1 data=$2 waited pool_port=8085 compute_port=8086 metrics_port=9464
-    local neo_port=50012 near_port=3030
+    local neo_port=50012 near_port=3030 coordinator_port=8080 keystore_port=8087
     local arguments=(dev --data-dir "$data")
     if [[ -n $port_base ]]; then
         arguments+=(--port-base "$port_base")
+        coordinator_port=$port_base keystore_port=$((port_base + 3))
         pool_port=$((port_base + 1)) compute_port=$((port_base + 2))
         metrics_port=$((port_base + 4)) neo_port=$((port_base + 5)) near_port=$((port_base + 6))
     fi
@@ -53,6 +56,8 @@ start_adyton_dev() {
     ADYTON_LOG=$data/console.log
     export ADYTON_POOL_URL=http://127.0.0.1:$pool_port
     export ADYTON_COMPUTE_URL=http://127.0.0.1:$compute_port
+    export ADYTON_COORDINATOR_URL=http://127.0.0.1:$coordinator_port
+    export ADYTON_KEYSTORE_URL=http://127.0.0.1:$keystore_port
     export ADYTON_NEO_RPC_URL=http://127.0.0.1:$neo_port
     export ADYTON_NEAR_RPC_URL=http://127.0.0.1:$near_port
     export ADYTON_METRICS_URL=http://127.0.0.1:$metrics_port

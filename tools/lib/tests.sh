@@ -30,11 +30,33 @@ command_test() {
     run_ctest release test "$@"
 }
 
+# command_sim [--seeds N] [--first SEED] [ctest arguments]: the simulated tests, with N random worlds.
 command_sim() {
+    local rest=()
+    while (($# > 0)); do
+        case $1 in
+            --seeds)
+                export ADYTON_SIM_SEEDS=${2:?sim: --seeds needs a number}
+                shift 2
+                ;;
+            --first)
+                export ADYTON_SIM_FIRST_SEED=${2:?sim: --first needs a seed}
+                shift 2
+                ;;
+            *)
+                rest+=("$1")
+                shift
+                ;;
+        esac
+    done
     ensure_packages build
     build_preset release
-    say "one process with the whole suite comes with the module sim; these are the simulated tests"
-    run_ctest release sim -R Simulat "$@"
+    if [[ -n ${ADYTON_SIM_SEEDS:-} ]]; then # as long as it takes
+        build/release/bin/sim_test --gtest_filter='CrashTest.RandomWorldsKeepTheirBooks'
+        return
+    fi
+    # Tests of the module sim (the whole suite in one process), and the simulated ones of the others.
+    run_ctest release sim -R 'Simulat|CrashTest|BugsTest|PlantedBugTest|WorkflowTest' "${rest[@]}"
 }
 
 # What the sanitizers are told. Leaks are checked: LeakSanitizer needs ptrace, which some containers
