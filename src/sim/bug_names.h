@@ -4,7 +4,7 @@
 
 namespace adyton::sim {
 
-// Of a planted bug of the coordinator (coordinator/internal/bugs.h): "resign_submit_at_once". Empty
+// Of a planted bug of the coordinator (coordinator/planted_bugs.h): "resign_submit_at_once". Empty
 // for a number that is none.
 std::string_view bug_name(int bug);
 

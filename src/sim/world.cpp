@@ -6,7 +6,6 @@
 #include <chrono>
 
 #include "coordinator/evidence.h"
-#include "coordinator/internal/core.h"  // lint-allow(include): the simulation plants mistakes inside
 #include "coordinator/schema.h"
 #include "keystore/schema.h"
 #include "near/derivation.h"

@@ -15,7 +15,7 @@
 #include "base/random.h"
 #include "chain/near_client.h"
 #include "coordinator/coordinator_service.h"
-#include "coordinator/internal/bugs.h"  // lint-allow(include): the simulation plants mistakes inside
+#include "coordinator/planted_bugs.h"
 #include "coordinator/wallet_auth.h"
 #include "http/router.h"
 #include "keystore/chain_view.h"
