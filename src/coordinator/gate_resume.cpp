@@ -51,10 +51,10 @@ Task<Result<void>> CoordinatorService::Core::sign_resume(
     StepContext& context, Flight& flight, near::YoctoNear fee, bool& taken) {
     auto taking = approver_lane.lock.take();
     const AsyncLock::Held held = co_await std::move(taking);
-    auto knowing = know_nonce(approver_lane);
-    CO_TRY_VOID(co_await std::move(knowing));
     auto blocking = facts.final_block();
     CO_TRY(const auto block, co_await std::move(blocking));
+    auto knowing = know_nonce(approver_lane);
+    CO_TRY(const std::uint64_t chain_nonce, co_await std::move(knowing));
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
     if (!context.may_act()) co_return Error::conflict("another process drives the run", "run_lost");
     std::optional<SentTransaction> early;
@@ -67,9 +67,9 @@ Task<Result<void>> CoordinatorService::Core::sign_resume(
         if (!taken && !bug(kIgnoreLane)) {
             return Error::conflict("another batch holds the gate", "gate_taken");
         }
-        TRY(const std::uint64_t nonce, take_key_nonces(
-                                           tx, approver_lane.account.text(), approver_lane.key_text,
-                                           *approver_lane.chain_nonce, 1));
+        TRY(const std::uint64_t nonce,
+            take_key_nonces(
+                tx, approver_lane.account.text(), approver_lane.key_text, chain_nonce, 1));
         const std::string args = resume_args(state, bug(kResumeInArrivalOrder));
         state.resume = sign_call(
             approver_lane, nonce, block.hash, block.height,

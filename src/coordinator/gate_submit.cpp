@@ -66,8 +66,8 @@ KeyLane* CoordinatorService::Core::find_relayer(const std::string& key_text) {
     return nullptr;
 }
 
-Task<Result<void>> CoordinatorService::Core::know_nonce(KeyLane& lane) {
-    if (lane.chain_nonce) co_return Result<void>();
+Task<Result<std::uint64_t>> CoordinatorService::Core::know_nonce(KeyLane& lane) {
+    if (lane.chain_nonce) co_return *lane.chain_nonce;
     auto asking = parts.chain.find_access_key(lane.account, lane.public_key);
     CO_TRY(const auto key, co_await std::move(asking));
     if (!key) {
@@ -76,7 +76,7 @@ Task<Result<void>> CoordinatorService::Core::know_nonce(KeyLane& lane) {
             "key_not_installed");
     }
     lane.chain_nonce = key->nonce;
-    co_return Result<void>();
+    co_return key->nonce;
 }
 
 Task<chain::NearSendOutcome> CoordinatorService::Core::send(const SentTransaction& sent) {
@@ -104,10 +104,11 @@ Task<Result<void>> CoordinatorService::Core::submit_calls(
     KeyLane& lane = choose_relayer();
     auto taking = lane.lock.take();
     const AsyncLock::Held held = co_await std::move(taking);
-    auto knowing = know_nonce(lane);
-    CO_TRY_VOID(co_await std::move(knowing));
     auto blocking = facts.final_block();
     CO_TRY(const auto block, co_await std::move(blocking));
+    // A copy: another run may forget the lane's while this one waits.
+    auto knowing = know_nonce(lane);
+    CO_TRY(const std::uint64_t chain_nonce, co_await std::move(knowing));
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
     if (!context.may_act()) co_return Error::conflict("another process drives the run", "run_lost");
     auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
@@ -116,8 +117,7 @@ Task<Result<void>> CoordinatorService::Core::submit_calls(
             TRY_VOID(also(tx, record, state));
         }
         TRY(std::uint64_t nonce,
-            take_key_nonces(
-                tx, lane.account.text(), lane.key_text, *lane.chain_nonce, which.size()));
+            take_key_nonces(tx, lane.account.text(), lane.key_text, chain_nonce, which.size()));
         for (const std::size_t i : which) {
             GateCall& call = state.calls[i];
             if (call.submit) call.dead_submits.push_back(call.submit->hash);

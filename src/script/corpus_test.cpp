@@ -13,11 +13,20 @@ namespace adyton::script {
 namespace {
 
 constexpr base::Duration kLimit = std::chrono::milliseconds(120);
+// For scripts that end by themselves, which a busy machine may make slow.
+constexpr base::Duration kRoomyLimit = std::chrono::seconds(10);
 
 struct HostileScript {
     std::string name;
     std::string source;
     std::vector<std::string> endings;
+
+    bool ends_at(std::string_view ending) const {
+        const auto has = [&](std::string_view word) {
+            return std::find(endings.begin(), endings.end(), word) != endings.end();
+        };
+        return has("any") || has(ending);
+    }
 };
 
 // tests/script_corpus/*.js; the first line is "// ends: failed timed_out".
@@ -42,17 +51,13 @@ std::vector<HostileScript> corpus() {
 
 bool ends_right(const HostileScript& script, Status status) {
     if (status == Status::Trapped || status == Status::ExecutorLost) return false;
-    const auto has = [&](std::string_view word) {
-        return std::find(script.endings.begin(), script.endings.end(), word) !=
-               script.endings.end();
-    };
-    return has("any") || has(to_string(status));
+    return script.ends_at(to_string(status));
 }
 
 Job hostile_job(const HostileScript& script) {
     Job job = job_of(script.source);
     job.user = "mallory";
-    job.limits.time = kLimit;
+    job.limits.time = script.ends_at("timed_out") ? kLimit : kRoomyLimit;
     job.limits.memory_bytes = std::size_t{32} << 20U;
     return job;
 }
@@ -82,7 +87,8 @@ protected:
             EXPECT_TRUE(ends_right(script, result.status))
                 << script.name << " ended " << to_string(result.status) << ": "
                 << (result.error ? result.error->message : "");
-            const base::Duration over = result.wall_time - kLimit;
+            const base::Duration over =
+                result.wall_time - (script.ends_at("timed_out") ? kLimit : kRoomyLimit);
             if (over > worst) {
                 worst = over;
                 worst_name = script.name;

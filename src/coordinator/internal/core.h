@@ -193,7 +193,7 @@ struct CoordinatorService::Core {
     KeyLane& choose_relayer();
     KeyLane* find_relayer(const std::string& key_text);
     // Asks the chain for the lane's nonce if that is not known. Its lock is held.
-    Task<Result<void>> know_nonce(KeyLane& lane);
+    Task<Result<std::uint64_t>> know_nonce(KeyLane& lane);
     // Signs and stores the submits of these calls, and sends them.
     Task<Result<void>> submit_calls(
         workflow::StepContext& context, Flight& flight, std::vector<std::size_t> which, Change also,
