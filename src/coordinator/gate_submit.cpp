@@ -16,8 +16,10 @@ using workflow::StepOutcome;
 
 namespace {
 
-// Nodes behind one address lag: what is called dead was dead so many blocks ago too.
-constexpr std::uint64_t kDeadMarginBlocks = 3;
+// Nodes lag, and may for a while deny a transaction that landed: what is called dead has looked dead
+// at every look for so many blocks (24 s). A node that hides one for longer costs a second fee and
+// a wrong word in the record until the watch sees the gate; the gate takes no delegate twice.
+constexpr std::uint64_t kDeadMarginBlocks = 40;
 // After a delegate's height the gate refuses it; nodes may lag that far.
 constexpr std::uint64_t kExpiryMarginBlocks = 10;
 constexpr std::size_t kDeadSubmitsMax = 20;

@@ -821,7 +821,9 @@ void World::check_intents(const Wish& wish, const WorldAnswer& record) {
         if (taken == intents_.end()) continue;
         const auto names = [&](const Json& id) { return id.string_value() == taken->second; };
         if (std::none_of(ids->items().begin(), ids->items().end(), names)) {
-            violate(wish.key + ": the gate took an intent that the record does not know");
+            violate(
+                wish.key + ": the gate took an intent that the record does not know; " +
+                record.string("status") + ": " + record.string("user_visible_error"));
         }
     }
     if (ids->size() > 0 && rows->size() < ids->size()) {

@@ -463,7 +463,8 @@ class PostgresDatabase:
         done = subprocess.run(
             [PSQL, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", url or self.server_url,
              "--command", statement],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30)
+            # Dropping a database waits for a checkpoint of the whole server.
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
         check(done.returncode == 0, "psql:", done.stderr)
         return done.stdout.strip()
 
