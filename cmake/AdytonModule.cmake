@@ -40,7 +40,8 @@ function(adyton_check_ranks name)
     endforeach()
 endfunction()
 
-# `ninja adyton_fuzzers` builds every fuzz target; `ninja adyton_tests` every test.
+# `ninja adyton_fuzzers` builds every fuzz target; `ninja adyton_tests` every test, `ninja
+# MODULE_tests` all that ctest runs for the label MODULE.
 add_custom_target(adyton_fuzzers)
 add_custom_target(adyton_tests)
 file(WRITE "${CMAKE_BINARY_DIR}/fuzzers.txt" "")
@@ -79,6 +80,7 @@ function(adyton_module name)
         target_link_libraries(
             ${name}_test PRIVATE ${target} ${arg_LINK} GTest::gtest GTest::gtest_main)
         add_dependencies(adyton_tests ${name}_test)
+        add_custom_target(${name}_tests DEPENDS ${name}_test)
         file(APPEND "${CMAKE_BINARY_DIR}/test_modules.txt" "${name}\n")
         gtest_discover_tests(
             ${name}_test

@@ -51,6 +51,13 @@ def run_one(binary, seconds):
     return code == 0 and executions > 0, executions, time.monotonic() - began, output
 
 
+def record_failure(name, output):
+    path = os.environ.get("ADYTON_FAILURES_FILE")
+    if path:
+        with open(path, "a", encoding="utf-8") as file:
+            print("-- fuzz target %s" % name, *output.splitlines()[-60:], sep="\n", file=file)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binaries", required=True, type=pathlib.Path)
@@ -72,6 +79,7 @@ def main():
                   ("ok" if ok else "FAILED", name, executions, taken), flush=True)
             if not ok:
                 failed.append(name)
+                record_failure(name, output)
                 print("\n".join(output.splitlines()[-60:]), flush=True)
     options.totals.write_text("%d %d\n" % (len(options.targets) - len(failed), len(failed)))
     return 1 if failed else 0

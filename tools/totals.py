@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Adds up JUnit reports: prints "PASSED FAILED SKIPPED" and, on stderr, why tests were skipped.
 
+What the failed ones printed last is added to the file that ADYTON_FAILURES_FILE names.
 ctest marks a skipped test status="notrun" or "disabled"; others use a <skipped> element.
 """
+import os
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -29,6 +31,23 @@ def reason(case):
     return message or "skipped"
 
 
+# Of a test's output: where a sanitizer or an assertion speaks, and how it ends.
+LINES_OF_A_FAILURE = 40
+SPEAKS = re.compile(r"ERROR: |runtime error: |WARNING: ThreadSanitizer|: Failure$")
+
+
+def record_failure(case):
+    path = os.environ.get("ADYTON_FAILURES_FILE")
+    if not path:
+        return
+    parts = [part.text or "" for tag in ("failure", "error", "system-out") for part in case.iter(tag)]
+    lines = "\n".join(parts).strip().splitlines()
+    first = next((i for i, line in enumerate(lines) if SPEAKS.search(line)), len(lines))
+    first = max(0, min(first, len(lines) - LINES_OF_A_FAILURE))
+    with open(path, "a", encoding="utf-8") as file:
+        print("-- %s" % case.get("name"), *lines[first:first + LINES_OF_A_FAILURE], sep="\n", file=file)
+
+
 def main(paths):
     totals = {"passed": 0, "failed": 0, "skipped": 0}
     reasons = {}
@@ -36,6 +55,8 @@ def main(paths):
         for case in ElementTree.parse(path).getroot().iter("testcase"):
             result = outcome(case)
             totals[result] += 1
+            if result == "failed":
+                record_failure(case)
             if result == "skipped":
                 reasons.setdefault(reason(case), []).append(case.get("name"))
     for why, names in sorted(reasons.items()):

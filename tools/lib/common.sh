@@ -42,6 +42,12 @@ add_totals() {
     SUM_PASSED=$((SUM_PASSED + $1)) SUM_FAILED=$((SUM_FAILED + $2)) SUM_SKIPPED=$((SUM_SKIPPED + $3))
 }
 
+# record_failure NAME FILE: the end of FILE, for .ci/run to show once more at its end.
+record_failure() {
+    [[ -n ${ADYTON_FAILURES_FILE:-} ]] || return 0
+    { printf -- '-- %s\n' "$1"; tail -n 40 "$2"; } >>"$ADYTON_FAILURES_FILE"
+}
+
 # Commands that run when tools/dev ends, however it ends; last registered first.
 EXIT_COMMANDS=()
 on_exit() { EXIT_COMMANDS=("$(printf '%q ' "$@")" "${EXIT_COMMANDS[@]}"); }

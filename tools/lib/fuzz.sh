@@ -95,8 +95,14 @@ sanitize_one_module() {
     local report=$ADYTON_ROOT/build/sanitize/ctest_$module.xml began=$SECONDS
     rm -f "$report"
     say "sanitizers: $module"
-    timeout "$seconds" ninja -C build/sanitize -j "$(jobs_wanted)" --quiet "${module}_test" ||
-        return $?
+    local log=$ADYTON_ROOT/build/sanitize/build_$module.log result=0
+    timeout "$seconds" ninja -C build/sanitize -j "$(jobs_wanted)" --quiet "${module}_tests" \
+        >"$log" 2>&1 || result=$?
+    cat "$log"
+    if ((result != 0)); then
+        ((result == 124)) || record_failure "$module does not build with the sanitizers" "$log"
+        return "$result"
+    fi
     seconds=$((seconds - SECONDS + began))
     ((seconds > 5)) || return 124
     timeout "$seconds" ctest --test-dir build/sanitize --output-on-failure --no-tests=error \
@@ -106,14 +112,16 @@ sanitize_one_module() {
 # Built one by one until half of what is left is used, then all of those fuzzed at once.
 sanitize_fuzz() {
     local end=$1 seconds=$2 module target status=0 skipped=0 ready=()
-    local reserve=$(((end - SECONDS) / 2)) left
+    local reserve=$(((end - SECONDS) / 2)) left log=$ADYTON_ROOT/build/sanitize/build_fuzz.log
     while read -r module target; do
         left=$((end - reserve - SECONDS))
         if ((left > 10)) && timeout "$left" \
-            ninja -C build/sanitize -j "$(jobs_wanted)" --quiet "$target"; then
+            ninja -C build/sanitize -j "$(jobs_wanted)" --quiet "$target" >"$log" 2>&1; then
             ready+=("$target")
         elif ((end - reserve - SECONDS > 10)); then
+            cat "$log"
             say_error "fuzz target $target does not build"
+            record_failure "fuzz target $target does not build" "$log"
             add_totals 0 1 0
             status=1
         else
