@@ -4,8 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "http/tls.h"
-#include "http/url.h"
+#include "apps/token_connection.h"
 
 namespace adyton::apps {
 namespace {
@@ -13,25 +12,16 @@ namespace {
 constexpr const char* kKeyVariable = "ADYTON_COMPUTE_KEY";
 constexpr const char* kDevelopmentUser = "developer";
 
-bool is_local(std::string_view url) {
-    return url.starts_with("http://127.0.0.1:") || url.starts_with("http://localhost:") ||
-           url.starts_with("http://[::1]:");
-}
-
 Result<crypto::SecretBuffer> read_user_key(
     const ComputeConnectionOptions& options, attest::SecretSource& secrets) {
     using Kind = attest::SecretReference::Kind;
-    crypto::SecretBuffer key;
     if (!options.key_file.empty()) {
-        TRY(key, secrets.read({Kind::File, options.key_file}));
-    } else if (secrets.has_environment(kKeyVariable)) {
-        TRY(key, secrets.read({Kind::Environment, kKeyVariable}));
+        return read_line_secret(secrets, {Kind::File, options.key_file});
     }
-    // A file's final newline is no part of the key.
-    while (key.size() > 0 && (key.expose().back() == '\n' || key.expose().back() == '\r')) {
-        key.shrink(key.size() - 1);
+    if (secrets.has_environment(kKeyVariable)) {
+        return read_line_secret(secrets, {Kind::Environment, kKeyVariable});
     }
-    return key;
+    return crypto::SecretBuffer();
 }
 
 // {"message": ..., "details": {"reason": ...}} of a refusal.
@@ -60,29 +50,16 @@ void add_compute_connection(CLI::App& command, ComputeConnectionOptions& options
 
 Result<std::unique_ptr<ComputeConnection>> ComputeConnection::open(
     const ComputeConnectionOptions& options, attest::SecretSource& secrets) {
-    TRY(const auto url, http::Url::parse(options.url));
-    if (url.target != "/") {
-        return Error::invalid_argument("--url has a path; give the server's address only");
-    }
+    TRY(auto transport,
+        token_transport(
+            options.url, options.ca, secrets,
+            "keys and secrets travel over https only; --url says http to another machine"));
     std::unique_ptr<ComputeConnection> out(new ComputeConnection());
     out->options_ = options;
-    while (out->options_.url.ends_with('/')) out->options_.url.pop_back();
+    out->options_.url = std::move(transport.base_url);
     TRY(out->key_, read_user_key(options, secrets));
-    http::ClientOptions client;
-    if (url.tls) {
-        http::ClientTlsOptions tls;
-        std::string ca;
-        if (!options.ca.empty()) {
-            TRY(ca, secrets.read_public_text({attest::SecretReference::Kind::File, options.ca}));
-            tls.server_ca_pem.push_back(ca);
-        }
-        TRY(client.tls, http::TlsContext::create_client(tls));
-    } else if (!is_local(options.url)) {
-        return Error::invalid_argument(
-            "keys and secrets travel over https only; --url says http to another machine");
-    }
     if (out->key_.empty() && options.user.empty()) out->options_.user = kDevelopmentUser;
-    out->client_ = std::make_unique<http::Client>(out->loop_, std::move(client));
+    out->client_ = std::make_unique<http::Client>(out->loop_, std::move(transport.client));
     return out;
 }
 

@@ -3,39 +3,27 @@
 #include <chrono>
 #include <utility>
 
-#include "http/tls.h"
-#include "http/url.h"
+#include "apps/token_connection.h"
 
 namespace adyton::apps {
 namespace {
 
 constexpr const char* kTokenVariable = "INTERNAL_WALLET_AUTH_TOKEN";
 
-bool is_local(std::string_view url) {
-    return url.starts_with("http://127.0.0.1:") || url.starts_with("http://localhost:") ||
-           url.starts_with("http://[::1]:");
-}
-
-Result<crypto::SecretBuffer> read_file_secret(
-    attest::SecretSource& secrets, const std::string& path) {
-    TRY(auto text, secrets.read({attest::SecretReference::Kind::File, path}));
-    while (!text.empty() && (text.expose().back() == '\n' || text.expose().back() == '\r')) {
-        text.shrink(text.size() - 1);
-    }
-    return text;
-}
-
 Result<crypto::SecretBuffer> read_secret(
     const WorkflowConnectionOptions& options, attest::SecretSource& secrets) {
-    if (!options.key_file.empty()) return read_file_secret(secrets, options.key_file);
+    using Kind = attest::SecretReference::Kind;
+    if (!options.key_file.empty()) return read_line_secret(secrets, {Kind::File, options.key_file});
     if (options.wallet.empty()) {
         return Error::invalid_argument("whose workflows: give --wallet, or --key-file");
     }
-    if (!options.token_file.empty()) return read_file_secret(secrets, options.token_file);
-    if (secrets.has_environment(kTokenVariable)) {
-        return secrets.read({attest::SecretReference::Kind::Environment, kTokenVariable});
+    if (!options.token_file.empty()) {
+        return read_line_secret(secrets, {Kind::File, options.token_file});
     }
-    if (is_local(options.url)) {
+    if (secrets.has_environment(kTokenVariable)) {
+        return secrets.read({Kind::Environment, kTokenVariable});
+    }
+    if (is_this_machine(options.url)) {
         return crypto::SecretBuffer::copy_of(base::as_bytes(kDevelopmentInternalToken));
     }
     return Error::invalid_argument(
@@ -46,27 +34,13 @@ Result<crypto::SecretBuffer> read_secret(
 
 Result<std::unique_ptr<WorkflowConnection>> WorkflowConnection::open(
     const WorkflowConnectionOptions& options, attest::SecretSource& secrets) {
-    TRY(const auto url, http::Url::parse(options.url));
-    if (url.target != "/") {
-        return Error::invalid_argument("--url has a path; give the server's address only");
-    }
+    TRY(auto transport,
+        token_transport(
+            options.url, options.ca, secrets, "a token travels over https only; --url says http"));
     std::unique_ptr<WorkflowConnection> out(new WorkflowConnection());
     TRY(out->secret_, read_secret(options, secrets));
-    http::ClientOptions client;
-    if (url.tls) {
-        http::ClientTlsOptions tls;
-        std::string ca;
-        if (!options.ca.empty()) {
-            TRY(ca, secrets.read_public_text({attest::SecretReference::Kind::File, options.ca}));
-            tls.server_ca_pem.push_back(ca);
-        }
-        TRY(client.tls, http::TlsContext::create_client(tls));
-    } else if (!is_local(options.url)) {
-        return Error::invalid_argument("a token travels over https only; --url says http");
-    }
-    out->client_ = std::make_unique<http::Client>(out->loop_, std::move(client));
-    out->base_url_ = options.url;
-    while (out->base_url_.ends_with('/')) out->base_url_.pop_back();
+    out->client_ = std::make_unique<http::Client>(out->loop_, std::move(transport.client));
+    out->base_url_ = std::move(transport.base_url);
     out->wallet_ = options.wallet;
     out->is_api_key_ = !options.key_file.empty();
     out->timeout_ = std::chrono::seconds(options.timeout_seconds);
