@@ -19,26 +19,6 @@ namespace {
 
 namespace settings = service::settings;
 
-bool has_client_authority(const service::Config& config) {
-    return config.get(settings::kTlsClientCa).has_value() ||
-           config.get(settings::kIdentityIssuers).size() > 0;
-}
-
-// Users with keys need no client certificate, so strict asks for TLS of the server alone; services
-// that say who their user is are known by certificates, where an authority for them is configured.
-Result<attest::IdentityMode> compute_mode(
-    const service::Config& config, const service::ConfigInputs& inputs) {
-    if (config.get(settings::kIdentityMode) == "development") {
-        return service::decide_identity_mode(config, inputs);
-    }
-    if (!config.get(settings::kTlsCertificate) || !config.get(settings::kTlsKey)) {
-        return Error::invalid_argument(
-            "users' keys and secrets travel over TLS only: set tls.certificate and tls.key. For a "
-            "trial on this machine: --identity development");
-    }
-    return attest::IdentityMode::Strict;
-}
-
 struct MasterKeys {
     crypto::SecretBuffer current;
     std::optional<crypto::SecretBuffer> previous;
@@ -109,9 +89,7 @@ compute::ComputeOptions compute_options(const service::Config& config, attest::I
 // before its engine, that before the loop it runs on.
 struct ComputeServer::Parts {
     Parts(const Inputs& inputs, attest::IdentityMode mode)
-        : ground(
-              inputs, mode,
-              has_client_authority(inputs.config) ? mode : attest::IdentityMode::Development) {}
+        : ground(inputs, mode, Callers::Tokens) {}
 
     Result<void> open();
     Result<void> build_compute(MasterKeys keys);
@@ -201,7 +179,8 @@ ComputeServer::ComputeServer(std::unique_ptr<Parts> parts) : parts_(std::move(pa
 ComputeServer::~ComputeServer() = default;
 
 Result<std::unique_ptr<ComputeServer>> ComputeServer::create(const Inputs& inputs) {
-    TRY(const auto mode, compute_mode(inputs.config, inputs.environment));
+    TRY(const auto mode,
+        decide_token_mode(inputs.config, inputs.environment, "users' keys and secrets travel"));
     auto parts = std::make_unique<Parts>(inputs, mode);
     TRY_VOID(parts->open());
     return std::unique_ptr<ComputeServer>(new ComputeServer(std::move(parts)));

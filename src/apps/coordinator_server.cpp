@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "apps/near_connection.h"
+#include "apps/token_connection.h"
 #include "coordinator/wallet_auth.h"
 #include "http/client.h"
 #include "http/tls.h"
@@ -19,33 +20,10 @@ namespace {
 namespace settings = service::settings;
 using base::Json;
 
-// Callers are known by tokens and keys, which travel over TLS only.
-Result<attest::IdentityMode> coordinator_mode(
-    const service::Config& config, const service::ConfigInputs& inputs) {
-    if (config.get(settings::kIdentityMode) == "development") {
-        return service::decide_identity_mode(config, inputs);
-    }
-    if (!config.get(settings::kTlsCertificate) || !config.get(settings::kTlsKey)) {
-        return Error::invalid_argument(
-            "API keys spend from wallets, so they travel over TLS only: set tls.certificate and "
-            "tls.key. For a trial on this machine: --identity development");
-    }
-    return attest::IdentityMode::Strict;
-}
-
-bool has_client_authority(const service::Config& config) {
-    return config.get(settings::kTlsClientCa).has_value() ||
-           config.get(settings::kIdentityIssuers).size() > 0;
-}
-
 Result<std::optional<crypto::SecretBuffer>> read_text_secret(
     attest::SecretSource& secrets, const service::Reference& reference) {
     if (!reference) return std::optional<crypto::SecretBuffer>();
-    TRY(auto text, secrets.read(*reference));
-    // A file ends with a newline more often than not.
-    while (!text.empty() && (text.expose().back() == '\n' || text.expose().back() == '\r')) {
-        text.shrink(text.size() - 1);
-    }
+    TRY(auto text, read_line_secret(secrets, *reference));
     return std::optional<crypto::SecretBuffer>(std::move(text));
 }
 
@@ -196,13 +174,10 @@ Result<coordinator::CoordinatorOptions> coordinator_options(const service::Confi
 // Members are destroyed from the last to the first.
 struct CoordinatorServer::Parts {
     Parts(const Inputs& inputs, attest::IdentityMode mode)
-        : ground(
-              inputs, mode,
-              has_client_authority(inputs.config) ? mode : attest::IdentityMode::Development) {}
+        : ground(inputs, mode, Callers::Tokens) {}
 
     Result<void> open();
     Result<void> open_keystore();
-    Result<void> open_archive();
     Result<void> build_coordinator(coordinator::CoordinatorKeys keys);
     Result<void> build_host(std::shared_ptr<const http::TlsContext> tls);
     Task<void> stop();
@@ -210,8 +185,7 @@ struct CoordinatorServer::Parts {
 
     ProductGround ground;
     std::unique_ptr<NearConnection> near;
-    std::unique_ptr<http::Client> archive_transport;
-    std::unique_ptr<chain::NearRpcClient> archive;  // null: none is configured
+    std::unique_ptr<NearConnection> archive;  // null: none is configured
     std::unique_ptr<http::Client> keystore_transport;
     std::unique_ptr<api::HttpKeystoreClient> keystore;
     std::unique_ptr<coordinator::CoordinatorService> service;
@@ -227,30 +201,10 @@ Result<void> CoordinatorServer::Parts::open() {
     TRY_VOID(ground.open_storage());
     TRY(near, NearConnection::open(ground.config(), ground.loop(), *ground.logger));
     if (near == nullptr) return not_configured("NEAR_RPC_URL", "it names the node to be asked");
-    TRY_VOID(open_archive());
+    TRY(archive, NearConnection::open_archive(ground.config(), ground.loop(), *ground.logger));
     TRY_VOID(open_keystore());
     TRY_VOID(build_coordinator(std::move(keys)));
     return build_host(std::move(loaded.tls));
-}
-
-Result<void> CoordinatorServer::Parts::open_archive() {
-    const std::string& url = ground.config().get(settings::kCoordinatorArchiveUrl);
-    if (url.empty()) return {};
-    chain::NearClientOptions options;
-    options.chain_id = ground.config().get(settings::kNearNetwork);
-    options.endpoints.urls = {url};
-    options.endpoints.rpc.timeout = ground.config().get(settings::kNearRpcTimeout);
-    http::ClientOptions connecting;
-    connecting.response_bytes_max = options.endpoints.rpc.response_bytes_max;
-    http::ClientTlsOptions tls;
-    tls.minimum_version = http::TlsVersion::Tls12;  // public nodes stand behind older balancers
-    TRY(connecting.tls, http::TlsContext::create_client(tls));
-    archive_transport = std::make_unique<http::Client>(ground.loop(), std::move(connecting));
-    auto client = chain::NearRpcClient::create(
-        std::move(options), *archive_transport, ground.loop(), *ground.logger);
-    if (!client) return std::move(client).error().with_context("NEAR_ARCHIVAL_RPC_URL");
-    archive = *std::move(client);
-    return {};
 }
 
 Result<void> CoordinatorServer::Parts::open_keystore() {
@@ -292,8 +246,11 @@ Result<void> CoordinatorServer::Parts::open_keystore() {
 Result<void> CoordinatorServer::Parts::build_coordinator(coordinator::CoordinatorKeys keys) {
     TRY(auto options, coordinator_options(ground.config()));
     coordinator::CoordinatorParts parts{
-        *ground.database, ground.loop(),         *ground.logger, *ground.audit,  ground.random,
-        ground.metrics,   ground.instance->id(), *keystore,      near->client(), archive.get()};
+        *ground.database,      ground.loop(),
+        *ground.logger,        *ground.audit,
+        ground.random,         ground.metrics,
+        ground.instance->id(), *keystore,
+        near->client(),        archive != nullptr ? &archive->client() : nullptr};
     TRY(service, ground.loop().run_until_done(coordinator::CoordinatorService::create(
                      std::move(parts), std::move(keys), std::move(options))));
     const auto key = service->evidence_key();
@@ -345,7 +302,9 @@ CoordinatorServer::CoordinatorServer(std::unique_ptr<Parts> parts) : parts_(std:
 CoordinatorServer::~CoordinatorServer() = default;
 
 Result<std::unique_ptr<CoordinatorServer>> CoordinatorServer::create(const Inputs& inputs) {
-    TRY(const auto mode, coordinator_mode(inputs.config, inputs.environment));
+    TRY(const auto mode,
+        decide_token_mode(
+            inputs.config, inputs.environment, "API keys spend from wallets, so they travel"));
     auto parts = std::make_unique<Parts>(inputs, mode);
     TRY_VOID(parts->open());
     return std::unique_ptr<CoordinatorServer>(new CoordinatorServer(std::move(parts)));

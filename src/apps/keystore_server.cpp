@@ -17,26 +17,6 @@ namespace {
 
 namespace settings = service::settings;
 
-// Callers are known by their tokens, so strict asks for TLS of the server; client certificates are
-// demanded as well where an authority for them is configured.
-Result<attest::IdentityMode> keystore_mode(
-    const service::Config& config, const service::ConfigInputs& inputs) {
-    if (config.get(settings::kIdentityMode) == "development") {
-        return service::decide_identity_mode(config, inputs);
-    }
-    if (!config.get(settings::kTlsCertificate) || !config.get(settings::kTlsKey)) {
-        return Error::invalid_argument(
-            "a bearer token signs for every wallet, so it travels over TLS only: set "
-            "tls.certificate and tls.key. For a trial on this machine: --identity development");
-    }
-    return attest::IdentityMode::Strict;
-}
-
-bool has_client_authority(const service::Config& config) {
-    return config.get(settings::kTlsClientCa).has_value() ||
-           config.get(settings::kIdentityIssuers).size() > 0;
-}
-
 Result<crypto::SecretBytes<keystore::KeyRing::kMasterBytes>> load_secret(
     const service::Config& config, attest::SecretSource& secrets) {
     TRY(const auto bytes, read_key(secrets, config.get(settings::kKeystoreMasterSecret)));
@@ -105,9 +85,7 @@ Result<keystore::KeystoreOptions> keystore_options(
 // Members are destroyed from the last to the first.
 struct KeystoreServer::Parts {
     Parts(const Inputs& inputs, attest::IdentityMode mode)
-        : ground(
-              inputs, mode,
-              has_client_authority(inputs.config) ? mode : attest::IdentityMode::Development) {}
+        : ground(inputs, mode, Callers::Tokens) {}
 
     Result<void> open();
     Result<void> build_keystore(crypto::SecretBytes<keystore::KeyRing::kMasterBytes> secret);
@@ -203,7 +181,9 @@ KeystoreServer::KeystoreServer(std::unique_ptr<Parts> parts) : parts_(std::move(
 KeystoreServer::~KeystoreServer() = default;
 
 Result<std::unique_ptr<KeystoreServer>> KeystoreServer::create(const Inputs& inputs) {
-    TRY(const auto mode, keystore_mode(inputs.config, inputs.environment));
+    TRY(const auto mode, decide_token_mode(
+                             inputs.config, inputs.environment,
+                             "a bearer token signs for every wallet, so it travels"));
     auto parts = std::make_unique<Parts>(inputs, mode);
     TRY_VOID(parts->open());
     return std::unique_ptr<KeystoreServer>(new KeystoreServer(std::move(parts)));

@@ -81,16 +81,30 @@ NearConnection::~NearConnection() = default;
 
 Result<std::unique_ptr<NearConnection>> NearConnection::open(
     const service::Config& config, base::EventLoop& loop, base::Logger& logger) {
-    const service::TextList& urls = config.get(settings::kNearRpcUrls);
+    return open(
+        config, loop, logger, config.get(settings::kNearRpcUrls),
+        config.get(settings::kNearRpcQuorum), "near.rpc_urls");
+}
+
+Result<std::unique_ptr<NearConnection>> NearConnection::open_archive(
+    const service::Config& config, base::EventLoop& loop, base::Logger& logger) {
+    service::TextList urls;
+    const std::string& url = config.get(settings::kCoordinatorArchiveUrl);
+    if (!url.empty()) urls.push_back(url);
+    return open(config, loop, logger, urls, 0, "NEAR_ARCHIVAL_RPC_URL");
+}
+
+Result<std::unique_ptr<NearConnection>> NearConnection::open(
+    const service::Config& config, base::EventLoop& loop, base::Logger& logger,
+    const service::TextList& urls, std::int64_t quorum, std::string_view setting) {
     if (urls.empty()) return std::unique_ptr<NearConnection>();
     chain::NearClientOptions options;
     options.chain_id = config.get(settings::kNearNetwork);
-    options.endpoints = endpoint_options(
-        urls, config.get(settings::kNearRpcQuorum), config.get(settings::kNearRpcTimeout));
+    options.endpoints = endpoint_options(urls, quorum, config.get(settings::kNearRpcTimeout));
     TRY(auto connecting, node_transport(options.endpoints));
     std::unique_ptr<NearConnection> out(new NearConnection(loop, std::move(connecting)));
     auto client = chain::NearRpcClient::create(std::move(options), out->transport_, loop, logger);
-    if (!client) return std::move(client).error().with_context("near.rpc_urls");
+    if (!client) return std::move(client).error().with_context(setting);
     out->client_ = *std::move(client);
     out->view_ = keystore_chain_view(*out->client_);
     return out;

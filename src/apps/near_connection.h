@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "base/event_loop.h"
 #include "base/log.h"
@@ -21,6 +23,9 @@ public:
     // flight.
     static Result<std::unique_ptr<NearConnection>> open(
         const service::Config& config, base::EventLoop& loop, base::Logger& logger);
+    // The archival node of the configuration, likewise.
+    static Result<std::unique_ptr<NearConnection>> open_archive(
+        const service::Config& config, base::EventLoop& loop, base::Logger& logger);
     ~NearConnection();
     NearConnection(const NearConnection&) = delete;
     NearConnection& operator=(const NearConnection&) = delete;
@@ -33,6 +38,9 @@ public:
 
 private:
     NearConnection(base::EventLoop& loop, http::ClientOptions options);
+    static Result<std::unique_ptr<NearConnection>> open(
+        const service::Config& config, base::EventLoop& loop, base::Logger& logger,
+        const service::TextList& urls, std::int64_t quorum, std::string_view setting);
 
     http::Client transport_;
     std::unique_ptr<chain::NearRpcClient> client_;

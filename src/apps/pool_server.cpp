@@ -131,7 +131,8 @@ Result<pool::PoolKeys> load_pool_keys(
 
 // Members are destroyed from the last to the first.
 struct PoolServer::Parts {
-    Parts(const Inputs& inputs, attest::IdentityMode mode) : ground(inputs, mode, mode) {}
+    Parts(const Inputs& inputs, attest::IdentityMode mode)
+        : ground(inputs, mode, Callers::Certificates) {}
 
     Result<void> open();
     Result<void> build_pool(pool::PoolKeys keys);

@@ -57,11 +57,37 @@ storage::Durability sign_durability(const service::Config& config) {
                                                                : storage::Durability::Durable;
 }
 
+Result<attest::IdentityMode> decide_token_mode(
+    const service::Config& config, const service::ConfigInputs& inputs, std::string_view why) {
+    if (config.get(settings::kIdentityMode) == "development") {
+        return service::decide_identity_mode(config, inputs);
+    }
+    if (!config.get(settings::kTlsCertificate) || !config.get(settings::kTlsKey)) {
+        return Error::invalid_argument(
+            std::string(why) +
+            " over TLS only: set tls.certificate and tls.key. For a trial on this machine: "
+            "--identity development");
+    }
+    return attest::IdentityMode::Strict;
+}
+
+namespace {
+
+// How the listener identifies those who connect.
+attest::IdentityMode trust_mode(
+    const service::Config& config, attest::IdentityMode mode, Callers callers) {
+    const bool authority = config.get(settings::kTlsClientCa).has_value() ||
+                           config.get(settings::kIdentityIssuers).size() > 0;
+    return callers == Callers::Certificates || authority ? mode : attest::IdentityMode::Development;
+}
+
+}  // namespace
+
 ProductGround::ProductGround(
-    const ServerInputs& its_inputs, attest::IdentityMode its_mode, attest::IdentityMode trust_mode)
+    const ServerInputs& its_inputs, attest::IdentityMode its_mode, Callers callers)
     : inputs(its_inputs),
       mode(its_mode),
-      trust(inputs.config, trust_mode, inputs.secrets),
+      trust(inputs.config, trust_mode(inputs.config, mode, callers), inputs.secrets),
       runtime(
           static_cast<unsigned>(inputs.config.get(settings::kThreads)),
           static_cast<unsigned>(inputs.config.get(settings::kWorkerThreads))) {}

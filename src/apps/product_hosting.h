@@ -71,13 +71,22 @@ Result<std::optional<crypto::SecretBuffer>> read_key(
 // The durability of what is signed: audit.durability.
 storage::Durability sign_durability(const service::Config& config);
 
+// How a product that knows its callers by tokens or keys identifies them: strict, which asks for
+// TLS of the server alone, unless development was chosen. InvalidArgument, with `why` tokens travel
+// over TLS only, when strict has no certificate; errors of decide_identity_mode().
+Result<attest::IdentityMode> decide_token_mode(
+    const service::Config& config, const service::ConfigInputs& inputs, std::string_view why);
+
+// How callers prove who they are.
+enum class Callers {
+    Certificates,  // always
+    Tokens,        // and by certificates too where an authority for them is configured
+};
+
 // What lies below every product. Main thread, until the host runs.
 class ProductGround {
 public:
-    // `trust_mode`: how the listener identifies those who connect; `mode` but for products that
-    // know their callers by something else than certificates.
-    ProductGround(
-        const ServerInputs& inputs, attest::IdentityMode mode, attest::IdentityMode trust_mode);
+    ProductGround(const ServerInputs& inputs, attest::IdentityMode mode, Callers callers);
 
     // First the log, so that all that follows has one.
     Result<void> open_log();
