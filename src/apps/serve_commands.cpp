@@ -49,8 +49,18 @@ Exit run_serve(Process& process, const ConfigFlags& flags, bool json) {
     return Exit::Ok;
 }
 
+template <typename Server>
+void add_serve(CLI::App& serve, Invocation& invocation, const CommandHelp& help) {
+    CLI::App& command = add_command(serve, invocation, help);
+    const auto flags = std::make_shared<ConfigFlags>();  // shared: the callback is copied
+    add_config_options(command, *flags);
+    on_run(command, invocation, [flags, &invocation](Process& process) {
+        return run_serve<Server>(process, *flags, invocation.json);
+    });
+}
+
 void add_serve_pool(CLI::App& serve, Invocation& invocation) {
-    CLI::App& command = add_command(
+    add_serve<PoolServer>(
         serve, invocation,
         {.name = "pool",
          .summary = "Serve the account pool until SIGTERM",
@@ -65,15 +75,10 @@ void add_serve_pool(CLI::App& serve, Invocation& invocation) {
              "adyton serve pool --config /etc/adyton/adyton.toml",
              "POOL_MASTER_KEY=... adyton serve pool --identity development --data-dir ./data",
              "adyton config reference --sample > adyton.toml   # every setting, explained"}});
-    const auto flags = std::make_shared<ConfigFlags>();  // shared: the callback is copied
-    add_config_options(command, *flags);
-    on_run(command, invocation, [flags, &invocation](Process& process) {
-        return run_serve<PoolServer>(process, *flags, invocation.json);
-    });
 }
 
 void add_serve_keystore(CLI::App& serve, Invocation& invocation) {
-    CLI::App& command = add_command(
+    add_serve<KeystoreServer>(
         serve, invocation,
         {.name = "keystore",
          .summary = "Serve the NEAR keystore until SIGTERM",
@@ -88,15 +93,10 @@ void add_serve_keystore(CLI::App& serve, Invocation& invocation) {
              "KEYSTORE_MASTER_SECRET=64_HEX ALLOWED_COORDINATOR_TOKEN_HASHES=64_HEX adyton serve "
              "keystore --identity development --data-dir ./data --listen 127.0.0.1:8087",
              "printf %s \"$TOKEN\" | sha256sum   # the digest of a token"}});
-    const auto flags = std::make_shared<ConfigFlags>();  // shared: the callback is copied
-    add_config_options(command, *flags);
-    on_run(command, invocation, [flags, &invocation](Process& process) {
-        return run_serve<KeystoreServer>(process, *flags, invocation.json);
-    });
 }
 
 void add_serve_coordinator(CLI::App& serve, Invocation& invocation) {
-    CLI::App& command = add_command(
+    add_serve<CoordinatorServer>(
         serve, invocation,
         {.name = "coordinator",
          .summary = "Serve ordered NEAR workflows until SIGTERM",
@@ -111,15 +111,10 @@ void add_serve_coordinator(CLI::App& serve, Invocation& invocation) {
              "adyton serve coordinator --config /etc/adyton/coordinator.toml --listen "
              "0.0.0.0:8080",
              "adyton wallet workflow run dust.json --wallet treasury   # ask it for something"}});
-    const auto flags = std::make_shared<ConfigFlags>();  // shared: the callback is copied
-    add_config_options(command, *flags);
-    on_run(command, invocation, [flags, &invocation](Process& process) {
-        return run_serve<CoordinatorServer>(process, *flags, invocation.json);
-    });
 }
 
 void add_serve_compute(CLI::App& serve, Invocation& invocation) {
-    CLI::App& command = add_command(
+    add_serve<ComputeServer>(
         serve, invocation,
         {.name = "compute",
          .summary = "Serve confidential JavaScript until SIGTERM",
@@ -133,11 +128,6 @@ void add_serve_compute(CLI::App& serve, Invocation& invocation) {
              "adyton serve compute --config /etc/adyton/compute.toml --listen 127.0.0.1:8086",
              "COMPUTE_MASTER_KEY=64_HEX adyton serve compute --identity development --data-dir "
              "./data --listen 127.0.0.1:8086"}});
-    const auto flags = std::make_shared<ConfigFlags>();  // shared: the callback is copied
-    add_config_options(command, *flags);
-    on_run(command, invocation, [flags, &invocation](Process& process) {
-        return run_serve<ComputeServer>(process, *flags, invocation.json);
-    });
 }
 
 }  // namespace
