@@ -149,12 +149,17 @@ bool uses_local_neo(const DevOptions& options) {
     return true;
 }
 
-Result<service::Config> configure(
-    const DevOptions& options, const Prepared& prepared, const service::ConfigInputs& environment) {
+// What the command line decides for each service.
+ConfigFlags flags_of(const DevOptions& options, const std::string& log_path) {
     ConfigFlags flags;
-    flags.values["log.path"] = prepared.log_path;
+    flags.values["log.path"] = log_path;
     flags.values["log.level"] = options.log_level;
     flags.assignments = options.assignments;
+    return flags;
+}
+
+Result<service::Config> configure(
+    const DevOptions& options, const Prepared& prepared, const service::ConfigInputs& environment) {
     std::vector<std::pair<std::string, std::string>> decided = {
         {"data_dir", prepared.directory},
         {"listen", address_of(options, Pool)},
@@ -166,7 +171,7 @@ Result<service::Config> configure(
         decided.emplace_back(
             "neo.network", std::to_string(static_cast<std::uint32_t>(kLocalNeoMagic)));
     }
-    return load_config(flags, environment, decided);
+    return load_config(flags_of(options, prepared.log_path), environment, decided);
 }
 
 std::string token_hash(std::string_view token) {
@@ -176,12 +181,8 @@ std::string token_hash(std::string_view token) {
 // The keystore has a directory, a database and a secret of its own.
 Result<service::Config> configure_keystore(
     const DevOptions& options, const Prepared& prepared, const service::ConfigInputs& environment) {
-    ConfigFlags flags;
-    flags.values["log.path"] = prepared.keystore_directory + "/adyton.log";
-    flags.values["log.level"] = options.log_level;
-    flags.assignments = options.assignments;
     return load_config(
-        flags, environment,
+        flags_of(options, prepared.keystore_directory + "/adyton.log"), environment,
         {{"data_dir", prepared.keystore_directory},
          {"listen", address_of(options, Keystore)},
          {"metrics.listen", ""},
@@ -196,12 +197,8 @@ Result<service::Config> configure_keystore(
 // So has compute.
 Result<service::Config> configure_compute(
     const DevOptions& options, const Prepared& prepared, const service::ConfigInputs& environment) {
-    ConfigFlags flags;
-    flags.values["log.path"] = prepared.compute_directory + "/adyton.log";
-    flags.values["log.level"] = options.log_level;
-    flags.assignments = options.assignments;
     return load_config(
-        flags, environment,
+        flags_of(options, prepared.compute_directory + "/adyton.log"), environment,
         {{"data_dir", prepared.compute_directory},
          {"listen", address_of(options, Compute)},
          {"metrics.listen", ""},
@@ -217,11 +214,7 @@ Result<service::Config> configure_coordinator(
         prepared.directory + "/coordinator", address_of(options, Coordinator),
         "http://" + address_of(options, Keystore)};
     TRY(const auto decided, development_coordinator_settings(place, near));
-    ConfigFlags flags;
-    flags.values["log.path"] = place.directory + "/adyton.log";
-    flags.values["log.level"] = options.log_level;
-    flags.assignments = options.assignments;
-    return load_config(flags, environment, decided);
+    return load_config(flags_of(options, place.directory + "/adyton.log"), environment, decided);
 }
 
 void print_banner(
