@@ -124,6 +124,7 @@ struct Marble {
         const service::Schema schema = service::serve_schema();
         auto& env = again.parameters.env;
         std::erase_if(env, [](const auto& entry) { return !is_own_credential(entry.first); });
+        again.parameters.secrets.clear();
         install_activation(again, schema, into);
         return {};
     }
@@ -204,7 +205,16 @@ MarbleEnvironment install_activation(
             out.ignored.push_back(name);
         }
     }
+    for (auto& [name, value] : activation.parameters.secrets) {
+        if (secret.contains(name)) {
+            out.inputs.secret_variables.insert(name);
+            secrets.put_bytes(name, std::move(value));
+        } else {
+            out.ignored.push_back(name);
+        }
+    }
     activation.parameters.env.clear();
+    activation.parameters.secrets.clear();
     return out;
 }
 

@@ -9,6 +9,7 @@
 #include "apps/marble_command.h"
 #include "apps/version.h"
 #include "attest/key_release.h"
+#include "attest/marble_secrets.h"
 #include "base/event_loop.h"
 #include "crypto/random.h"
 #include "http/client.h"
@@ -95,6 +96,10 @@ Exit run_release(Process& process, const ReleaseOptions& options, bool json) {
     }
     scrub_environment();
     attest::SecretSource secrets;
+    if (const auto unpacked = attest::unpack_marble_secrets(*parameters); !unpacked) {
+        process.console.fail(unpacked.error(), json);
+        return Exit::Failed;
+    }
     attest::MarbleActivation activation{*std::move(parameters), {}, {}};
     const MarbleEnvironment inner =
         install_activation(activation, service::serve_schema(), secrets);

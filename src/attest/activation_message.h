@@ -37,6 +37,8 @@ struct ActivationParameters {
     std::map<std::string, crypto::SecretBuffer> files;  // 1: path
     std::map<std::string, crypto::SecretBuffer> env;    // 2: variable
     std::vector<std::string> argv;                      // 3: no secrets
+    // Not of the message: what the variable MARBLE_SECRETS held (unpack_marble_secrets).
+    std::map<std::string, crypto::SecretBuffer> secrets;
 
     // The whole ActivationResp.
     internal::WipingBytes encode() const;

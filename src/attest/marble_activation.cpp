@@ -13,6 +13,7 @@
 
 #include "attest/internal/grpc_call.h"
 #include "attest/internal/marble_tls.h"
+#include "attest/marble_secrets.h"
 #include "attest/refusal.h"
 #include "attest/service_id.h"
 #include "crypto/uuid.h"
@@ -111,10 +112,20 @@ std::string_view text_in(const ActivationParameters& parameters, const char* nam
     return base::as_text(found->second.expose());
 }
 
+// Where it counts: MARBLE_SECRETS goes before a variable of that name.
+const crypto::SecretBuffer* secret_in(
+    const ActivationParameters& parameters, const std::string& name) {
+    const auto injected = parameters.secrets.find(name);
+    if (injected != parameters.secrets.end()) return &injected->second;
+    const auto found = parameters.env.find(name);
+    return found == parameters.env.end() ? nullptr : &found->second;
+}
+
 Result<MarbleActivation> accept(
     const MarbleOptions& options, const GrpcAnswer& answer, std::string uuid) {
     MarbleActivation out;
     TRY(out.parameters, ActivationParameters::parse(answer.body));
+    TRY_VOID(unpack_marble_secrets(out.parameters));
     for (const char* const name : {kMarbleChain, kMarbleKey, kMarbleRoot, kCoordinatorRoot}) {
         if (text_in(out.parameters, name).empty()) {
             return Error::corrupt_data(
@@ -223,20 +234,19 @@ void ActivationMemory::remember(
     const ActivationParameters& parameters, const std::vector<std::string>& names) {
     known_.clear();
     for (const std::string& name : names) {
-        const auto found = parameters.env.find(name);
-        known_[name] = found == parameters.env.end()
-                           ? std::nullopt
-                           : std::optional<crypto::Sha256Digest>(fingerprint(found->second));
+        const crypto::SecretBuffer* const found = secret_in(parameters, name);
+        known_[name] = found == nullptr ? std::nullopt
+                                        : std::optional<crypto::Sha256Digest>(fingerprint(*found));
     }
 }
 
 Result<void> ActivationMemory::check(const ActivationParameters& parameters) const {
     for (const auto& [name, known] : known_) {
-        const auto found = parameters.env.find(name);
-        const bool there = found != parameters.env.end();
+        const crypto::SecretBuffer* const found = secret_in(parameters, name);
+        const bool there = found != nullptr;
         const bool same =
             there == known.has_value() &&
-            (!there || crypto::constant_time_equal(fingerprint(found->second).bytes, known->bytes));
+            (!there || crypto::constant_time_equal(fingerprint(*found).bytes, known->bytes));
         if (!same) {
             return Error::conflict(
                 "the Coordinator brings another " + name +

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "attest/marble_secrets.h"
 #include "crypto/harden.h"
 #include "crypto/secret_text.h"
 
@@ -162,6 +163,29 @@ Result<void> SecretSource::take_environment(std::span<const std::string> names) 
     return Error::too_large("variable " + too_large + " holds more than a secret may");
 }
 
+Result<SecretSource::InjectedSecrets> SecretSource::take_marble_secrets(
+    std::span<const std::string> names) {
+    char* const text = std::getenv(kMarbleSecrets);  // main thread, as the header says
+    if (text == nullptr) return InjectedSecrets();
+    const std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(text), std::strlen(text));
+    constexpr std::string_view kNone = "{}";
+    auto parsed = parse_marble_secrets(bytes.empty() ? base::as_bytes(kNone) : bytes);
+    crypto::wipe(bytes);
+    ::unsetenv(kMarbleSecrets);
+    TRY(auto secrets, std::move(parsed));
+    InjectedSecrets out;
+    for (auto& [name, value] : secrets) {
+        if (std::find(names.begin(), names.end(), name) == names.end()) {
+            out.unknown.push_back(name);
+            continue;
+        }
+        if (has_environment(name)) out.replaced.push_back(name);
+        out.taken.push_back(name);
+        put_bytes(name, std::move(value));
+    }
+    return out;
+}
+
 bool SecretSource::has_environment(const std::string& name) const {
     if (taken_.contains(name)) return true;
     const char* value = std::getenv(name.c_str());
@@ -170,6 +194,12 @@ bool SecretSource::has_environment(const std::string& name) const {
 
 void SecretSource::put(const std::string& name, crypto::SecretBuffer value) {
     taken_.insert_or_assign(name, std::move(value));
+    bytes_.erase(name);
+}
+
+void SecretSource::put_bytes(const std::string& name, crypto::SecretBuffer value) {
+    taken_.insert_or_assign(name, std::move(value));
+    bytes_.insert(name);
 }
 
 void SecretSource::put_public(const std::string& name, std::string text) {
@@ -197,6 +227,9 @@ Result<crypto::SecretBuffer> SecretSource::read(const SecretReference& reference
 
 Result<crypto::SecretBuffer> SecretSource::read_key_material(const SecretReference& reference) {
     TRY(auto raw, read(reference));
+    if (reference.kind == SecretReference::Kind::Environment && bytes_.contains(reference.name)) {
+        return raw;
+    }
     auto bytes = reference.kind == SecretReference::Kind::Environment
                      ? crypto::environment_secret_bytes(std::move(raw))
                      : crypto::file_secret_bytes(std::move(raw));

@@ -4,9 +4,11 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "crypto/digest.h"
@@ -50,6 +52,18 @@ public:
     // TooLarge names the variable whose value passes SecretBuffer::kSizeMax (all are wiped).
     Result<void> take_environment(std::span<const std::string> names);
 
+    // What became of MARBLE_SECRETS.
+    struct InjectedSecrets {
+        std::vector<std::string> taken;
+        std::vector<std::string> replaced;  // of these, which a variable of that name held too
+        std::vector<std::string> unknown;   // no secret of this program; dropped
+    };
+    // Moves the secrets of the variable MARBLE_SECRETS (marble_secrets.h) here as if each stood in
+    // its own variable, but that their bytes count as they are. It goes before such variables, so
+    // call it after take_environment(). Wiped in place whatever the outcome. Errors of
+    // parse_marble_secrets.
+    Result<InjectedSecrets> take_marble_secrets(std::span<const std::string> names);
+
     // Whether the variable was taken, or stands in the environment, and is not empty.
     bool has_environment(const std::string& name) const;
 
@@ -73,6 +87,8 @@ public:
     // of that name, a public text likewise, and the Coordinator's root that vouched for them. A
     // value that is there already is replaced.
     void put(const std::string& name, crypto::SecretBuffer value);
+    // Bytes, not text: read_key_material() takes them as they are.
+    void put_bytes(const std::string& name, crypto::SecretBuffer value);
     void put_public(const std::string& name, std::string text);
     void set_coordinator_root(const crypto::Sha256Digest& root) { coordinator_root_ = root; }
     // Nothing when no Coordinator activated this process.
@@ -88,6 +104,7 @@ public:
 
 private:
     std::map<std::string, crypto::SecretBuffer> taken_;
+    std::set<std::string> bytes_;  // which of them are no text
     std::map<std::string, std::string> public_;
     std::optional<crypto::Sha256Digest> coordinator_root_;
     std::function<Result<void>(SecretSource&)> refresher_;

@@ -26,6 +26,19 @@ using adyton::apps::Exit;
 constexpr std::size_t kOpenSslSecretBytes = std::size_t{1} << 20U;
 constexpr std::size_t kOpenSslSecretBytesMin = 32;
 
+// What MARBLE_SECRETS brought counts as set; what it brought in vain is said.
+void tell(
+    Console& console, const adyton::attest::SecretSource::InjectedSecrets& injected,
+    adyton::service::ConfigInputs& environment) {
+    environment.secret_variables.insert(injected.taken.begin(), injected.taken.end());
+    for (const std::string& name : injected.replaced) {
+        console.warning(name + " stands in MARBLE_SECRETS too, which counts");
+    }
+    for (const std::string& name : injected.unknown) {
+        console.warning("MARBLE_SECRETS: " + name + " is no secret of this program");
+    }
+}
+
 // Before anything else, and before threads: no core files, no look into this process, and the
 // secrets of the environment moved into locked memory.
 int run(int argc, char** argv) {
@@ -37,15 +50,17 @@ int run(int argc, char** argv) {
     adyton::attest::SecretSource secrets;
     const std::vector<std::string> names = adyton::service::secret_variable_names(schema);
     const auto taken = secrets.take_environment(names);
+    const auto injected = secrets.take_marble_secrets(names);
     std::signal(SIGPIPE, SIG_IGN);
 
     const bool terminal = ::isatty(STDERR_FILENO) == 1;
     Console console(
         std::cout, std::cerr, terminal ? Console::Kind::Terminal : Console::Kind::Plain);
-    if (!taken) {
-        console.fail(taken.error(), false);
+    if (!taken || !injected) {
+        console.fail(taken ? injected.error() : taken.error(), false);
         return static_cast<int>(Exit::Failed);
     }
+    tell(console, *injected, environment);
     adyton::apps::Process process{
         console, secrets, environment, hardening, argc > 0 ? argv[0] : "adyton"};
     const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
