@@ -83,6 +83,19 @@ CoordinatorService::Core::Core(
     periodic.add(std::move(job));
 }
 
+Result<void> CoordinatorService::Core::open_outbox(WebhookSetup setup) {
+    TRY(outbox, WebhookOutbox::create(
+                    {parts.database, parts.executor, parts.logger, parts.random, parts.metrics,
+                     parts.instance, parts.run_lease},
+                    std::move(setup)));
+    workflow::PeriodicJob job;
+    job.name = "coordinator.webhook_prune";
+    job.period = outbox->prune_period();
+    job.run = [this](workflow::JobContext&) { return outbox->prune(); };
+    periodic.add(std::move(job));
+    return {};
+}
+
 CoordinatorService::CoordinatorService(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 CoordinatorService::~CoordinatorService() = default;
 
@@ -93,14 +106,19 @@ Task<Result<std::unique_ptr<CoordinatorService>>> CoordinatorService::create(
         co_return Error::invalid_argument("RELAYER_SECRET_KEY names no key");
     }
     for (const std::string& warning : warnings_of(options)) parts.logger.warning(warning);
+    WebhookSetup webhooks = std::move(parts.webhooks);
     std::unique_ptr<CoordinatorService> made(new CoordinatorService(
         std::make_unique<Core>(std::move(parts), std::move(keys), std::move(options))));
+    if (!webhooks.endpoints.empty()) {
+        CO_TRY_VOID(made->core_->open_outbox(std::move(webhooks)));
+    }
     co_return made;
 }
 
 void CoordinatorService::start() {
     core_->ready.store(true);
     core_->runner.start();
+    if (core_->outbox != nullptr) core_->outbox->start();
     core_->periodic.start();
 }
 
@@ -108,6 +126,10 @@ Task<void> CoordinatorService::stop() {
     core_->ready.store(false);
     auto stopping = core_->runner.stop();
     co_await std::move(stopping);
+    if (core_->outbox != nullptr) {
+        auto stopping_outbox = core_->outbox->stop();
+        co_await std::move(stopping_outbox);
+    }
     auto stopping_jobs = core_->periodic.stop();
     co_await std::move(stopping_jobs);
     auto last = core_->checkpoints.create();
@@ -144,6 +166,13 @@ base::Json CoordinatorService::info() const {
     out.set("submit_intent_gas", Json::string(options.submit_gas.to_string()));
     out.set("funding_lane", Json::boolean(options.enable_funding_lane));
     out.set("direct_user_lane", Json::boolean(options.enable_direct_user_lane));
+    Json receivers = Json::array();
+    if (core_->outbox != nullptr) {
+        for (const std::string& name : core_->outbox->endpoint_names()) {
+            receivers.push_back(Json::string(name));
+        }
+    }
+    out.set("webhooks", std::move(receivers));
     out.set("evidence_key", Json::string(core_->evidence_key.public_key().to_hex()));
     const workflow::RunnerStatus runs = core_->runner.status();
     out.set(

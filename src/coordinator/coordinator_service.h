@@ -16,6 +16,7 @@
 #include "base/task.h"
 #include "chain/near_client.h"
 #include "coordinator/options.h"
+#include "coordinator/webhook_outbox.h"
 #include "crypto/ed25519.h"
 #include "near/account_id.h"
 #include "service/frame.h"
@@ -85,6 +86,7 @@ struct CoordinatorParts {
     chain::NearClient* archive_or_null = nullptr;
     TestSwitches* tests_or_null = nullptr;
     base::Duration run_lease = std::chrono::seconds(15);
+    WebhookSetup webhooks = {};
 };
 
 // Ordered NEAR workflows that survive anything (near.md 6, docs/coordinator.md): its routes, its

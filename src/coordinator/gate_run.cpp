@@ -165,7 +165,8 @@ Task<Result<void>> CoordinatorService::Core::note(
     co_return Result<void>();
 }
 
-// The record as it ends here goes into the audit log by its digest, in the same unit.
+// The record as it ends here goes into the audit log by its digest, in the same unit, and so does
+// what webhooks will tell of it.
 Result<void> CoordinatorService::Core::write_audit(
     storage::Transaction& tx, WorkflowRecord& record, std::string_view kind) {
     std::string body;
@@ -179,7 +180,8 @@ Result<void> CoordinatorService::Core::write_audit(
     TRY(const auto position, parts.audit.append(tx, {kind, "system:coordinator", body}));
     record.audit_chain = position.chain;
     record.audit_sequence = position.sequence;
-    return {};
+    if (outbox == nullptr) return {};
+    return outbox->announce(tx, record);
 }
 
 Task<Result<void>> CoordinatorService::Core::finish(

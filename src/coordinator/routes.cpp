@@ -17,12 +17,12 @@ using http::Status;
 using service::Call;
 using Core = CoordinatorService::Core;
 
-constexpr std::array<std::string_view, 19> kCodes = {
+constexpr std::array<std::string_view, 20> kCodes = {
     "missing_auth",      "invalid_api_key",    "missing_wallet_id",  "invalid_internal_auth",
     "invalid_wallet_id", "invalid_json",       "invalid_request",    "idempotency_conflict",
     "request_not_found", "method_not_allowed", "payload_too_large",  "rate_limited",
     "keystore_error",    "rpc_error",          "workflow_not_final", "workflow_final",
-    "too_late",          "internal_error",     "duplicate_header"};
+    "too_late",          "internal_error",     "duplicate_header",   "webhook_not_dead"};
 
 std::string_view code_of(Status status) {
     switch (status) {
@@ -250,6 +250,7 @@ void CoordinatorService::register_routes(service::ServiceFrame& frame) {
     add_control_routes(*core_, frame);
     add_direct_user_routes(*core_, frame);
     add_preflight_route(*core_, frame);
+    add_webhook_routes(*core_, frame);
 }
 
 }  // namespace adyton::coordinator

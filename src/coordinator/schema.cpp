@@ -13,7 +13,10 @@ namespace {
 //
 // coordinator_lane: who waits for a gate and who holds it. A place that was taken is lost at
 // `expires_at`, because the gate forgets what it was taken for.
-constexpr std::array<storage::Migration, 1> kMigrations = {{
+//
+// coordinator_webhooks: what receivers are to be told of a record and whether they were, written in
+// the unit that changes the record. A run of the journal carries each out.
+constexpr std::array<storage::Migration, 2> kMigrations = {{
     {60, "coordinator",
      R"sql(
 CREATE TABLE wallet_workflow_records (
@@ -144,6 +147,47 @@ CREATE TABLE coordinator_lane (
     expires_at TIMESTAMPTZ
 );
 CREATE INDEX coordinator_lane_gate ON coordinator_lane (gate_id, state, position);
+)sql"},
+    {61, "coordinator: webhooks",
+     R"sql(
+CREATE TABLE coordinator_webhooks (
+    id TEXT PRIMARY KEY,
+    endpoint TEXT NOT NULL,
+    wallet_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    event TEXT NOT NULL,
+    body TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
+    rounds INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    last_http_status INTEGER,
+    last_error TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX coordinator_webhooks_newest
+    ON coordinator_webhooks (wallet_id, created_at, id);
+CREATE INDEX coordinator_webhooks_state ON coordinator_webhooks (state, updated_at);
+)sql",
+     R"sql(
+CREATE TABLE coordinator_webhooks (
+    id TEXT PRIMARY KEY,
+    endpoint TEXT NOT NULL,
+    wallet_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    event TEXT NOT NULL,
+    body TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
+    rounds BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    last_http_status BIGINT,
+    last_error TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX coordinator_webhooks_newest
+    ON coordinator_webhooks (wallet_id, created_at, id);
+CREATE INDEX coordinator_webhooks_state ON coordinator_webhooks (state, updated_at);
 )sql"},
 }};
 

@@ -23,6 +23,7 @@
 #include "coordinator/record.h"
 #include "coordinator/repository.h"
 #include "coordinator/request.h"
+#include "coordinator/webhook_outbox.h"
 #include "near/gate.h"
 #include "workflow/journal.h"
 #include "workflow/periodic.h"
@@ -97,6 +98,7 @@ struct CoordinatorService::Core {
     workflow::PeriodicRunner periodic;
     workflow::StepRunner runner;
     std::shared_ptr<NewsBoard> board;
+    std::unique_ptr<WebhookOutbox> outbox;  // null: nobody is told
     std::atomic<bool> ready{false};
 
     struct Wallet {
@@ -118,6 +120,7 @@ struct CoordinatorService::Core {
     mutable std::mutex pace_mutex;
     std::map<std::string, double> pace_ms;
 
+    Result<void> open_outbox(WebhookSetup setup);
     void at(WorkflowPoint point, const std::string& id) const {
         if (parts.tests_or_null != nullptr) parts.tests_or_null->at(point, id);
     }

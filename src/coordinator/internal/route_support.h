@@ -33,5 +33,6 @@ void add_workflow_routes(CoordinatorService::Core& core, service::ServiceFrame& 
 void add_control_routes(CoordinatorService::Core& core, service::ServiceFrame& frame);
 void add_direct_user_routes(CoordinatorService::Core& core, service::ServiceFrame& frame);
 void add_preflight_route(CoordinatorService::Core& core, service::ServiceFrame& frame);
+void add_webhook_routes(CoordinatorService::Core& core, service::ServiceFrame& frame);
 
 }  // namespace adyton::coordinator
