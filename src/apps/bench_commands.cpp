@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "apps/bench/compute_bench.h"
+#include "apps/bench/coordinator_bench.h"
 #include "apps/bench/keystore_bench.h"
 #include "apps/bench/pool_bench.h"
 #include "apps/bench/transfer_bench.h"
@@ -44,16 +45,17 @@ Result<std::string> own_executable() {
     return std::string(path.data(), static_cast<std::size_t>(size));
 }
 
-// `measure` (executable, directory) -> Result<Json>.
-template <typename Measure>
-Exit run_bench(Process& process, const BenchOptions& options, Measure measure) {
+// `measure` (executable, directory) gives a Result of what `show` prints.
+template <typename Measure, typename Show>
+Exit run_bench(
+    Process& process, const BenchOptions& options, const Measure& measure, const Show& show) {
     const auto directory = make_directory(options.directory);
     const auto executable = own_executable();
     if (!directory || !executable) {
         process.console.fail(directory ? executable.error() : directory.error(), false);
         return Exit::Failed;
     }
-    const Result<base::Json> rows = measure(*executable, *directory);
+    const auto rows = measure(*executable, *directory);
     const bool keep = options.keep || !rows;
     if (keep) {
         process.console.note("databases and logs are in " + *directory);
@@ -66,8 +68,16 @@ Exit run_bench(Process& process, const BenchOptions& options, Measure measure) {
         process.console.fail(rows.error(), false);
         return Exit::Failed;
     }
-    process.console.print_json(*rows);
+    show(*rows);
     return Exit::Ok;
+}
+
+// `measure` (executable, directory) -> Result<Json>, printed.
+template <typename Measure>
+Exit run_bench(Process& process, const BenchOptions& options, const Measure& measure) {
+    return run_bench(process, options, measure, [&](const base::Json& rows) {
+        process.console.print_json(rows);
+    });
 }
 
 std::string list_of_names(const std::vector<std::string>& names) {
@@ -168,6 +178,70 @@ void add_compute_bench(CLI::App& group, Invocation& invocation) {
     });
 }
 
+Table table_of(const std::vector<bench::Row>& rows) {
+    using Align = Table::Align;
+    Table out(
+        {{"measurement"},
+         {"per second", Align::Right},
+         {"raw", Align::Right},
+         {"ratio", Align::Right},
+         {"p50", Align::Right},
+         {"p99", Align::Right}});
+    const auto rate = [](const std::optional<double>& value) {
+        return value ? grouped(static_cast<std::uint64_t>(*value)) : std::string("-");
+    };
+    const auto time = [](const std::optional<std::int64_t>& us) {
+        return us ? fmt::format("{:.1f} ms", static_cast<double>(*us) / 1e3) : std::string("-");
+    };
+    for (const bench::Row& row : rows) {
+        out.add(
+            {row.name, rate(row.served_per_s), rate(row.raw_per_s),
+             row.ratio ? fmt::format("{:.3f}", *row.ratio) : "-", time(row.p50_us),
+             time(row.p99_us)});
+    }
+    return out;
+}
+
+void add_coordinator_bench(CLI::App& group, Invocation& invocation) {
+    CLI::App& command = add_command(
+        group, invocation,
+        {.name = "coordinator",
+         .summary = "Measure workflows on a simulated NEAR chain",
+         .details =
+             "Runs a coordinator, a keystore and a simulated NEAR chain in this process: how much "
+             "of its time one gate is busy (in virtual time), three-call workflows a second with "
+             "instant blocks, plans a second, and that concurrent identical requests make one run. "
+             "Prints a table and what each figure means; with --json a list of {name, unit, "
+             "raw_per_s, served_per_s, ratio, p50_us, p99_us, notes}; what does not apply is null. "
+             "Measurements:" +
+             list_of_names(bench::coordinator_bench_names()),
+         .examples = {
+             "adyton bench coordinator", "adyton bench coordinator --quick --json",
+             "adyton bench coordinator --only workflows --seconds 20"}});
+    struct Options {
+        BenchOptions common;
+        bool quick = false;
+    };
+    const auto options = std::make_shared<Options>();  // shared: the callback is copied
+    add_options(command, options->common, bench::coordinator_bench_names());
+    command.add_flag("--quick", options->quick, "Small counts: only to see that it works");
+    on_run(command, invocation, [options, &invocation](Process& process) {
+        const auto measure = [&](const std::string&, const std::string& directory) {
+            return bench::run_coordinator_bench(
+                {directory, options->common.seconds, options->common.only, options->quick},
+                process.console);
+        };
+        const auto show = [&](const std::vector<bench::Row>& measured) {
+            if (invocation.json) return process.console.print_json(bench::to_json(measured));
+            process.console.print_table(table_of(measured));
+            for (const bench::Row& row : measured) {
+                process.console.print(row.name + ": " + row.notes);
+            }
+        };
+        return run_bench(process, options->common, measure, show);
+    });
+}
+
 }  // namespace
 
 void add_bench_commands(CLI::App& root, Invocation& invocation) {
@@ -196,6 +270,7 @@ void add_bench_commands(CLI::App& root, Invocation& invocation) {
             });
     });
     add_compute_bench(group, invocation);
+    add_coordinator_bench(group, invocation);
     add_keystore_bench(group, invocation);
     add_transfer_bench(group, invocation);
 }

@@ -6,6 +6,7 @@
 
 #include "apps/near_connection.h"
 #include "apps/token_connection.h"
+#include "apps/webhook_connection.h"
 #include "coordinator/wallet_auth.h"
 #include "http/client.h"
 #include "http/tls.h"
@@ -188,6 +189,7 @@ struct CoordinatorServer::Parts {
     std::unique_ptr<NearConnection> archive;  // null: none is configured
     std::unique_ptr<http::Client> keystore_transport;
     std::unique_ptr<api::HttpKeystoreClient> keystore;
+    WebhookConnection webhooks;
     std::unique_ptr<coordinator::CoordinatorService> service;
     std::unique_ptr<coordinator::WalletAuth> auth;
     std::unique_ptr<ProductHost> host;
@@ -251,6 +253,13 @@ Result<void> CoordinatorServer::Parts::build_coordinator(coordinator::Coordinato
         ground.random,         ground.metrics,
         ground.instance->id(), *keystore,
         near->client(),        archive != nullptr ? &archive->client() : nullptr};
+    TRY(webhooks, WebhookConnection::open(
+                      ground.config().get(settings::kCoordinatorWebhooks), ground.inputs.secrets,
+                      ground.loop()));
+    parts.webhooks.endpoints = webhooks.take_endpoints();
+    if (ground.mode == attest::IdentityMode::Development) {
+        parts.webhooks.plain_http = coordinator::PlainHttp::Allow;
+    }
     TRY(service, ground.loop().run_until_done(coordinator::CoordinatorService::create(
                      std::move(parts), std::move(keys), std::move(options))));
     const auto key = service->evidence_key();

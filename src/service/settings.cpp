@@ -471,6 +471,10 @@ constexpr std::array kCoordinator = {
     row(kCoordinatorQueueWaitMax, "30m",
         "A request that would wait longer by estimate is answered 429.",
         {.min = 1000, .max = kDayMs}),
+    row(kCoordinatorWebhooks, "",
+        "Who is told how workflows end, by name: [coordinator.webhooks.NAME] with url, wallets "
+        "(\"*\": all), secret = \"file:PATH\" (whsec_ and base64; several with commas) and, if "
+        "need be, events, ca and private_addresses (docs/coordinator.md)."),
 };
 
 constexpr std::array kCompute = {

@@ -158,6 +158,7 @@ inline constexpr Key<std::string> kCoordinatorArchiveUrl{"coordinator.archival_r
 inline constexpr Key<std::int64_t> kCoordinatorLaneAhead{"coordinator.lane_ahead"};
 inline constexpr Key<std::int64_t> kCoordinatorQueueMax{"coordinator.queue_max"};
 inline constexpr Key<base::Duration> kCoordinatorQueueWaitMax{"coordinator.queue_wait_max"};
+inline constexpr Key<base::Json> kCoordinatorWebhooks{"coordinator.webhooks"};
 
 // Compute
 inline constexpr Key<Reference> kComputeMasterKey{"compute.master_key"};

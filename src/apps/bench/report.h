@@ -56,6 +56,7 @@ public:
     // The machine goes behind the notes.
     void add(Row row);
     base::Json to_json() const { return bench::to_json(rows_); }
+    const std::vector<Row>& rows() const { return rows_; }
 
 private:
     Console& console_;
