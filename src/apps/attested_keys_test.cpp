@@ -1,6 +1,7 @@
 #include "apps/attested_keys.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -14,7 +15,8 @@ namespace {
 class AttestedKeysTest : public testing::Test {
 protected:
     AttestedKeysTest() {
-        options_.file = testing::TempDir() + "adyton-attested.json";
+        // Tests of one binary run side by side, each in a process.
+        options_.file = testing::TempDir() + "adyton-attested." + std::to_string(::getpid());
         attest::AttestationBundle bundle;
         bundle.claims.service_id = "neoaccounts";
         bundle.claims.purpose = "pool-master";
