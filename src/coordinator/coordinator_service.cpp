@@ -4,6 +4,7 @@
 
 #include "coordinator/evidence.h"
 #include "coordinator/internal/core.h"
+#include "coordinator/internal/lanes.h"
 
 namespace adyton::coordinator {
 namespace {
@@ -76,6 +77,7 @@ CoordinatorService::Core::Core(
     direct.name = kDirectRunKind;
     direct.step = [this](workflow::StepContext& context) { return direct_step(context); };
     runner.add(std::move(direct));
+    runner.add(lanes_run_kind(*this));
     workflow::PeriodicJob job;
     job.name = "coordinator.checkpoint";
     job.period = options.checkpoint_period;

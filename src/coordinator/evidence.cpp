@@ -87,6 +87,7 @@ Bytes signed_bytes(const EvidenceBundle& bundle) {
     out.add_u64(23, static_cast<std::uint64_t>(bundle.audit.sequence));
     out.add(24, bundle.audit.hash.view());
     out.add(25, bundle.public_key.bytes);
+    if (!bundle.statement.lane_evidence.empty()) out.add(26, bundle.statement.lane_evidence);
     const auto bytes = out.bytes();
     return {bytes.begin(), bytes.end()};
 }
@@ -185,6 +186,12 @@ EvidenceStatement statement_of(const WorkflowRecord& record) {
     if (!record.direct_user_evidence.is_null()) {
         out.direct_user_evidence = canonical_json(record.direct_user_evidence);
     }
+    if (const Json* const segments = record.dispatch_evidence.find("segments")) {
+        const Json lanes = Json::object()
+                               .set("segments", *segments)
+                               .set("funding_evidence", record.funding_evidence);
+        out.lane_evidence = canonical_json(lanes);
+    }
     out.status = std::string(to_string(record.status));
     out.final_status = record.final_status.value_or("");
     out.user_visible_error = record.user_visible_error;
@@ -194,6 +201,7 @@ EvidenceStatement statement_of(const WorkflowRecord& record) {
 crypto::Sha256Digest facts_digest(const EvidenceStatement& statement) {
     crypto::Transcript out("workflow-facts");
     add_facts(out, statement);
+    if (!statement.lane_evidence.empty()) out.add(26, statement.lane_evidence);
     return out.sha256();
 }
 
@@ -322,6 +330,7 @@ constexpr std::array<TextMember, 16> kTextMembers = {{
     {"user_visible_error", &EvidenceStatement::user_visible_error},
 }};
 constexpr std::size_t kListMembers = 5;
+constexpr const char* kLaneEvidence = "lane_evidence";
 
 Json statement_json(const EvidenceStatement& statement) {
     Json out = Json::object();
@@ -333,13 +342,20 @@ Json statement_json(const EvidenceStatement& statement) {
     Json deltas = Json::object();
     for (const auto& [token, delta] : statement.balance_deltas) deltas.set(token, text(delta));
     out.set("balance_deltas", std::move(deltas));
+    if (!statement.lane_evidence.empty()) out.set(kLaneEvidence, text(statement.lane_evidence));
     return out;
 }
 
 Result<EvidenceStatement> parse_statement(const Json& json) {
     EvidenceStatement out;
-    if (!json.is_object() || json.size() != kTextMembers.size() + kListMembers) {
+    const Json* const lanes = json.find(kLaneEvidence);
+    const std::size_t more = lanes == nullptr ? 0 : 1;
+    if (!json.is_object() || json.size() != kTextMembers.size() + kListMembers + more) {
         return bad("the statement has other members");
+    }
+    if (lanes != nullptr) {
+        if (!lanes->is_string() || lanes->string_value().empty()) return bad(kLaneEvidence);
+        out.lane_evidence = lanes->string_value();
     }
     for (const TextMember& one : kTextMembers) {
         const Json* const found = json.find(one.name);
@@ -442,12 +458,50 @@ Result<EvidenceBundle> parse_evidence(const Json& json) {
 
 namespace {
 
+std::size_t gate_steps_of(const EvidenceStatement& s) {
+    return static_cast<std::size_t>(std::count_if(
+        s.plan.begin(), s.plan.end(), [](const auto& step) { return step.lane == "gate_proxy"; }));
+}
+
+// Every step of the plan belongs to one segment, in order, and each segment is done.
+void check_lanes(const EvidenceStatement& s, std::vector<std::string>& problems) {
+    const auto lanes = Json::parse(s.lane_evidence, Json::Limits{128});
+    if (!lanes || !lanes->is_object()) return problems.push_back("lane_evidence is no JSON object");
+    std::size_t next = 0;
+    bool fits = true;
+    for_each_item(*lanes, "segments", [&](const Json& row) {
+        const auto first = near::parse_u64(text_of(row, "first_step"));
+        const auto steps = near::parse_u64(text_of(row, "steps"));
+        const std::string lane = text_of(row, "lane");
+        fits = fits && first && steps && *first == next && *steps > 0 &&
+               *steps <= s.plan.size() - next;
+        if (!fits) return;
+        for (std::size_t i = 0; i < *steps; ++i) {
+            if (s.plan[next + i].lane != lane) problems.push_back("a step ran in another lane");
+        }
+        next += *steps;
+        const std::string status = text_of(row, "status");
+        if (status != "success" && status != "skipped") {
+            problems.push_back(fmt::format("the segment from step {} is {}", *first, status));
+        }
+    });
+    if (!fits || next != s.plan.size())
+        problems.push_back("the segments are not those of the plan");
+    if (s.calls.size() != gate_steps_of(s)) {
+        problems.push_back("as many calls as gate steps are needed");
+    }
+}
+
 // Heights rise, ids are those of the calls in their order, every call succeeded.
 void check_success(const EvidenceStatement& s, std::vector<std::string>& problems) {
     const auto problem = [&](std::string text_of_problem) {
         problems.push_back(std::move(text_of_problem));
     };
     if (s.endpoint == "direct_user_function_call") return;
+    if (!s.lane_evidence.empty()) {
+        check_lanes(s, problems);
+        if (s.calls.empty()) return;
+    }
     if (s.calls.empty() || s.calls.size() > kCallsMax) return problem("a success without calls");
     if (s.dispatches.size() != s.calls.size()) {
         return problem("as many dispatches as calls are needed");

@@ -81,19 +81,23 @@ struct EvidenceStatement {
     std::string status;
     std::string final_status;
     std::string user_visible_error;
+    // Of a workflow over several lanes: canonical JSON of the record's "segments" and
+    // "funding_evidence". Empty, and left out of JSON and transcript: the gate's lane alone.
+    std::string lane_evidence;
     bool operator==(const EvidenceStatement&) const = default;
 };
 
 EvidenceStatement statement_of(const WorkflowRecord& record);
 
 // SHA-256 of the transcript "workflow-facts" with the statement's fields under the tags 1 to 21 in
-// the order above. A list is u32be count, then for each item u32be length and bytes, where an item
-// of several texts is the same list again. This is what the audit log keeps.
+// the order above, and lane_evidence under 26 where there is one. A list is u32be count, then for
+// each item u32be length and bytes, where an item of several texts is the same list again. This is
+// what the audit log keeps.
 crypto::Sha256Digest facts_digest(const EvidenceStatement& statement);
 
 // A statement with its place in the audit log, signed over the transcript "workflow": the same
 // fields, then 22 audit chain (u64be), 23 audit sequence (u64be), 24 hash of the audit record (32),
-// 25 public key (32).
+// 25 public key (32), and 26 lane_evidence where there is one.
 struct EvidenceBundle {
     EvidenceStatement statement;
     audit::AuditRecord audit;

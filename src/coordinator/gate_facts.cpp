@@ -135,6 +135,14 @@ Task<Result<std::vector<std::string>>> ChainFacts::batch_tail(near::AccountId ga
     co_return read_ids(tail, "get_batch_tail");
 }
 
+std::string fee_drift_text(
+    std::size_t calls, near::YoctoNear expected, const std::optional<near::YoctoNear>& fee) {
+    const char* const tier = calls <= 3 ? "1-3" : calls <= 6 ? "4-6" : "7-12";
+    return fmt::format(
+        "{} call gate fee drift: expected {}, got {}", tier, expected.to_string(),
+        fee ? fee->to_string() : "none");
+}
+
 Task<Result<void>> ChainFacts::check_gate(near::AccountId gate_id, std::uint64_t calls) {
     auto asking = gate(gate_id);
     CO_TRY(const GateFacts facts, co_await std::move(asking));
@@ -149,10 +157,8 @@ Task<Result<void>> ChainFacts::check_gate(near::AccountId gate_id, std::uint64_t
             "gate approver drift: expected {}, got {}", approver_.text(), facts.approver.text()));
     }
     const auto fee = facts.fee_of(calls);
-    if (!fee || *fee > options_.gate_fee) {
-        co_return drift(fmt::format(
-            "1-3 call gate fee drift: expected {}, got {}", options_.gate_fee.to_string(),
-            fee ? fee->to_string() : "none"));
+    if (!fee || *fee > options_.fee_max(calls)) {
+        co_return drift(fee_drift_text(calls, options_.fee_max(calls), fee));
     }
     if (!options_.gate_code_hash.empty()) {
         auto finding = chain_.find_account(gate_id);

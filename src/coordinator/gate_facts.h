@@ -36,6 +36,10 @@ struct GateFacts {
     std::optional<near::YoctoNear> fee_of(std::uint64_t calls) const;
 };
 
+// Why a gate's price is not paid (near.md 6.13).
+std::string fee_drift_text(
+    std::size_t calls, near::YoctoNear expected, const std::optional<near::YoctoNear>& fee);
+
 // The chain as the coordinator reads it, with what may be remembered remembered. Thread safe.
 // Errors: as NearClient's; Unprocessable for a gate that is not what the configuration says.
 class ChainFacts {

@@ -43,7 +43,10 @@ base::Bytes bytes_of(std::string_view text) {
 Task<Result<bool>> CoordinatorService::Core::too_late(const GateState& state) {
     auto blocking = facts.final_block();
     CO_TRY(const auto block, co_await std::move(blocking));
-    co_return block.height + options.yield_margin_blocks >=
+    // A call is dispatched three blocks after the one before; the margin itself covers three.
+    const std::size_t calls = state.calls.size();
+    const std::uint64_t more = calls > 3 ? 3 * (calls - 3) : 0;
+    co_return block.height + options.yield_margin_blocks + more >=
         state.first_submit_height() + options.yield_blocks;
 }
 
@@ -141,12 +144,9 @@ Task<StepResult> CoordinatorService::Core::resume_step(StepContext& context, Fli
     const auto gate = co_await std::move(asking);
     if (!gate) co_return again_later(flight, false);
     const auto fee = gate->fee_of(flight.state.calls.size());
-    if (!fee || *fee > options.gate_fee) {
-        auto failing = fail(
-            context, flight,
-            fmt::format(
-                "1-3 call gate fee drift: expected {}, got {}", options.gate_fee.to_string(),
-                fee ? fee->to_string() : "none"));
+    const std::size_t calls = flight.state.calls.size();
+    if (!fee || *fee > options.fee_max(calls)) {
+        auto failing = fail(context, flight, fee_drift_text(calls, options.fee_max(calls), fee));
         co_return co_await std::move(failing);
     }
     bool taken = false;

@@ -235,6 +235,7 @@ Json to_json(const GateState& state) {
     set_json(out, "view_checks", state.view_checks);
     set_json(out, "balances_before", state.balances_before);
     if (state.failed) out.set("failed", Json::boolean(true));
+    set_json(out, "lanes", state.lanes);
     return out;
 }
 
@@ -255,6 +256,7 @@ Result<GateState> parse_gate_state(const Json& json) {
     in.json("view_checks", out.view_checks);
     in.json("balances_before", out.balances_before);
     in.flag("failed", out.failed);
+    in.json("lanes", out.lanes);
     const Json* const calls = json.find("calls");
     if (!in.good() || calls == nullptr || !calls->is_array()) return corrupt;
     for (const Json& item : calls->items()) {

@@ -80,6 +80,7 @@ struct GateState {
     base::Json view_checks = base::Json::array();       // of a sequential batch
     base::Json balances_before = base::Json::object();  // token id to amount
     bool failed = false;                                // the record says so already; see watch
+    base::Json lanes;                                   // of a workflow over several (lane_state.h)
 
     // Of the first intent submitted; zero: none yet.
     std::uint64_t first_submit_height() const;

@@ -16,6 +16,12 @@ near::AccountId account(std::string_view text) {
     return *std::move(id);
 }
 
+near::YoctoNear yocto(std::string_view text) {
+    auto amount = near::YoctoNear::parse(text);
+    CHECK(amount.has_value());  // literals
+    return *amount;
+}
+
 }  // namespace
 
 DirectUserScope counter_proof_scope() {
@@ -28,9 +34,16 @@ CoordinatorOptions::CoordinatorOptions(
       intents_contract(std::move(intents)),
       wrap_contract(std::move(wrap)),
       direct_user_scopes({counter_proof_scope()}) {
-    const auto fee = near::YoctoNear::parse("30000000000000000000000");
-    CHECK(fee.has_value());
-    gate_fee = *fee;
+    gate_fee = yocto("30000000000000000000000");
+    gate_fee_4_to_6 = yocto("50000000000000000000000");
+    gate_fee_7_to_12 = yocto("60000000000000000000000");
+    storage_deposit_max = yocto("100000000000000000000000");
+    gas_reserve = yocto("20000000000000000000000");
+}
+
+near::YoctoNear CoordinatorOptions::fee_max(std::size_t calls) const {
+    if (calls <= 3) return gate_fee;
+    return calls <= 6 ? gate_fee_4_to_6 : gate_fee_7_to_12;
 }
 
 CoordinatorOptions CoordinatorOptions::mainnet() {
@@ -66,10 +79,8 @@ Result<void> check_options(const CoordinatorOptions& options) {
         auto hash = near::CodeHash::parse(options.gate_code_hash);
         if (!hash) return std::move(hash).error().with_context("GATE_CODE_HASH");
     }
-    if (options.enable_funding_lane || options.enable_direct_user_lane) {
-        return bad(
-            "ENABLE_FUNDING_LANE and ENABLE_DIRECT_USER_LANE: this build plans these steps and "
-            "does not carry them out");
+    if (options.gate_calls_max < 3 || options.gate_calls_max > kGateCallsMost) {
+        return bad("coordinator.gate_calls_max is not 3 to 12");
     }
     for (const DirectUserScope& scope : options.direct_user_scopes) {
         if (scope.method_names.empty()) {

@@ -30,6 +30,10 @@ struct CoordinatorOptions {
     near::AccountId intents_contract;
     near::AccountId wrap_contract;
     near::YoctoNear gate_fee;  // GATE_FEE_1_TO_3_YOCTO: never more is paid
+    // The same for larger batches, which gate_calls_max allows (near.md 8.3).
+    near::YoctoNear gate_fee_4_to_6;
+    near::YoctoNear gate_fee_7_to_12;
+    std::size_t gate_calls_max = 3;  // of one batch; 3 to 12
     near::Gas submit_gas = near::Gas::from_tgas(300);
     near::Gas resume_gas = near::Gas::from_tgas(100);
     std::uint64_t delegate_validity_blocks = 180;
@@ -44,6 +48,10 @@ struct CoordinatorOptions {
     bool allow_authority_intents = false;
     bool enable_funding_lane = false;
     bool enable_direct_user_lane = false;
+    // No token's contract is paid more for the registration of one account.
+    near::YoctoNear storage_deposit_max;
+    // What a wallet keeps for gas, beside what it wraps.
+    near::YoctoNear gas_reserve;
     bool simulate_intents = false;  // a dry run of every call before anything is broadcast
 
     // The gate lane.
@@ -64,7 +72,12 @@ struct CoordinatorOptions {
         std::vector<near::AccountId> gates, near::AccountId intents, near::AccountId wrap);
     // The names of mainnet.
     static CoordinatorOptions mainnet();
+
+    // The most that is paid for a batch of so many calls.
+    near::YoctoNear fee_max(std::size_t calls) const;
 };
+
+inline constexpr std::size_t kGateCallsMost = 12;  // the gate's top tier
 
 // The least submit gas with which the public gate can work (near.md 0, finding 4).
 inline constexpr near::Gas kSubmitGasLeast = near::Gas::from_tgas(215);

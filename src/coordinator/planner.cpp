@@ -135,6 +135,12 @@ private:
         if (kind == "funding.intents_deposit") {
             return lane(Lane::FundingSetup, options_.intents_contract_id, "ft_transfer_call");
         }
+        if (options_.more_funding_kinds && kind == "funding.unwrap_near") {
+            return lane(Lane::FundingSetup, options_.wrap_contract_id, "near_withdraw");
+        }
+        if (options_.more_funding_kinds && kind == "funding.intents_withdraw") {
+            return lane(Lane::FundingSetup, options_.intents_contract_id, "ft_withdraw");
+        }
         if (kind == "funding.balance_check") {
             auto out = lane(Lane::FundingSetup, receiver_or("balance"), "balance_check");
             out.is_view = true;
@@ -282,22 +288,49 @@ Json to_json(const Plan& plan) {
         .set("steps", std::move(steps));
 }
 
-PlanOutcome outcome_of(const Plan& plan) {
+bool has_other_lanes(const Plan& plan) {
+    return std::any_of(plan.steps.begin(), plan.steps.end(), [](const StepPlan& step) {
+        return step.lane == Lane::FundingSetup || step.lane == Lane::DirectUser;
+    });
+}
+
+PlanOutcome outcome_of(const Plan& plan, const LaneSwitches& switches) {
     std::size_t gate_steps = 0;
+    std::size_t unbroken = 0;  // gate steps
+    std::size_t longest = 0;
     bool any_direct = false;
     bool any_funding = false;
     for (const StepPlan& step : plan.steps) {
         if (step.lane == Lane::Reject) return rejected(step.reason);
-        gate_steps += step.lane == Lane::GateProxy ? 1U : 0U;
+        const bool gate = step.lane == Lane::GateProxy;
+        gate_steps += gate ? 1U : 0U;
+        unbroken = gate ? unbroken + 1 : 0;
+        longest = std::max(longest, unbroken);
         any_direct = any_direct || step.lane == Lane::DirectUser;
         any_funding = any_funding || step.lane == Lane::FundingSetup;
     }
     using Status = PlanOutcome::Status;
-    if (any_direct) return {Status::RequiresDirectUserSetup, "user", "single_tx_atomic", {}};
-    if (any_funding) return {Status::RequiresFundingSetup, "wallet", "normal_tx_or_view", {}};
-    if (gate_steps == 0) return rejected("workflow contains no executable gate_proxy steps");
-    if (gate_steps > kGateCallsMax) return rejected("gate batch supports at most 3 calls");
-    return {Status::Executable, "gate", "gate_chained", {}};
+    if (any_direct && !switches.direct_user) {
+        return {Status::RequiresDirectUserSetup, "user", "single_tx_atomic", {}};
+    }
+    if (any_funding && !switches.funding) {
+        return {Status::RequiresFundingSetup, "wallet", "normal_tx_or_view", {}};
+    }
+    const bool other = any_direct || any_funding;
+    if (gate_steps == 0 && !other) {
+        return rejected("workflow contains no executable gate_proxy steps");
+    }
+    if (longest > switches.gate_calls_max) {
+        return rejected(
+            "gate batch supports at most " + std::to_string(switches.gate_calls_max) + " calls");
+    }
+    if (!other) return {Status::Executable, "gate", "gate_chained", {}};
+    const LaneWords words = words_of(plan.steps.front());
+    return {
+        Status::Executable,
+        std::string(words.predecessor_model),
+        std::string(words.ordering_model),
+        {}};
 }
 
 std::string_view to_string(PlanOutcome::Status status) {

@@ -54,6 +54,8 @@ struct Plan {
 struct PlannerOptions {
     std::string intents_contract_id = "intents.near";
     std::string wrap_contract_id = "wrap.near";
+    // funding.unwrap_near and funding.intents_withdraw, which the specification does not know.
+    bool more_funding_kinds = false;
 };
 
 Plan plan_workflow(const std::vector<WorkflowStep>& steps, const PlannerOptions& options);
@@ -73,8 +75,18 @@ struct PlanOutcome {
 
 inline constexpr std::size_t kGateCallsMax = 3;
 
-// More than kGateCallsMax gate steps are rejected: the fee that is configured covers no more.
-PlanOutcome outcome_of(const Plan& plan);
+// What is carried out beyond the specification; as it stands here: nothing.
+struct LaneSwitches {
+    bool funding = false;
+    bool direct_user = false;
+    std::size_t gate_calls_max = kGateCallsMax;  // in one batch
+};
+
+// More gate steps than make one batch are rejected: the fee that is configured covers no more. With
+// other lanes on, each unbroken run of gate steps is a batch (near.md 8.5).
+PlanOutcome outcome_of(const Plan& plan, const LaneSwitches& switches = {});
+// Whether it has steps for other lanes than the gate's.
+bool has_other_lanes(const Plan& plan);
 // "executable", "rejected"...
 std::string_view to_string(PlanOutcome::Status status);
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "coordinator/lane_request.h"
 #include "near/compact_json.h"
 #include "near/delegate.h"
 #include "near/intents.h"
@@ -386,10 +387,6 @@ void reject(PlannedRequest& out, std::string why) {
     out.outcome.calls.clear();
 }
 
-PlannerOptions planner_options(const CoordinatorOptions& options) {
-    return {options.intents_contract.text(), options.wrap_contract.text()};
-}
-
 Result<void> read_calls(
     PlannedRequest& out, const Json& steps, const CoordinatorOptions& options,
     base::Timestamp now) {
@@ -480,8 +477,9 @@ Result<Reason> read_batch(
         [&](const near::AccountId& gate) { return gate.text() == *out.gate_id; });
     const Json* const calls = fields.find("calls");
     if (calls != nullptr && !calls->is_array()) return invalid("calls is not a list");
-    if (calls == nullptr || calls->size() == 0 || calls->size() > kGateCallsMax) {
-        return Reason("sequential batch requires 1 to 3 calls");
+    if (calls == nullptr || calls->size() == 0 || calls->size() > options.gate_calls_max) {
+        return Reason(
+            fmt::format("sequential batch requires 1 to {} calls", options.gate_calls_max));
     }
     if (!known) {
         return Reason("gate_id must be the configured gate " + options.gates.front().text());
@@ -527,6 +525,15 @@ void write_canonical(std::string& out, const Json& json) {
 
 }  // namespace
 
+PlannerOptions planner_options(const CoordinatorOptions& options) {
+    return {
+        options.intents_contract.text(), options.wrap_contract.text(), options.enable_funding_lane};
+}
+
+LaneSwitches lane_switches(const CoordinatorOptions& options) {
+    return {options.enable_funding_lane, options.enable_direct_user_lane, options.gate_calls_max};
+}
+
 std::string canonical_json(const Json& json) {
     std::string out;
     write_canonical(out, json);
@@ -568,7 +575,7 @@ Result<PlannedRequest> plan_request(
     const Json& list = *body.find("steps");
     out.workflow = Json::object().set("steps", list);
     out.plan = plan_workflow(steps, planner_options(options));
-    out.outcome.plan = outcome_of(out.plan);
+    out.outcome.plan = outcome_of(out.plan, lane_switches(options));
     for (std::size_t i = 0; i < steps.size(); ++i) {
         if (out.plan.steps[i].lane != Lane::DirectUser) continue;
         if (steps[i].kind == "near.function_call") {
@@ -577,6 +584,16 @@ Result<PlannedRequest> plan_request(
     }
     if (out.outcome.plan.status == PlanOutcome::Status::Executable) {
         TRY_VOID(read_calls(out, list, options, now));
+    }
+    const bool executable = out.outcome.plan.status == PlanOutcome::Status::Executable;
+    if (executable && has_other_lanes(out.plan)) {
+        TRY(auto lanes, read_lane_steps(list, out.plan, std::move(out.outcome.calls), options));
+        out.outcome.calls.clear();
+        if (lanes.reason) {
+            reject(out, *std::move(lanes.reason));
+        } else {
+            out.lanes = std::move(lanes.state);
+        }
     }
     return out;
 }
@@ -596,7 +613,7 @@ Result<PlannedRequest> plan_batch_request(
     TRY(const auto steps, parse_workflow(out.workflow));
     out.plan = plan_workflow(steps, planner_options(options));
     auto calls = std::move(out.outcome.calls);
-    out.outcome.plan = outcome_of(out.plan);
+    out.outcome.plan = outcome_of(out.plan, lane_switches(options));
     if (out.outcome.plan.status == PlanOutcome::Status::Executable) {
         out.outcome.calls = std::move(calls);
     }

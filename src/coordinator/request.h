@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "coordinator/gate_state.h"
+#include "coordinator/lane_state.h"
 #include "coordinator/options.h"
 #include "coordinator/planner.h"
 #include "crypto/digest.h"
@@ -42,9 +43,13 @@ struct PlannedRequest {
     base::Json workflow;  // {"steps":[..]}
     Plan plan;
     Outcome outcome;
+    std::optional<LanesState> lanes;     // of an executable one that is not the gate's alone
     std::optional<std::string> gate_id;  // of a sequential batch
     base::Json view_checks = base::Json::array();
 };
+
+PlannerOptions planner_options(const CoordinatorOptions& options);
+LaneSwitches lane_switches(const CoordinatorOptions& options);
 
 // POST /wallet/v1/workflows/plan and /execute. InvalidArgument as near.md 6.4: the request is not
 // kept. Everything else is in the outcome.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/internal/core.h"
+#include "coordinator/internal/lanes.h"
 #include "crypto/uuid.h"
 
 // Keeping a request: once for each wallet and key, before anything is asked, signed or sent.
@@ -65,6 +66,10 @@ WorkflowRecord record_of(const CoordinatorService::Core::Incoming& incoming, std
     GateState state;
     state.calls = incoming.planned.outcome.calls;
     state.view_checks = incoming.planned.view_checks;
+    if (incoming.planned.lanes) {
+        state.lanes = to_json(*incoming.planned.lanes);
+        describe_lanes(*incoming.planned.lanes, out);
+    }
     out.internal_state = to_json(state);
     return out;
 }
@@ -140,15 +145,19 @@ Task<Result<CoordinatorService::Core::Kept>> CoordinatorService::Core::keep_requ
         metrics.replayed.add();
         co_return *before;
     }
-    if (executable && !incoming.direct_user) {
+    const auto& lanes = incoming.planned.lanes;
+    const bool needs_gate =
+        executable && !incoming.direct_user && (!lanes || lanes->has_lane(Lane::GateProxy));
+    if (needs_gate) {
         auto choosing = choose_gate(incoming.planned.gate_id);
         CO_TRY(const std::string gate_id, co_await std::move(choosing));
-        record.internal_state.set("gate_id", Json::string(gate_id));
+        if (!lanes) record.internal_state.set("gate_id", Json::string(gate_id));
     }
     if (bug(kRunReplays) && before) record.idempotency_key += "#" + record.request_id;
     workflow::NewRun run;
     run.id = record.request_id;
     run.kind = std::string(incoming.direct_user ? kDirectRunKind : kGateRunKind);
+    if (lanes) run.kind = kLanesRunKind;
     run.subject = record.wallet_id;
     run.step = std::string(phase::kPolicy);
     run.attempts_max = options.keystore_attempts_max;

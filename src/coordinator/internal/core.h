@@ -38,7 +38,8 @@ using StepResult = Result<workflow::StepOutcome>;
 
 // What is known of one transaction that was sent and not seen, in this process.
 struct Sighting {
-    bool sent = false;  // in this life
+    bool sent = false;     // in this life
+    bool refused = false;  // by the node that was asked last
     base::SteadyTime sent_at{};
     std::uint64_t gone_since = 0;  // height at which it first looked dead; zero: not yet
 };

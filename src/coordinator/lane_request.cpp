@@ -1,0 +1,288 @@
+#include "coordinator/lane_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "near/compact_json.h"
+#include "near/intents.h"
+
+namespace adyton::coordinator {
+namespace {
+
+using base::Json;
+using Reason = std::optional<std::string>;
+
+constexpr std::string_view kFtPrefix = "nep141:";
+constexpr std::size_t kArgsBytesMax = 64 * 1024;
+constexpr std::size_t kActionsMax = 20;
+
+Json text(std::string_view value) {
+    return Json::string(std::string(value));
+}
+
+// Members of one step, with their place for messages. Absent and null are the same.
+class StepReader {
+public:
+    StepReader(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
+
+    Error bad(std::string_view name, std::string_view why) const {
+        return Error::invalid_argument(
+            fmt::format("invalid workflow JSON: {}.{} {}", where_, name, why));
+    }
+    const Json* find(std::string_view name) const {
+        const Json* const found = json_.find(name);
+        return found == nullptr || found->is_null() ? nullptr : found;
+    }
+    Result<std::optional<std::string>> optional(std::string_view name) const {
+        const Json* const found = find(name);
+        if (found == nullptr) return std::optional<std::string>();
+        if (!found->is_string()) return bad(name, "is not a string");
+        return std::optional<std::string>(found->string_value());
+    }
+    Result<std::string> required(std::string_view name) const {
+        TRY(auto found, optional(name));
+        if (!found || found->empty()) return bad(name, "is required");
+        return *std::move(found);
+    }
+    Result<std::string> account(std::string_view name) const {
+        TRY(auto found, required(name));
+        if (!near::AccountId::parse(found)) return bad(name, "is not an account id");
+        return found;
+    }
+    // Empty: not given.
+    Result<std::string> optional_account(std::string_view name) const {
+        TRY(const auto found, optional(name));
+        if (!found || found->empty()) return std::string();
+        return account(name);
+    }
+    Result<std::string> amount(std::string_view name) const {
+        TRY(auto found, required(name));
+        const auto parsed = near::parse_u128(found);
+        if (!parsed) return bad(name, "is not an amount in decimal digits");
+        if (*parsed == base::Amount()) return bad(name, "is zero");
+        return found;
+    }
+    // The contract of a fungible token: its account, with or without "nep141:".
+    Result<std::string> token(std::string_view name) const {
+        TRY(auto found, required(name));
+        if (found.starts_with(kFtPrefix)) found.erase(0, kFtPrefix.size());
+        if (!near::AccountId::parse(found)) return bad(name, "is no fungible token's contract");
+        return found;
+    }
+    Result<std::uint64_t> gas(std::uint64_t otherwise) const {
+        const Json* const found = find("gas");
+        if (found == nullptr) return otherwise;
+        const auto number =
+            found->is_string() ? near::parse_u64(found->string_value()) : found->as_uint64();
+        if (!number || *number == 0 || near::Gas(*number) > near::Gas::from_tgas(300)) {
+            return bad("gas", "is not 1 to 300000000000000");
+        }
+        return *number;
+    }
+    Result<std::string> deposit() const {
+        TRY(const auto found, optional("deposit"));
+        if (!found) return std::string("0");
+        if (!near::parse_u128(*found)) return bad("deposit", "is not an amount in decimal digits");
+        return *found;
+    }
+    Result<std::string> args() const {
+        const Json* const json = find("args_json");
+        TRY(const auto base64, optional("args_base64"));
+        if (json != nullptr && base64) return bad("args_json", "and args_base64 are both given");
+        std::string out;
+        if (base64) {
+            const auto bytes = base::base64_decode(*base64);
+            if (!bytes) return bad("args_base64", "is not base64");
+            out = std::string(base::as_text(*bytes));
+        } else if (json != nullptr) {
+            const bool is_text = json->is_string();
+            if (is_text && !Json::parse(json->string_value()))
+                return bad("args_json", "is no JSON");
+            if (!is_text && !json->is_object() && !json->is_array()) {
+                return bad("args_json", "is not an object, a list or a text of JSON");
+            }
+            out = is_text ? json->string_value() : near::compact_json(*json);
+        }
+        if (out.size() > kArgsBytesMax) return bad("args", "are too long");
+        return out;
+    }
+
+private:
+    const Json& json_;
+    std::string where_;
+};
+
+bool is_method_name(std::string_view name) {
+    return !name.empty() && name.size() <= 256 && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_';
+    });
+}
+
+Result<LaneCall> read_call(const StepReader& in, std::uint64_t gas) {
+    LaneCall out;
+    TRY(out.method_name, in.required("method_name"));
+    if (!is_method_name(out.method_name)) {
+        return in.bad("method_name", "is not an identifier of 1 to 256 characters");
+    }
+    TRY(out.args, in.args());
+    TRY(out.gas, in.gas(gas));
+    TRY(out.deposit, in.deposit());
+    return out;
+}
+
+// ----- funding ----------------------------------------------------------------------------------
+
+Result<void> read_balance_check(const StepReader& in, Json& params) {
+    TRY(const auto source, in.optional("source"));
+    if (source && *source != "wallet" && *source != "intents") {
+        return in.bad("source", "is neither wallet nor intents");
+    }
+    TRY(const auto token, in.optional("token"));
+    const bool native = !token || token->empty() || *token == "native";
+    if (native && source == "intents") return in.bad("token", "is required");
+    std::string contract = "native";
+    if (!native) {
+        TRY(contract, in.token("token"));
+    }
+    TRY(const auto account, in.optional_account("account_id"));
+    params.set("source", text(source.value_or("wallet")));
+    params.set("token", text(contract)).set("account_id", text(account));
+    return {};
+}
+
+Result<void> read_funding_kind(const StepReader& in, LaneSegment& out) {
+    if (out.kind == "funding.balance_check") return read_balance_check(in, out.params);
+    if (out.kind == "funding.storage_deposit") {
+        TRY(auto contract, in.account("receiver_id"));
+        TRY(auto account, in.optional_account("account_id"));
+        out.params.set("token", text(contract)).set("account_id", text(account));
+        return {};
+    }
+    TRY(auto amount, in.amount("amount"));
+    out.params.set("amount", text(amount));
+    if (out.kind == "funding.intents_deposit" || out.kind == "funding.intents_withdraw") {
+        TRY(auto token, in.token("token"));
+        out.params.set("token", text(token));
+    }
+    if (out.kind == "funding.intents_withdraw") {
+        TRY(auto receiver, in.optional_account("receiver_id"));
+        out.params.set("receiver_id", text(receiver));
+    }
+    return {};
+}
+
+// A step without kind that the planner gave to the funding lane: one call of the wallet, or a view.
+Result<void> read_funding_call(const StepReader& in, bool is_view, LaneSegment& out) {
+    TRY(auto receiver, in.account("receiver_id"));
+    TRY(auto call, read_call(in, kFundingGas));
+    out.kind = is_view ? "view" : "call";
+    out.params.set("receiver_id", text(receiver));
+    out.calls.push_back(std::move(call));
+    return {};
+}
+
+// ----- direct user ------------------------------------------------------------------------------
+
+bool fits(
+    const DirectUserScope& scope, const std::string& user, const std::string& receiver,
+    const std::string& registry, const std::vector<LaneCall>& calls) {
+    if (scope.user_id != user || scope.receiver_id != receiver) return false;
+    if (!registry.empty() && scope.registry_id != registry) return false;
+    const std::set<std::string> allowed(scope.method_names.begin(), scope.method_names.end());
+    return std::all_of(calls.begin(), calls.end(), [&](const LaneCall& call) {
+        return allowed.count(call.method_name) != 0;
+    });
+}
+
+Result<Reason> read_direct(
+    const Json& step, const std::string& where, const CoordinatorOptions& options,
+    LaneSegment& out) {
+    const StepReader in(step, where);
+    TRY(const auto user, in.account("user_id"));
+    TRY(const auto receiver, in.account("receiver_id"));
+    TRY(const auto registry, in.optional_account("registry_id"));
+    const Json* const actions = in.find("actions");
+    if (actions == nullptr) {
+        TRY(auto call, read_call(in, kFundingGas));
+        out.calls.push_back(std::move(call));
+    } else {
+        if (!actions->is_array() || actions->size() == 0) {
+            return in.bad("actions", "is not a list");
+        }
+        if (actions->size() > kActionsMax) return in.bad("actions", "has more than 20 items");
+        for (std::size_t i = 0; i < actions->size(); ++i) {
+            const StepReader inner(actions->items()[i], fmt::format("{}.actions[{}]", where, i));
+            TRY(auto call, read_call(inner, kFundingGas));
+            out.calls.push_back(std::move(call));
+        }
+    }
+    for (const LaneCall& call : out.calls) {
+        if (call.deposit != "0") {
+            return Reason(where + " attaches a deposit, which a scoped FunctionCall key cannot");
+        }
+    }
+    const auto& scopes = options.direct_user_scopes;
+    const auto scope = std::find_if(scopes.begin(), scopes.end(), [&](const auto& one) {
+        return fits(one, user, receiver, registry, out.calls);
+    });
+    if (scope == scopes.end()) return Reason("direct-user scope is not allowed");
+    Json names = Json::array();
+    for (const std::string& name : scope->method_names) names.push_back(text(name));
+    out.params.set("user_id", text(user)).set("registry_id", text(scope->registry_id));
+    out.params.set("receiver_id", text(receiver)).set("method_names", std::move(names));
+    return Reason();
+}
+
+}  // namespace
+
+Result<LaneRequest> read_lane_steps(
+    const Json& steps, const Plan& plan, std::vector<GateCall> gate_calls,
+    const CoordinatorOptions& options) {
+    LaneRequest out;
+    std::vector<LaneSegment>& segments = out.state.segments;
+    std::size_t next_call = 0;
+    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+        const StepPlan& planned = plan.steps[i];
+        if (planned.lane == Lane::GateProxy) {
+            CHECK(next_call < gate_calls.size());  // one for each gate step
+            const bool goes_on = i > 0 && plan.steps[i - 1].lane == Lane::GateProxy;
+            if (!goes_on) {
+                LaneSegment batch;
+                batch.lane = Lane::GateProxy;
+                batch.first_step = i;
+                batch.steps = 0;
+                batch.kind = "gate_batch";
+                batch.batch.emplace();
+                segments.push_back(std::move(batch));
+            }
+            segments.back().batch->calls.push_back(std::move(gate_calls[next_call++]));
+            ++segments.back().steps;
+            continue;
+        }
+        const Json& step = steps.items()[i];
+        const std::string where = fmt::format("steps[{}]", i);
+        const StepReader in(step, where);
+        LaneSegment segment;
+        segment.lane = planned.lane;
+        segment.first_step = i;
+        TRY(const auto kind, in.optional("kind"));
+        segment.kind = kind.value_or("call");
+        if (planned.lane == Lane::DirectUser) {
+            segment.kind = "near.function_call";
+            TRY(out.reason, read_direct(step, where, options, segment));
+            if (out.reason) return out;
+        } else if (kind) {
+            TRY_VOID(read_funding_kind(in, segment));
+        } else {
+            TRY_VOID(read_funding_call(in, planned.is_view, segment));
+        }
+        segments.push_back(std::move(segment));
+    }
+    return out;
+}
+
+}  // namespace adyton::coordinator
