@@ -101,6 +101,13 @@ Result<std::vector<near::AccountId>> gates_of(const service::Config& config) {
     return out;
 }
 
+Result<near::YoctoNear> yocto_of(
+    const service::Config& config, service::Key<std::string> key, std::string_view name) {
+    auto amount = near::YoctoNear::parse(config.get(key));
+    if (!amount) return std::move(amount).error().with_context(std::string(name));
+    return *amount;
+}
+
 void set_switches(const service::Config& config, coordinator::CoordinatorOptions& out) {
     out.allow_gate_deposits = config.get(settings::kCoordinatorGateDeposits);
     out.allow_authority_intents = config.get(settings::kCoordinatorAuthorityIntents);
@@ -145,9 +152,15 @@ Result<coordinator::CoordinatorOptions> coordinator_options(const service::Confi
     TRY(auto intents, account_of(config, settings::kNearIntentsContract, "INTENTS_CONTRACT_ID"));
     TRY(auto wrap, account_of(config, settings::kNearWrapContract, "WRAP_CONTRACT_ID"));
     coordinator::CoordinatorOptions out(std::move(gates), std::move(intents), std::move(wrap));
-    auto fee = near::YoctoNear::parse(config.get(settings::kCoordinatorGateFee));
-    if (!fee) return std::move(fee).error().with_context("GATE_FEE_1_TO_3_YOCTO");
-    out.gate_fee = *fee;
+    TRY(out.gate_fee, yocto_of(config, settings::kCoordinatorGateFee, "GATE_FEE_1_TO_3_YOCTO"));
+    TRY(out.gate_fee_4_to_6,
+        yocto_of(config, settings::kCoordinatorGateFee4To6, "coordinator.gate_fee_4_to_6_yocto"));
+    TRY(out.gate_fee_7_to_12,
+        yocto_of(config, settings::kCoordinatorGateFee7To12, "coordinator.gate_fee_7_to_12_yocto"));
+    TRY(out.storage_deposit_max,
+        yocto_of(
+            config, settings::kCoordinatorStorageMax, "coordinator.storage_deposit_max_yocto"));
+    out.gate_calls_max = static_cast<std::size_t>(config.get(settings::kCoordinatorGateCallsMax));
     const auto number = [&](service::Key<std::int64_t> key) {
         return static_cast<std::uint64_t>(config.get(key));
     };

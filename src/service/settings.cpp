@@ -424,6 +424,13 @@ constexpr std::array kCoordinator = {
     row(kCoordinatorGateFee, "30000000000000000000000",
         "The most that is paid for a batch of one to three calls, in yoctoNEAR.",
         {.environment = "GATE_FEE_1_TO_3_YOCTO"}),
+    row(kCoordinatorGateFee4To6, "50000000000000000000000",
+        "The same for four to six calls, where coordinator.gate_calls_max allows them."),
+    row(kCoordinatorGateFee7To12, "60000000000000000000000", "The same for seven to twelve calls."),
+    row(kCoordinatorGateCallsMax, "3",
+        "Calls of one batch. The specification's callers know three; the gate's top tier is "
+        "twelve.",
+        {.min = 3, .max = 12}),
     row(kCoordinatorSubmitGas, "300000000000000",
         "Gas of a submit. The public gate reserves 200 Tgas of it for its callback, so 50 Tgas "
         "cannot work.",
@@ -459,6 +466,9 @@ constexpr std::array kCoordinator = {
     row(kCoordinatorDirectUserLane, "false",
         "The same for near.function_call steps and requires_direct_user_setup.",
         {.environment = "ENABLE_DIRECT_USER_LANE"}),
+    row(kCoordinatorStorageMax, "100000000000000000000000",
+        "The most that the funding lane pays a token's contract to register one account, in "
+        "yoctoNEAR."),
     row(kCoordinatorSimulate, "false",
         "Whether intents calls are tried as a view before anything is submitted."),
     row(kCoordinatorArchiveUrl, "", "A node that forgets nothing, asked where others do not know.",

@@ -139,6 +139,9 @@ inline constexpr Key<std::string> kCoordinatorApprover{"coordinator.approver_acc
 inline constexpr Key<Reference> kCoordinatorApproverKey{"coordinator.approver_key"};
 inline constexpr Key<TextList> kCoordinatorGates{"coordinator.gates"};
 inline constexpr Key<std::string> kCoordinatorGateFee{"coordinator.gate_fee_yocto"};
+inline constexpr Key<std::string> kCoordinatorGateFee4To6{"coordinator.gate_fee_4_to_6_yocto"};
+inline constexpr Key<std::string> kCoordinatorGateFee7To12{"coordinator.gate_fee_7_to_12_yocto"};
+inline constexpr Key<std::int64_t> kCoordinatorGateCallsMax{"coordinator.gate_calls_max"};
 inline constexpr Key<std::int64_t> kCoordinatorSubmitGas{"coordinator.submit_gas"};
 inline constexpr Key<std::int64_t> kCoordinatorResumeGas{"coordinator.resume_gas"};
 inline constexpr Key<std::int64_t> kCoordinatorDelegateBlocks{
@@ -153,6 +156,7 @@ inline constexpr Key<bool> kCoordinatorGateDeposits{"coordinator.allow_gate_depo
 inline constexpr Key<bool> kCoordinatorAuthorityIntents{"coordinator.allow_authority_intents"};
 inline constexpr Key<bool> kCoordinatorFundingLane{"coordinator.enable_funding_lane"};
 inline constexpr Key<bool> kCoordinatorDirectUserLane{"coordinator.enable_direct_user_lane"};
+inline constexpr Key<std::string> kCoordinatorStorageMax{"coordinator.storage_deposit_max_yocto"};
 inline constexpr Key<bool> kCoordinatorSimulate{"coordinator.simulate_intents"};
 inline constexpr Key<std::string> kCoordinatorArchiveUrl{"coordinator.archival_rpc_url"};
 inline constexpr Key<std::int64_t> kCoordinatorLaneAhead{"coordinator.lane_ahead"};
