@@ -2,6 +2,33 @@
 #include "coordinator/wallet_auth.h"
 
 // Bodies of the routes down to the calls that would be signed.
+// With the switches of the other lanes on: what is planned reads back as it was.
+namespace {
+
+void try_lanes(const adyton::base::Json& json, adyton::base::Timestamp now) {
+    using namespace adyton;
+    static const auto options = [] {
+        auto out = coordinator::CoordinatorOptions::mainnet();
+        out.enable_funding_lane = true;
+        out.enable_direct_user_lane = true;
+        out.gate_calls_max = coordinator::kGateCallsMost;
+        return out;
+    }();
+    const auto planned = coordinator::plan_request(json, options, now);
+    if (!planned || !planned->lanes) return;
+    const auto written = coordinator::to_json(*planned->lanes);
+    const auto read = coordinator::parse_lanes_state(written);
+    CHECK(read.has_value() && coordinator::to_json(*read) == written);
+    std::size_t steps = 0;
+    for (const auto& segment : planned->lanes->segments) {
+        CHECK(segment.first_step == steps && segment.steps > 0);
+        steps += segment.steps;
+    }
+    CHECK(steps == planned->plan.steps.size());
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace adyton;
     (void)coordinator::parse_wallet_api_keys({data, size});
@@ -20,6 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto read = coordinator::parse_gate_state(written);
         CHECK(read.has_value() && coordinator::to_json(*read) == written);
     }
+    try_lanes(*json, now);
+    (void)coordinator::parse_lanes_state(*json);
     (void)coordinator::body_hash_of("workflow", *json);
     (void)coordinator::idempotency_key_of(*json, std::nullopt);
     (void)coordinator::parse_direct_user_request(*json);
