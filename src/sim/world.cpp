@@ -408,10 +408,13 @@ void World::build_coordinator() {
             "relayer.sequential.near" + (i == 0 ? std::string() : "#" + std::to_string(i + 1));
         relayers.push_back(localchain::near_network_key(secret, name));
     }
+    coordinator::CoordinatorParts parts{
+        database,  database_.executor(),    base::null_logger(), *p.audit,         p.random,
+        p.metrics, "sim-coordinator",       *p.watched_keystore, *p.watched_chain, nullptr,
+        this,      std::chrono::seconds(15)};
+    if (options_.change_parts) options_.change_parts(parts);
     p.coordinator = must(database_.run(coordinator::CoordinatorService::create(
-        {database, database_.executor(), base::null_logger(), *p.audit, p.random, p.metrics,
-         "sim-coordinator", *p.watched_keystore, *p.watched_chain, nullptr, this,
-         std::chrono::seconds(15)},
+        std::move(parts),
         {account("relayer.sequential.near"), std::move(relayers),
          account("approver.sequential.near"),
          localchain::near_network_key(secret, "approver.sequential.near")},

@@ -47,6 +47,8 @@ struct WorldOptions {
     int bug = coordinator::kNoBug;
     // Changes what the coordinator is configured with.
     std::function<void(coordinator::CoordinatorOptions&)> configure;
+    // Changes what it is built on.
+    std::function<void(coordinator::CoordinatorParts&)> change_parts = {};
 };
 
 struct WorldAnswer {

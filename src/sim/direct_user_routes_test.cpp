@@ -1,0 +1,286 @@
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "near/transaction.h"
+#include "sim/routes_test_support.h"
+
+// The counter proof of a direct user (near.md 6.12) over HTTP.
+namespace adyton::sim {
+namespace {
+
+using base::Json;
+
+constexpr const char* kPrepare = "/wallet/v1/direct-user/function-call-key/prepare";
+constexpr const char* kStatus = "/wallet/v1/direct-user/function-call-key/status";
+constexpr const char* kExecute = "/wallet/v1/direct-user/function-call/execute";
+constexpr const char* kScope =
+    R"("user_id":"mike.near","registry_id":"mike.sequential.near","receiver_id":"count.mike.near")";
+
+std::string prepare_body(const std::string& names = R"(["increase"])") {
+    return "{" + std::string(kScope) + R"(,"method_names":)" + names + "}";
+}
+std::string execute_body(const std::string& key, const std::string& more = "") {
+    return R"({"idempotency_key":")" + key + R"(",)" + kScope + R"(,"method_name":"increase")" +
+           more + "}";
+}
+
+class DirectUserRoutesTest : public RoutesTest {
+protected:
+    WorldAnswer prepare() { return world().post(kPrepare, world().wallet(0), prepare_body()); }
+    WorldAnswer status(const std::string& query = "") {
+        return world().get(kStatus + query, world().wallet(0));
+    }
+    WorldAnswer execute(const std::string& key, const std::string& more = "") {
+        return world().post(kExecute, world().wallet(0), execute_body(key, more));
+    }
+    WorldAnswer find(const std::string& id, std::size_t wallet = 0) {
+        return world().get("/wallet/v1/direct-user/function-call/" + id, world().wallet(wallet));
+    }
+    WorldAnswer finish(const std::string& id) {
+        for (int i = 0; i < 2'000; ++i) {
+            const WorldAnswer now = find(id);
+            if (now.string("phase") == "done") return now;
+            world().pass(std::chrono::milliseconds(100));
+        }
+        ADD_FAILURE() << "it does not end";
+        return {};
+    }
+    std::uint64_t count() {
+        return world()
+            .chain()
+            .view(near::AccountId::parse("count.mike.near").value(), "get_count")
+            .value()
+            .as_uint64()
+            .value();
+    }
+
+    // The user adds the wallet's key to their account, as the answer of prepare asks for or not.
+    void add_key(near::AccessKeyPermission permission) {
+        const WorldAnswer prepared = prepare();
+        ASSERT_EQ(prepared.status, 200) << prepared.text;
+        const auto user = near::AccountId::parse("mike.near").value();
+        const auto owner = localchain::near_network_key(base::as_bytes("public"), user.text());
+        const near::PublicKey own(owner.public_key());
+        const auto state = world().chain().access_key_at(user, own, world().chain().height());
+        ASSERT_TRUE(state);
+        near::Transaction transaction{
+            user, own, state->nonce + 1, user, world().chain().head().hash, {}};
+        transaction.actions.push_back(near::AddKey{
+            near::PublicKey::parse(prepared.string("public_key")).value(),
+            near::AccessKey{0, std::move(permission)}});
+        const auto signed_by = near::sign(std::move(transaction), owner);
+        ASSERT_TRUE(signed_by);
+        ASSERT_TRUE(world().chain().submit(near::serialize(*signed_by)).accepted());
+        world().pass(std::chrono::seconds(5));
+    }
+    static near::FunctionCallPermission permission(
+        const std::string& allowance = "50000000000000000000000",
+        const std::string& receiver = "count.mike.near",
+        std::vector<std::string> methods = {"increase"}) {
+        near::FunctionCallPermission out{
+            std::nullopt, near::AccountId::parse(receiver).value(), std::move(methods)};
+        if (!allowance.empty()) out.allowance = near::YoctoNear::parse(allowance).value();
+        return out;
+    }
+    void expect_not_installed(const std::string& reason) {
+        const WorldAnswer answer = status();
+        ASSERT_EQ(answer.status, 200) << answer.text;
+        EXPECT_FALSE(answer.at("installed").boolean_value());
+        EXPECT_NE(answer.at("reasons").dump().find(reason), std::string::npos) << answer.text;
+        const std::uint64_t before = count();
+        const WorldAnswer kept = execute("not-installed");
+        const WorldAnswer over = finish(kept.string("request_id"));
+        EXPECT_EQ(over.string("status"), "requires_direct_user_setup") << over.text;
+        EXPECT_NE(over.string("user_visible_error").find(reason), std::string::npos) << over.text;
+        EXPECT_EQ(over.at("direct_signed_txs").size(), 0U);
+        EXPECT_EQ(execute("not-installed").status, 409);
+        EXPECT_EQ(count(), before);
+    }
+};
+
+TEST_F(DirectUserRoutesTest, PrepareGivesTheKeyAndWhatTheUserIsToDo) {
+    open();
+    const WorldAnswer answer = prepare();
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    EXPECT_EQ(answer.string("user_id"), "mike.near");
+    EXPECT_EQ(answer.string("receiver_id"), "count.mike.near");
+    EXPECT_EQ(answer.at("method_names").dump(), R"(["increase"])");
+    EXPECT_TRUE(near::PublicKey::parse(answer.string("public_key")));
+    EXPECT_FALSE(answer.string("key_label").empty());
+    EXPECT_NE(answer.string("hint").find("mike.near"), std::string::npos);
+    EXPECT_EQ(
+        answer.at("add_key").dump(),
+        R"({"permission":"FunctionCall","receiver_id":"count.mike.near","method_names":["increase"],"allowance_yocto":"50000000000000000000000"})");
+    EXPECT_EQ(prepare().text, answer.text);  // the same key each time
+    // Another wallet's is another.
+    const WorldAnswer other = world().post(kPrepare, world().wallet(1), prepare_body());
+    EXPECT_NE(other.string("public_key"), answer.string("public_key"));
+    expect_auth("POST", kPrepare, prepare_body(), 200);
+}
+
+TEST_F(DirectUserRoutesTest, PrepareRefusesOtherScopesAndWhatItCannotRead) {
+    open();
+    const auto ask = [&](const std::string& body) {
+        return world().post(kPrepare, world().wallet(0), body);
+    };
+    const auto refused = [&](const std::string& body) {
+        const WorldAnswer answer = ask(body);
+        expect_error(answer, 400, "invalid_request");
+        EXPECT_EQ(answer.string("message"), "direct-user scope is not allowed");
+    };
+    refused(prepare_body(R"(["decrease"])"));
+    refused(prepare_body(R"(["increase","decrease"])"));
+    refused(
+        R"({"user_id":"eve.near","registry_id":"mike.sequential.near","receiver_id":"count.mike.near","method_names":["increase"]})");
+    refused(
+        R"({"user_id":"mike.near","registry_id":"eve.near","receiver_id":"count.mike.near","method_names":["increase"]})");
+    refused(
+        R"({"user_id":"mike.near","registry_id":"mike.sequential.near","receiver_id":"eve.near","method_names":["increase"]})");
+    EXPECT_EQ(ask(prepare_body("[]")).status, 400);
+    EXPECT_EQ(ask(prepare_body("[1]")).status, 400);
+    EXPECT_EQ(ask(prepare_body(R"("increase")")).status, 400);
+    EXPECT_EQ(ask("{}").status, 400);
+    expect_error(ask("{"), 400, "invalid_json");
+    expect_error(ask("[]"), 400, "invalid_json");
+    expect_error(world().get(kPrepare, world().wallet(0)), 405, "method_not_allowed");
+}
+
+TEST_F(DirectUserRoutesTest, TheStatusTellsAKeyThatIsNotThere) {
+    open();
+    const WorldAnswer answer = status();
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    EXPECT_FALSE(answer.at("installed").boolean_value());
+    EXPECT_EQ(answer.at("reasons").dump(), R"(["access key not found"])");
+    EXPECT_TRUE(answer.at("permission").is_null());
+    EXPECT_TRUE(answer.at("nonce").is_null());
+    EXPECT_EQ(answer.string("public_key"), prepare().string("public_key"));
+    const std::string whole =
+        "?user_id=mike.near&registry_id=mike.sequential.near&receiver_id=count.mike.near"
+        "&method_names=increase";
+    EXPECT_EQ(status(whole).text, answer.text);
+    for (const char* const other :
+         {"?user_id=eve.near", "?registry_id=eve.near", "?receiver_id=eve.near",
+          "?method_names=decrease", "?method_names=increase,decrease", "?method_names="}) {
+        expect_error(status(other), 400, "invalid_request");
+    }
+    expect_auth("GET", kStatus, "", 200);
+    expect_not_installed("access key not found");
+}
+
+TEST_F(DirectUserRoutesTest, AKeyThatMayDoMoreIsNotInstalled) {
+    open();
+    add_key(near::FullAccess{});
+    expect_not_installed("key is FullAccess");
+}
+
+TEST_F(DirectUserRoutesTest, AKeyForAnotherReceiverIsNotInstalled) {
+    open();
+    add_key(permission("50000000000000000000000", "wrap.near"));
+    expect_not_installed("receiver mismatch");
+}
+
+TEST_F(DirectUserRoutesTest, AKeyForOtherMethodsIsNotInstalled) {
+    open();
+    add_key(permission("50000000000000000000000", "count.mike.near", {"increase", "decrease"}));
+    expect_not_installed("method mismatch");
+}
+
+TEST_F(DirectUserRoutesTest, AKeyWithoutALimitIsNotInstalled) {
+    open();
+    add_key(permission(""));
+    expect_not_installed("allowance is unlimited");
+}
+
+TEST_F(DirectUserRoutesTest, WithTheKeyTheCallIsMadeOnceAndProved) {
+    open();
+    add_key(permission());
+    const WorldAnswer installed = status();
+    EXPECT_TRUE(installed.at("installed").boolean_value()) << installed.text;
+    EXPECT_EQ(installed.at("reasons").size(), 0U);
+    EXPECT_EQ(installed.string("allowance"), "50000000000000000000000");
+    const std::uint64_t before = count();
+    const WorldAnswer kept = execute("proof-1");
+    ASSERT_TRUE(kept.status == 200 || kept.status == 202) << kept.text;
+    const std::string id = kept.string("request_id");
+    EXPECT_EQ(kept.headers.find("X-Request-Id"), id);
+    const WorldAnswer over = finish(id);
+    EXPECT_EQ(over.string("status"), "succeeded") << over.text;
+    EXPECT_EQ(over.string("endpoint"), "direct_user_function_call");
+    EXPECT_EQ(over.string("predecessor_model"), "user");
+    EXPECT_EQ(over.string("ordering_model"), "single_tx_atomic");
+    EXPECT_FALSE(over.at("proxy_predecessor").boolean_value());
+    const Json& evidence = over.at("direct_user_evidence");
+    const auto number = [&](const char* name) { return evidence.find(name)->as_uint64().value(); };
+    EXPECT_EQ(number("before_count"), before);
+    EXPECT_EQ(number("after_count"), before + 1);
+    EXPECT_TRUE(evidence.find("count_delta_ok")->boolean_value());
+    EXPECT_EQ(evidence.find("signer_id")->string_value(), "mike.near");
+    EXPECT_EQ(evidence.find("receipt_status")->string_value(), "success");
+    EXPECT_EQ(evidence.find("final_status")->string_value(), "success");
+    const auto hash = near::TransactionHash::parse(evidence.find("tx_hash")->string_value());
+    ASSERT_TRUE(hash);
+    const auto* const landed = world().chain().find_transaction(*hash);
+    ASSERT_NE(landed, nullptr);
+    EXPECT_EQ(landed->transaction.transaction.signer_id.text(), "mike.near");
+    EXPECT_EQ(count(), before + 1);
+    // The same again is the same record; another body under its key is refused.
+    const WorldAnswer again = execute("proof-1");
+    EXPECT_EQ(again.status, 200);
+    EXPECT_EQ(again.string("request_id"), id);
+    expect_error(execute("proof-1", R"(,"gas":"40000000000000")"), 409, "idempotency_conflict");
+    EXPECT_EQ(count(), before + 1);
+    EXPECT_EQ(execute("proof-2").string("request_id") == id, false);
+    // Only the wallet's own can be seen, by either route.
+    expect_error(find(id, 1), 404, "request_not_found");
+    expect_error(find("unknown"), 404, "request_not_found");
+    EXPECT_EQ(record(id).text, over.text);
+    expect_auth("GET", "/wallet/v1/direct-user/function-call/" + id, "", 200);
+    expect_auth("POST", kExecute, execute_body("proof-1"), 200);
+}
+
+TEST_F(DirectUserRoutesTest, ExecuteRefusesOtherScopesAndWhatItCannotRead) {
+    open();
+    add_key(permission());
+    const std::uint64_t before = count();
+    const auto ask = [&](const std::string& body) {
+        return world().post(kExecute, world().wallet(0), body);
+    };
+    const WorldAnswer other = ask("{" + std::string(kScope) + R"(,"method_name":"decrease"})");
+    expect_error(other, 400, "invalid_request");
+    EXPECT_EQ(other.string("message"), "direct-user scope is not allowed");
+    EXPECT_EQ(
+        ask(R"({"user_id":"eve.near","registry_id":"mike.sequential.near",)"
+            R"("receiver_id":"count.mike.near","method_name":"increase"})")
+            .status,
+        400);
+    EXPECT_EQ(execute("gas-0", R"(,"gas":"0")").status, 400);
+    EXPECT_EQ(execute("gas-1", R"(,"gas":"300000000000001")").status, 400);
+    EXPECT_EQ(execute("gas-2", R"(,"gas":"much")").status, 400);
+    EXPECT_EQ(execute("raw", R"(,"signed_tx_base64":"AA==")").status, 400);
+    EXPECT_EQ(execute(std::string(129, 'k')).status, 400);
+    EXPECT_EQ(ask("{}").status, 400);
+    expect_error(ask("{"), 400, "invalid_json");
+    expect_error(ask("[]"), 400, "invalid_json");
+    expect_error(world().get(kExecute, world().wallet(0)), 405, "method_not_allowed");
+    const std::string big(300 * 1024, ' ');
+    expect_error(ask("{" + big + "}"), 413, "payload_too_large");
+    world().pass(std::chrono::seconds(30));
+    EXPECT_EQ(count(), before);
+}
+
+TEST_F(DirectUserRoutesTest, WhatThePolicyDeniesIsNotSigned) {
+    open();
+    add_key(permission());
+    world().put_policy(
+        world().wallet(0), R"({"rules":{"transaction_types":["intents_transfer"]}})");
+    const std::uint64_t before = count();
+    const WorldAnswer kept = execute("denied");
+    const WorldAnswer over = finish(kept.string("request_id"));
+    EXPECT_EQ(over.string("status"), "policy_denied") << over.text;
+    EXPECT_EQ(over.at("direct_signed_txs").size(), 0U);
+    EXPECT_EQ(count(), before);
+}
+
+}  // namespace
+}  // namespace adyton::sim
