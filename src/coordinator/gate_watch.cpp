@@ -17,6 +17,7 @@ using workflow::StepOutcome;
 
 namespace {
 
+constexpr int kLooksWhenAwaited = 3;
 constexpr int kBalanceLooks = 5;
 
 Json text(std::string_view value) {
@@ -334,7 +335,17 @@ Task<StepResult> CoordinatorService::Core::dispatch_step(StepContext& context, F
         nudge_ready(flight.state.gate_id);
     }
     const bool told_early = bug(kSucceedOnDispatch) && last.state != GateDispatch::State::Pending;
-    if (!evidence.complete && !told_early) co_return again_later(flight, true);
+    if (!evidence.complete && !told_early) {
+        const auto next = ready_runs.find(flight.state.gate_id);
+        const bool awaited = next != ready_runs.end() && !next->second.empty();
+        // The gate stands idle until its batch is seen to have ended: looked at more often when
+        // another batch is ready.
+        if (awaited && !flight.gate_released) {
+            flight.failures = 0;
+            co_return StepOutcome::again(options.poll_interval / kLooksWhenAwaited);
+        }
+        co_return again_later(flight, true);
+    }
     auto resolving = heights_of(evidence);
     const auto heights = co_await std::move(resolving);
     if (!heights) co_return again_later(flight, false);
