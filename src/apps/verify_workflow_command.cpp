@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -145,22 +146,115 @@ Result<void> check_call(
     return {};
 }
 
+std::string text_of(const Json& json, std::string_view name) {
+    const Json* const found = json.find(name);
+    if (found == nullptr || (!found->is_string() && !found->is_number())) return {};
+    return found->is_string() ? found->string_value() : found->number_text();
+}
+
+// The transactions of one step of another lane than the gate's: signed by whom the statement names,
+// ended as it says, the last of them at its height.
+Result<void> check_lane_row(
+    Node& node, const Json& row, const std::vector<std::string>& hashes, bool succeeded,
+    EvidenceReport& report) {
+    const std::string where = "step " + text_of(row, "step");
+    const std::string signer = text_of(row, "signer_id");
+    for (const std::string& hash : hashes) {
+        const auto status = status_of(node, hash, signer);
+        if (!status) {
+            if (succeeded) report.problems.push_back(where + ": " + status.error().message());
+            continue;
+        }
+        const bool failed = std::any_of(
+            status->receipts_outcome.begin(), status->receipts_outcome.end(), [](const auto& one) {
+                return one.status.kind == near::ExecutionStatus::Kind::Failure;
+            });
+        const bool good = status->status.kind == near::ExecutionStatus::Kind::SuccessValue;
+        if (succeeded && (failed || !good)) {
+            report.problems.push_back(where + ": the chain shows a failure of " + hash);
+        }
+        if (status->signer_id.text() != signer) {
+            report.problems.push_back(where + ": the chain shows another signer of " + hash);
+        }
+        const auto outer = status->outer_receipt_id();
+        const auto* const outcome = outer ? status->find_outcome(*outer) : nullptr;
+        if (outcome == nullptr || hash != hashes.back()) continue;
+        TRY(const std::string height, height_text(node, outcome->block_hash));
+        if (height != text_of(row, "block_height")) {
+            report.problems.push_back(where + ": the chain shows another height of " + hash);
+        }
+        report.facts.push_back(
+            fmt::format("{}: {} by {} at block {}", where, hash, signer, height));
+    }
+    return {};
+}
+
+Result<void> check_lanes(Node& node, const EvidenceStatement& s, EvidenceReport& report) {
+    if (!s.lane_evidence.empty()) {
+        TRY(const Json lanes, Json::parse(s.lane_evidence, Json::Limits{128}));
+        const Json* const rows = lanes.find("funding_evidence");
+        if (rows == nullptr || !rows->is_array()) return {};
+        for (const Json& row : rows->items()) {
+            std::vector<std::string> hashes;
+            const Json* const list = row.find("tx_hashes");
+            if (list == nullptr || !list->is_array()) continue;
+            for (const Json& hash : list->items()) {
+                if (hash.is_string()) hashes.push_back(hash.string_value());
+            }
+            const bool good = text_of(row, "status") == "success";
+            TRY_VOID(check_lane_row(node, row, hashes, good, report));
+        }
+    }
+    if (s.direct_user_evidence.empty()) return {};
+    TRY(const Json direct, Json::parse(s.direct_user_evidence, Json::Limits{128}));
+    Json rows = Json::array();
+    if (direct.is_object()) rows.push_back(direct);
+    if (direct.is_array()) rows = direct;
+    for (const Json& row : rows.items()) {
+        const std::string hash = text_of(row, "tx_hash");
+        if (hash.empty()) continue;
+        const bool good = text_of(row, "receipt_status") == "success";
+        TRY_VOID(check_lane_row(node, row, {hash}, good, report));
+    }
+    return {};
+}
+
+// Calls of the last batch: with other lanes between them there may be several.
+std::size_t last_batch_of(const EvidenceStatement& s) {
+    if (s.lane_evidence.empty()) return s.calls.size();
+    std::size_t count = 0;
+    bool counting = false;
+    for (std::size_t i = s.plan.size(); i > 0; --i) {
+        const bool gate = s.plan[i - 1].lane == "gate_proxy";
+        if (counting && !gate) break;
+        counting = counting || gate;
+        count += gate ? 1U : 0U;
+    }
+    return std::min(count, s.calls.size());
+}
+
 Result<void> check_on_chain(
     const EvidenceStatement& s, const std::string& rpc, EvidenceReport& report) {
-    if (s.calls.empty()) return Error::invalid_argument("no gate call to look up");
-    TRY(const auto node, connect(rpc));
-    TRY(const auto gate, near::AccountId::parse(s.gate_id));
-    for (std::size_t i = 0; i < s.calls.size(); ++i) {
-        TRY_VOID(check_call(*node, s, i, gate, report));
+    if (s.calls.empty() && s.lane_evidence.empty() && s.direct_user_evidence.empty()) {
+        return Error::invalid_argument("no transaction to look up");
     }
-    if (!s.resume_tx_hash.empty() && !s.batch_id.empty()) {
-        TRY(const auto status, status_of(*node, s.resume_tx_hash, s.approver_id));
-        const auto resume = near::read_gate_resume(status, gate);
-        const bool fits = resume.state == near::GateState::Done &&
-                          std::to_string(resume.batch_id) == s.batch_id &&
-                          resume.n == s.calls.size() &&
-                          std::to_string(resume.first_id) == s.calls.front().intent_id;
-        if (!fits) report.problems.push_back("the chain shows another batch");
+    TRY(const auto node, connect(rpc));
+    TRY_VOID(check_lanes(*node, s, report));
+    if (!s.calls.empty()) {
+        TRY(const auto gate, near::AccountId::parse(s.gate_id));
+        for (std::size_t i = 0; i < s.calls.size(); ++i) {
+            TRY_VOID(check_call(*node, s, i, gate, report));
+        }
+        if (!s.resume_tx_hash.empty() && !s.batch_id.empty()) {
+            TRY(const auto status, status_of(*node, s.resume_tx_hash, s.approver_id));
+            const auto resume = near::read_gate_resume(status, gate);
+            const std::size_t n = last_batch_of(s);
+            const bool fits =
+                n > 0 && resume.state == near::GateState::Done &&
+                std::to_string(resume.batch_id) == s.batch_id && resume.n == n &&
+                std::to_string(resume.first_id) == s.calls[s.calls.size() - n].intent_id;
+            if (!fits) report.problems.push_back("the chain shows another batch");
+        }
     }
     report.facts.push_back("compared with the chain at " + rpc);
     return {};

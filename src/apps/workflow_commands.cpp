@@ -129,9 +129,32 @@ Result<std::int64_t> print_events(
     return after;
 }
 
+// Of a workflow over several lanes: what became of each step beside the gate's.
+void print_lanes(Process& process, const Json& record) {
+    for (const char* const name : {"funding_evidence", "direct_user_evidence"}) {
+        const Json* const rows = record.find(name);
+        if (rows == nullptr || !rows->is_array()) continue;
+        for (const Json& row : rows->items()) {
+            const Json* const step = row.find("step");
+            const Json* const height = row.find("block_height");
+            std::string status = text_of(row, "status");
+            if (status.empty()) status = text_of(row, "final_status");
+            std::string kind = text_of(row, "kind");
+            if (kind.empty()) kind = "near.function_call";
+            process.console.print(fmt::format(
+                "  step {}: {} {}{}",
+                step != nullptr && step->is_number() ? step->number_text() : "?", printable(kind),
+                printable(status),
+                height != nullptr && height->is_number() ? " at block " + height->number_text()
+                                                         : std::string()));
+        }
+    }
+}
+
 void print_outcome(Process& process, const Json& record) {
     process.console.print(
         fmt::format("{}: {}", text_of(record, "request_id"), text_of(record, "status")));
+    print_lanes(process, record);
     if (const Json* const rows = record.find("dispatch_receipts")) {
         for (std::size_t i = 0; rows->is_array() && i < rows->size(); ++i) {
             const Json& row = rows->items()[i];
