@@ -168,10 +168,10 @@ Answer execute_route(Parts& parts, Call call) {
     submission.options.request_digest = crypto::sha256(base::as_bytes(call.request.body));
     submission.plan = std::make_shared<JobPlan>();
     JobPlan& plan = *submission.plan;
-    plan.job_id = crypto::uuid_v4(compute.random);
+    plan.created_at = compute.executor.now();
+    plan.job_id = crypto::uuid_v7(compute.random, plan.created_at);
     plan.user = user.id;
     plan.actor = user.actor;
-    plan.created_at = compute.executor.now();
     submission.refusal = plan_job(compute, std::move(request), plan);
     const bool asynchronous = submission.wait.has_value();
     auto answering = asynchronous ? submit_async(parts, call, std::move(submission))

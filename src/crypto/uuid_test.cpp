@@ -29,6 +29,27 @@ TEST(UuidTest, TheSameRandomBytesMakeTheSameUuid) {
     EXPECT_EQ(uuid_v4(first), uuid_v4(second));
 }
 
+TEST(UuidTest, AVersionSevenBeginsWithItsTime) {
+    // The time of RFC 9562, appendix A.6: 2022-02-22T19:22:22.000Z is 017F22E279B0.
+    const base::Timestamp time{std::chrono::milliseconds(0x017F22E279B0)};
+    SystemRandom random;
+    std::set<std::string> seen;
+    for (int i = 0; i < 1000; ++i) {
+        const std::string uuid = uuid_v7(random, time + std::chrono::microseconds(999));
+        EXPECT_TRUE(is_canonical_uuid(uuid)) << uuid;
+        EXPECT_TRUE(uuid.starts_with("017f22e2-79b0-7")) << uuid;
+        EXPECT_NE(std::string_view("89ab").find(uuid[19]), std::string_view::npos) << uuid;
+        EXPECT_TRUE(seen.insert(uuid).second);
+    }
+    EXPECT_LT(*seen.rbegin(), uuid_v7(random, time + std::chrono::milliseconds(1)));
+}
+
+TEST(UuidTest, AClockBefore1970IsNoNegativeTime) {
+    SystemRandom random;
+    const std::string uuid = uuid_v7(random, base::Timestamp{std::chrono::seconds(-1)});
+    EXPECT_TRUE(uuid.starts_with("00000000-0000-7")) << uuid;
+}
+
 TEST(UuidTest, UpperCaseBecomesLowerCase) {
     const auto canonical = canonical_uuid("550E8400-E29B-41d4-A716-446655440000");
     ASSERT_TRUE(canonical);

@@ -373,7 +373,7 @@ Task<Result<Transfers::Core::Prepared>> Transfers::Core::prepare(
     CallContext& call, const TransferPlan& plan, const TransferParties& parties,
     const TransferDraft& draft) {
     Prepared prepared;
-    prepared.id = crypto::uuid_v4(pool.random);
+    prepared.id = crypto::uuid_v7(pool.random, executor.now());
     auto unit = [&](storage::Transaction& tx) -> Result<Decided> {
         prepared.record.reset();
         prepared.run.reset();
