@@ -220,6 +220,9 @@ Result<Reason> read_direct(
             out.calls.push_back(std::move(call));
         }
     }
+    if (out.calls.size() > 1) {
+        return Reason(where + " has several actions, and a scoped FunctionCall key signs one");
+    }
     for (const LaneCall& call : out.calls) {
         if (call.deposit != "0") {
             return Reason(where + " attaches a deposit, which a scoped FunctionCall key cannot");

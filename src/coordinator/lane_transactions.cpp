@@ -305,19 +305,20 @@ Task<StepResult> Lanes::poll_step(Work& work, std::size_t index) {
     co_return StepOutcome::again();
 }
 
-// Nobody knows it yet: the same bytes again, and no longer than a node's refusal is in doubt.
+// Nobody knows it yet: the same bytes again, for a while. Then the record says so, and what may
+// still happen is followed without sending.
 Task<StepResult> Lanes::wait_on(Work& work, std::size_t index) {
     const LaneTransaction tx = work.segment().transactions[index];
     if (work.context.run().step == phase::kWatch) co_return StepOutcome::again(kWatchLook);
     const Sighting sighting = work.flight.submit_sightings.front();
     const base::SteadyTime now = core_.parts.executor.steady_now();
-    const bool late = now - work.flight.phase_began > core_.options.poll_timeout;
-    if (sighting.refused && late) {
+    if (now - work.flight.phase_began > core_.options.poll_timeout) {
         const std::uint64_t until = tx.sent->signed_at_height + core_.options.validity_blocks;
         const std::string done = carried_out(work.state);
         const std::string why = fmt::format(
-            "the nodes refuse transaction {} of step {}; it may still land until block {}{}{}",
-            tx.sent->hash, work.segment().first_step, until, done.empty() ? "" : "; ", done);
+            "transaction {} of step {} {}; it may still land until block {}{}{}", tx.sent->hash,
+            work.segment().first_step, sighting.refused ? "is refused by the nodes" : "is not seen",
+            until, done.empty() ? "" : "; ", done);
         auto change = [&](storage::Transaction& unit, WorkflowRecord& record,
                           GateState& state) -> Result<void> {
             state.failed = true;
