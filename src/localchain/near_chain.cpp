@@ -179,8 +179,10 @@ void NearChain::Core::take_pooled(NearBlockRecord& block) {
         // Invalid by now: nobody is told, as on the real chain.
         if (check_transaction(one.transaction, height, view, true).has_value()) {
             trace("dropped", one.hash.view());
+            note_input(InputKind::Dropped, one.hash.view());
             continue;
         }
+        if (keep_record) note_input(InputKind::Pooled, near::serialize(one.transaction));
         include(one, block, false);
     }
 }
@@ -189,6 +191,7 @@ void NearChain::Core::take_injected(NearBlockRecord& block) {
     for (const Injected& one : std::exchange(injected, {})) {
         StateChange view(state, kLatest);
         if (!view.account(one.transaction.transaction.signer_id).has_value()) continue;
+        if (keep_record) note_input(InputKind::Injected, near::serialize(one.transaction));
         include({one.transaction, one.hash}, block, true);
     }
 }
@@ -230,9 +233,20 @@ void NearChain::Core::collect_garbage() {
 
 void NearChain::Core::produce() {
     const NearBlockRecord& last = *blocks.back();
+    const std::uint64_t now = std::max(nanoseconds(executor.now()), last.timestamp_ns + 1);
+    make_block(last.height + 1 + std::exchange(skip, 0), now, [this](NearBlockRecord& block) {
+        take_injected(block);
+        take_pooled(block);
+    });
+}
+
+void NearChain::Core::make_block(
+    std::uint64_t at_height, std::uint64_t at_ns,
+    const std::function<void(NearBlockRecord&)>& take) {
+    const NearBlockRecord& last = *blocks.back();
     auto block = std::make_unique<NearBlockRecord>();
-    height = last.height + 1 + std::exchange(skip, 0);
-    timestamp_ns = std::max(nanoseconds(executor.now()), last.timestamp_ns + 1);
+    height = at_height;
+    timestamp_ns = at_ns;
     block->height = height;
     block->previous = last.hash;
     block->previous_height = last.height;
@@ -242,8 +256,7 @@ void NearChain::Core::produce() {
     trace("time", timestamp_ns);
     const bool had_work = has_work();
     std::vector<Incoming> incoming = std::exchange(queue, {});
-    take_injected(*block);
-    take_pooled(*block);
+    take(*block);
     for (Parcel& parcel : std::exchange(local, {})) execute(std::move(parcel));
     take_incoming(std::move(incoming));
     time_out_yields();
@@ -254,6 +267,7 @@ void NearChain::Core::produce() {
     by_hash[block->hash] = blocks.size();
     blocks.push_back(std::move(block));
     collect_garbage();
+    note_head();
     empty_blocks = had_work ? 0 : empty_blocks + 1;
     const NearBlockRecord& made = *blocks.back();
     for (std::size_t i = 0; i < observers.size(); ++i) observers[i](made);

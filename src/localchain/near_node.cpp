@@ -50,40 +50,13 @@ NearRpcError near_invalid_transaction(Json error) {
     return out;
 }
 
-std::optional<NearFaultRule> NearFaultPlan::strike(std::string_view method) {
-    const bool sends =
-        method == "broadcast_tx_async" || method == "broadcast_tx_commit" || method == "send_tx";
-    const bool asks = method == "tx" || method == "EXPERIMENTAL_tx_status";
-    std::optional<NearFaultRule> chosen;
-    for (Ordered& ordered : rules_) {
-        const NearFaultRule& rule = ordered.rule;
-        if (!rule.method.empty() && rule.method != method) continue;
-        const bool of_sending = rule.fault == NearFault::Swallow ||
-                                rule.fault == NearFault::Double ||
-                                rule.fault == NearFault::OtherHash;
-        const bool of_asking =
-            rule.fault == NearFault::Unknown || rule.fault == NearFault::ShuffleOutcomes ||
-            rule.fault == NearFault::BareResult || rule.fault == NearFault::Contradict;
-        if ((of_sending && !sends) || (of_asking && !asks)) continue;
-        if (rule.fault == NearFault::StaleNonce && method != "query") continue;
-        if (ordered.seen++ < rule.skip || ordered.acted >= rule.count || chosen.has_value()) {
-            continue;
-        }
-        ++ordered.acted;
-        if (rule.per_mille < 1000 && random_.below(1000) >= rule.per_mille) continue;
-        chosen = rule;
-        ++struck_.at(static_cast<std::size_t>(rule.fault));
-    }
-    std::erase_if(
-        rules_, [](const Ordered& ordered) { return ordered.acted >= ordered.rule.count; });
-    return chosen;
-}
-
 }  // namespace internal
 
 namespace {
 
 using base::Json;
+using internal::cut_connection;
+using internal::find_strike;
 using internal::NearRpcError;
 using internal::NearRpcOutcome;
 using internal::NearStatusQuery;
@@ -91,20 +64,28 @@ using internal::NearStatusQuery;
 constexpr std::string_view kWhatThisIs =
     "Adyton's SIMULATOR of a NEAR node, for development and tests. POST JSON-RPC here.\n";
 
-http::Response cut_connection() {
-    http::Response response;
-    response.headers.add("Content-Type", "application/json");
-    response.stream = [](http::BodyWriter&) -> Task<Result<void>> {
-        co_return Error::unavailable("the connection is cut on purpose");
-    };
-    return response;
-}
-
-const NearFaultRule* find_strike(const std::vector<NearNode::Core::Call>& calls, NearFault fault) {
-    for (const NearNode::Core::Call& call : calls) {
-        if (call.struck_by(fault)) return &*call.fault;
+// Whether a fault means anything for a method.
+bool applies(NearFault fault, std::string_view method) {
+    switch (fault) {
+        case NearFault::Swallow:
+        case NearFault::Double:
+        case NearFault::OtherHash:
+            return method == "broadcast_tx_async" || method == "broadcast_tx_commit" ||
+                   method == "send_tx";
+        case NearFault::Unknown:
+        case NearFault::ShuffleOutcomes:
+        case NearFault::BareResult:
+        case NearFault::Contradict:
+        case NearFault::ContradictReceipts:
+        case NearFault::ForgeIds:
+            return method == "tx" || method == "EXPERIMENTAL_tx_status";
+        case NearFault::StaleNonce:
+            return method == "query";
+        case NearFault::OtherHeight:
+            return method == "block";
+        default:
+            return true;
     }
-    return nullptr;
 }
 
 Json error_json(const NearRpcError& error) {
@@ -129,21 +110,73 @@ void shuffle(Json& result, std::string_view name, base::SeededRandom& random) {
     result.set(std::string(name), std::move(shuffled));
 }
 
+Json lying_failure() {
+    const Json error = Json::object().set(
+        "ExecutionError", Json::string("Smart contract panicked: a lie, by order"));
+    return Json::object().set(
+        "ActionError", Json::object()
+                           .set("index", Json::integer(0))
+                           .set("kind", Json::object().set("FunctionCallError", error)));
+}
+
 // Another node's story: what succeeded has failed.
 void contradict(Json& result) {
     const Json* const status = result.find("status");
     if (status == nullptr || status->find("SuccessValue") == nullptr) return;
-    Json failure = Json::object().set(
-        "ActionError",
-        Json::object()
-            .set("index", Json::integer(0))
-            .set(
-                "kind", Json::object().set(
-                            "FunctionCallError",
-                            Json::object().set(
-                                "ExecutionError",
-                                Json::string("Smart contract panicked: a lie, by order")))));
-    result.set("status", Json::object().set("Failure", std::move(failure)));
+    result.set("status", Json::object().set("Failure", lying_failure()));
+}
+
+// `change` on a copy of each receipt's outcome.
+template <typename Change>
+void change_outcomes(Json& result, Change change) {
+    const Json* const list = result.find("receipts_outcome");
+    if (list == nullptr || !list->is_array()) return;
+    Json changed = Json::array();
+    for (const Json& item : list->items()) {
+        Json copy = item;
+        const Json* const outcome = item.find("outcome");
+        if (outcome != nullptr) {
+            Json other = *outcome;
+            change(other);
+            copy.set("outcome", std::move(other));
+        }
+        changed.push_back(std::move(copy));
+    }
+    result.set("receipts_outcome", std::move(changed));
+}
+
+void contradict_receipt(Json& outcome) {
+    const Json* const status = outcome.find("status");
+    if (status == nullptr || !status->is_object()) return;
+    const bool failed = status->find("Failure") != nullptr;
+    outcome.set(
+        "status", failed ? Json::object().set("SuccessValue", Json::string(""))
+                         : Json::object().set("Failure", lying_failure()));
+}
+
+// `"id":7` becomes `"id":107`, and so do lists' and batches' first ids.
+void forge_ids(Json& outcome) {
+    const Json* const logs = outcome.find("logs");
+    if (logs == nullptr || !logs->is_array()) return;
+    Json forged = Json::array();
+    for (const Json& line : logs->items()) {
+        std::string text = line.string_value();
+        for (const std::string_view name : {"\"id\":", "\"first_id\":"}) {
+            const std::size_t at = text.find(name);
+            if (at != std::string::npos) text.insert(at + name.size(), "10");
+        }
+        forged.push_back(Json::string(std::move(text)));
+    }
+    outcome.set("logs", std::move(forged));
+}
+
+void move_height(Json& result, std::uint32_t blocks) {
+    const Json* const header = result.find("header");
+    const Json* const height = header == nullptr ? nullptr : header->find("height");
+    if (height == nullptr || !height->as_uint64()) return;
+    Json moved = *header;
+    moved.set("height", Json::unsigned_integer(*height->as_uint64() + blocks));
+    result.set("header", std::move(moved));
 }
 
 }  // namespace
@@ -229,15 +262,15 @@ NearNode::Core::Call NearNode::Core::read_call(const Json& json) {
     call.params = params == nullptr ? Json::array() : *params;
     ++call_count;
     if (methods().contains(call.method)) ++method_counts[call.method];
-    call.fault = faults.strike(call.method);
+    call.fault = faults.strike(
+        call.method, [&call](NearFault fault) { return applies(fault, call.method); });
     return call;
 }
 
 std::optional<http::Response> NearNode::Core::early_trouble(const std::vector<Call>& calls) const {
     if (find_strike(calls, NearFault::LoseRequest) != nullptr) return cut_connection();
     if (const NearFaultRule* const rule = find_strike(calls, NearFault::HttpStatus)) {
-        return http::Response::text(
-            static_cast<http::Status>(rule->http_status), "upstream trouble, ordered by a test\n");
+        return internal::trouble_page(rule->http_status);
     }
     return std::nullopt;
 }
@@ -303,6 +336,9 @@ Task<NearRpcOutcome> NearNode::Core::wait(NearStatusQuery query) {
 void NearNode::Core::spoil(const Call& call, Json& result) {
     if (call.struck_by(NearFault::NullResult)) result = Json();
     if (call.struck_by(NearFault::Contradict)) contradict(result);
+    if (call.struck_by(NearFault::ContradictReceipts)) change_outcomes(result, contradict_receipt);
+    if (call.struck_by(NearFault::ForgeIds)) change_outcomes(result, forge_ids);
+    if (call.struck_by(NearFault::OtherHeight)) move_height(result, call.fault->blocks);
     if (call.struck_by(NearFault::OtherHash) && result.is_string()) {
         result = Json::string(
             near::TransactionHash{crypto::sha256(base::as_bytes(result.string_value()))}
@@ -332,7 +368,7 @@ http::Response NearNode::Core::finish(
     const std::vector<Call>& calls, std::vector<Json> answers, bool batch) {
     if (find_strike(calls, NearFault::LoseAnswer) != nullptr) return cut_connection();
     if (find_strike(calls, NearFault::Garbage) != nullptr) {
-        return http::Response::json(http::Status::Ok, "<html>bad gateway</html>");
+        return internal::garbage();
     }
     if (!batch) return http::Response::json(http::Status::Ok, near::compact_json(answers.front()));
     Json list = Json::array();

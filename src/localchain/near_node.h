@@ -35,8 +35,11 @@ enum class NearFault {
     BareResult,       // a transaction query: the result without the JSON-RPC envelope
     OtherHash,        // a broadcast takes effect and is answered with another hash
     Contradict,       // a transaction query: a finished success is shown as a failure
+    ContradictReceipts,  // the same of each receipt: a success as a failure, a failure as a success
+    ForgeIds,            // a transaction query: contracts' logs name intents by other ids
+    OtherHeight,         // block: the height is off by NearFaultRule::blocks
 };
-inline constexpr std::size_t kNearFaultCount = 17;
+inline constexpr std::size_t kNearFaultCount = 20;
 
 // When a fault strikes: calls of `method` (empty: any) are counted; the first `skip` go through,
 // then each of the next `count` is struck with a chance of per_mille / 1000 from the node's seed.

@@ -322,6 +322,19 @@ TEST_F(NearNodeTest, AnswerFaultsAreOneWrongThingEach) {
     EXPECT_EQ(ordered(NearFault::BareResult), truth);
     EXPECT_NE(
         ordered(NearFault::Contradict).find("result")->find("status")->find("Failure"), nullptr);
+    const auto outcomes_of = [](const Json& answer) {
+        return *answer.find("result")->find("receipts_outcome");
+    };
+    const Json turned = outcomes_of(ordered(NearFault::ContradictReceipts));
+    const Json forged = outcomes_of(ordered(NearFault::ForgeIds));
+    for (std::size_t i = 0; i < turned.size(); ++i) {
+        const Json& was = *truth.find("receipts_outcome")->items()[i].find("outcome");
+        const Json& is = *turned.items()[i].find("outcome");
+        EXPECT_NE(is.find("status")->find("Failure"), nullptr);
+        EXPECT_EQ(was.find("status")->find("Failure"), nullptr);
+        EXPECT_EQ(*is.find("logs"), *was.find("logs"));
+    }
+    EXPECT_NE(forged.dump().find(R"(\"id\":100)"), std::string::npos) << forged.dump();
     EXPECT_TRUE(ordered(NearFault::Garbage).is_null());
     EXPECT_EQ(
         ordered(NearFault::RpcError).find("error")->find("cause")->find("name")->string_value(),

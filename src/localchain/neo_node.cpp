@@ -9,6 +9,8 @@ namespace adyton::localchain {
 namespace {
 
 using base::Json;
+using internal::cut_connection;
+using internal::find_strike;
 using internal::RpcFailure;
 using internal::RpcOutcome;
 
@@ -19,26 +21,8 @@ constexpr int kMethodNotFound = -32601;
 constexpr std::string_view kWhatThisIs =
     "Adyton's SIMULATOR of a Neo N3 node, for development and tests. POST JSON-RPC here.\n";
 
-http::Response cut_connection() {
-    http::Response response;
-    response.headers.add("Content-Type", "application/json");
-    response.stream = [](http::BodyWriter&) -> Task<Result<void>> {
-        co_return Error::unavailable("the connection is cut on purpose");
-    };
-    return response;
-}
-
-bool strikes(const std::vector<NeoNode::Core::Call>& calls, NodeFault fault) {
-    return std::any_of(calls.begin(), calls.end(), [fault](const NeoNode::Core::Call& call) {
-        return call.fault.has_value() && call.fault->fault == fault;
-    });
-}
-
-const FaultRule* find_strike(const std::vector<NeoNode::Core::Call>& calls, NodeFault fault) {
-    for (const NeoNode::Core::Call& call : calls) {
-        if (call.fault.has_value() && call.fault->fault == fault) return &*call.fault;
-    }
-    return nullptr;
+bool applies(NodeFault fault, std::string_view method) {
+    return fault != NodeFault::Swallow || method == "sendrawtransaction";
 }
 
 // The id of an answer: text, number or null, as it came.
@@ -110,20 +94,20 @@ NeoNode::Core::Call NeoNode::Core::read_call(const Json& json) {
     }
     ++call_count;
     if (methods().contains(call.method)) ++method_counts[call.method];
-    call.fault = faults.strike(call.method);
+    call.fault = faults.strike(
+        call.method, [&call](NodeFault fault) { return applies(fault, call.method); });
     return call;
 }
 
 NeoNode::Core::Reply NeoNode::Core::reply_to_calls(std::vector<Call>& calls, bool batch) {
     Reply out;
     if (const FaultRule* const rule = find_strike(calls, NodeFault::Delay)) out.delay = rule->delay;
-    if (strikes(calls, NodeFault::LoseRequest)) {
+    if (find_strike(calls, NodeFault::LoseRequest) != nullptr) {
         out.response = cut_connection();
         return out;
     }
     if (const FaultRule* const rule = find_strike(calls, NodeFault::HttpStatus)) {
-        out.response = http::Response::text(
-            static_cast<http::Status>(rule->http_status), "upstream trouble, ordered by a test\n");
+        out.response = internal::trouble_page(rule->http_status);
         return out;
     }
     std::string body;
@@ -139,10 +123,10 @@ NeoNode::Core::Reply NeoNode::Core::reply_to_calls(std::vector<Call>& calls, boo
         write_answer(calls[i], outcome, body);
     }
     if (batch) body += ']';
-    if (strikes(calls, NodeFault::LoseAnswer)) {
+    if (find_strike(calls, NodeFault::LoseAnswer) != nullptr) {
         out.response = cut_connection();
-    } else if (strikes(calls, NodeFault::Garbage)) {
-        out.response = http::Response::json(http::Status::Ok, "<html>bad gateway</html>");
+    } else if (find_strike(calls, NodeFault::Garbage) != nullptr) {
+        out.response = internal::garbage();
     } else {
         out.response = http::Response::json(status, std::move(body));
     }

@@ -1,34 +1,23 @@
 #include "localchain/internal/fault_plan.h"
 
-#include <utility>
-
 namespace adyton::localchain::internal {
 
-void FaultPlan::order(FaultRule rule) {
-    rules_.push_back({std::move(rule)});
+http::Response cut_connection() {
+    http::Response response;
+    response.headers.add("Content-Type", "application/json");
+    response.stream = [](http::BodyWriter&) -> Task<Result<void>> {
+        co_return Error::unavailable("the connection is cut on purpose");
+    };
+    return response;
 }
 
-std::optional<FaultRule> FaultPlan::strike(std::string_view method) {
-    std::optional<FaultRule> chosen;
-    for (Ordered& ordered : rules_) {
-        const FaultRule& rule = ordered.rule;
-        if (!rule.method.empty() && rule.method != method) continue;
-        if (rule.fault == NodeFault::Swallow && method != "sendrawtransaction") continue;
-        if (ordered.seen++ < rule.skip || ordered.acted >= rule.count || chosen.has_value()) {
-            continue;
-        }
-        ++ordered.acted;
-        if (rule.per_mille < 1000 && random_.below(1000) >= rule.per_mille) continue;
-        chosen = rule;
-        ++struck_.at(static_cast<std::size_t>(rule.fault));
-    }
-    std::erase_if(
-        rules_, [](const Ordered& ordered) { return ordered.acted >= ordered.rule.count; });
-    return chosen;
+http::Response garbage() {
+    return http::Response::json(http::Status::Ok, "<html>bad gateway</html>");
 }
 
-std::uint64_t FaultPlan::struck(NodeFault fault) const {
-    return struck_.at(static_cast<std::size_t>(fault));
+http::Response trouble_page(int status) {
+    return http::Response::text(
+        static_cast<http::Status>(status), "upstream trouble, ordered by a test\n");
 }
 
 }  // namespace adyton::localchain::internal

@@ -87,6 +87,10 @@ struct NearChain::Core {
     std::uint64_t keep_from() const;
     std::uint64_t base_height(std::uint64_t height) const;  // lowest height state can be read at
     void produce();
+    // A block of what `take` puts into it and of the receipts that were waiting for it.
+    void make_block(
+        std::uint64_t at_height, std::uint64_t at_ns,
+        const std::function<void(NearBlockRecord&)>& take);
     void take_pooled(NearBlockRecord& block);
     void take_injected(NearBlockRecord& block);
     void take_incoming(std::vector<internal::Incoming> incoming);
@@ -96,6 +100,14 @@ struct NearChain::Core {
     void on_timer();
     bool has_work() const;
     std::vector<Pooled> next_transactions();
+
+    // near_replay.cpp
+    enum class InputKind : std::uint8_t { Pooled, Injected, Dropped };
+    // What the block at hand is made of, for head_record; bytes of the transaction, or the hash of
+    // a dropped one.
+    void note_input(InputKind kind, base::ByteView bytes);
+    void note_head();
+    Result<void> take_input(InputKind kind, const base::Bytes& bytes, NearBlockRecord& block);
 
     // near_validation.cpp
     std::optional<base::Json> check_transaction(
@@ -154,6 +166,10 @@ struct NearChain::Core {
     base::Amount supply;
     base::Amount burnt;
     crypto::Sha256 trace_state;
+
+    bool keep_record = false;
+    near::BorshWriter inputs;
+    base::Bytes head_record;
 
     std::vector<std::function<void(const NearBlockRecord&)>> observers;
     enum class Mode { ByHand, Timer, Instant };

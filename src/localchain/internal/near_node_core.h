@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -10,9 +9,9 @@
 #include <vector>
 
 #include "base/json.h"
-#include "base/random.h"
 #include "base/task.h"
 #include "http/router.h"
+#include "localchain/internal/fault_plan.h"
 #include "localchain/internal/near_rpc_json.h"
 #include "localchain/near_node.h"
 
@@ -43,32 +42,6 @@ struct NearStatusQuery {
 };
 
 using NearRpcOutcome = std::variant<base::Json, NearRpcError, NearStatusQuery>;
-
-// The faults ordered of one node, and how often each struck.
-class NearFaultPlan {
-public:
-    explicit NearFaultPlan(std::uint64_t seed) : random_(seed) {}
-
-    void order(NearFaultRule rule) { rules_.push_back({std::move(rule)}); }
-    void clear() { rules_.clear(); }
-    // What strikes this call, if anything: the first rule in the order given. Every rule that the
-    // call matches counts it.
-    std::optional<NearFaultRule> strike(std::string_view method);
-    std::uint64_t struck(NearFault fault) const {
-        return struck_.at(static_cast<std::size_t>(fault));
-    }
-    base::SeededRandom& random() { return random_; }
-
-private:
-    struct Ordered {
-        NearFaultRule rule;
-        std::uint64_t seen = 0;
-        std::uint64_t acted = 0;
-    };
-    base::SeededRandom random_;
-    std::vector<Ordered> rules_;
-    std::array<std::uint64_t, kNearFaultCount> struck_{};
-};
 
 }  // namespace adyton::localchain::internal
 
@@ -145,7 +118,7 @@ struct NearNode::Core {
     base::Executor& executor;
     const NearNodeOptions options;
     http::Router router;
-    internal::NearFaultPlan faults;
+    internal::FaultPlan<NearFaultRule, kNearFaultCount> faults;
     std::uint32_t lag = 0;
     std::int64_t height_lie = 0;
     bool down = false;

@@ -93,7 +93,7 @@ struct NeoNode::Core {
     base::Executor& executor;
     const NodeOptions options;
     http::Router router;
-    internal::FaultPlan faults;
+    internal::FaultPlan<FaultRule, kNodeFaultCount> faults;
     std::uint32_t lag = 0;
     std::int64_t height_lie = 0;
     bool down = false;
