@@ -14,15 +14,20 @@ using storage::Parameter;
 using storage::Rows;
 using storage::Transaction;
 
-// Names in the order of read_record().
-#define ADYTON_WORKFLOW_COLUMNS                                                                \
-    "request_id, wallet_id, idempotency_key, endpoint, body_hash, original_request_json, "     \
-    "workflow_json, plan_json, proxy_predecessor, predecessor_model, ordering_model, status, " \
-    "phase, final_status, signed_nep413_payloads_json, signed_nep366_delegates_json, "         \
-    "direct_signed_txs_json, submit_tx_hashes_json, intent_ids_json, resume_tx_hash, "         \
-    "dispatch_evidence_json, direct_user_scope_json, direct_user_evidence_json, "              \
-    "funding_evidence_json, policy_decisions_json, user_visible_error, internal_state_json, "  \
-    "audit_chain, audit_sequence, created_at, updated_at"
+// What a request says, and what changes after it: names in the order of read_record() and of
+// with_state().
+#define ADYTON_REQUEST_COLUMNS                                                             \
+    "request_id, wallet_id, idempotency_key, endpoint, body_hash, original_request_json, " \
+    "workflow_json, plan_json"
+#define ADYTON_STATE_COLUMNS                                                              \
+    "proxy_predecessor, predecessor_model, ordering_model, status, phase, final_status, " \
+    "signed_nep413_payloads_json, signed_nep366_delegates_json, direct_signed_txs_json, " \
+    "submit_tx_hashes_json, intent_ids_json, resume_tx_hash, dispatch_evidence_json, "    \
+    "direct_user_scope_json, direct_user_evidence_json, funding_evidence_json, "          \
+    "policy_decisions_json, user_visible_error, internal_state_json, audit_chain, "       \
+    "audit_sequence"
+#define ADYTON_WORKFLOW_COLUMNS \
+    ADYTON_REQUEST_COLUMNS ", " ADYTON_STATE_COLUMNS ", created_at, updated_at"
 
 Error corrupt(std::string_view what) {
     return Error::corrupt_data(std::string(what) + " of a workflow does not read back");
@@ -113,24 +118,6 @@ Result<WorkflowRecord> read_record(const Rows& rows, std::size_t row) {
     return out;
 }
 
-// The columns that change, as text that outlives the statement.
-struct Columns {
-    explicit Columns(const WorkflowRecord& record)
-        : payloads(list_text(record.signed_nep413_payloads)),
-          delegates(list_text(record.signed_nep366_delegates)),
-          direct(list_text(record.direct_signed_txs)),
-          submits(list_text(record.submit_tx_hashes)),
-          ids(list_text(record.intent_ids)),
-          evidence(record.dispatch_evidence.dump()),
-          scope(record.direct_user_scope.dump()),
-          direct_evidence(record.direct_user_evidence.dump()),
-          funding(record.funding_evidence.dump()),
-          decisions(record.policy_decisions.dump()),
-          state(record.internal_state.dump()) {}
-    const std::string payloads, delegates, direct, submits, ids, evidence, scope, direct_evidence,
-        funding, decisions, state;
-};
-
 Parameter json_or_null(const Json& json, const std::string& text) {
     return json.is_null() ? Parameter() : Parameter(text);
 }
@@ -141,6 +128,29 @@ Parameter text_or_null(const std::optional<std::string>& text) {
 
 Parameter text_or_null(const std::string& text) {
     return text.empty() ? Parameter() : Parameter(text);
+}
+
+// Calls `use` with the values of ADYTON_STATE_COLUMNS, which live as long as the call.
+template <typename Use>
+auto with_state(const WorkflowRecord& record, Use use) {
+    const std::string payloads = list_text(record.signed_nep413_payloads);
+    const std::string delegates = list_text(record.signed_nep366_delegates);
+    const std::string direct = list_text(record.direct_signed_txs);
+    const std::string submits = list_text(record.submit_tx_hashes);
+    const std::string ids = list_text(record.intent_ids);
+    const std::string evidence = record.dispatch_evidence.dump();
+    const std::string scope = record.direct_user_scope.dump();
+    const std::string direct_evidence = record.direct_user_evidence.dump();
+    const std::string funding = record.funding_evidence.dump();
+    const std::string decisions = record.policy_decisions.dump();
+    const std::string state = record.internal_state.dump();
+    return use(
+        record.proxy_predecessor, record.predecessor_model, record.ordering_model,
+        to_string(record.status), record.phase, text_or_null(record.final_status), payloads,
+        delegates, direct, submits, ids, text_or_null(record.resume_tx_hash), evidence,
+        json_or_null(record.direct_user_scope, scope),
+        json_or_null(record.direct_user_evidence, direct_evidence), funding, decisions,
+        text_or_null(record.user_visible_error), state, record.audit_chain, record.audit_sequence);
 }
 
 Result<std::optional<WorkflowRecord>> first(const Rows& rows) {
@@ -154,47 +164,19 @@ Result<std::optional<WorkflowRecord>> first(const Rows& rows) {
 namespace records {
 
 Result<bool> insert(Transaction& tx, const WorkflowRecord& record) {
-    const Columns columns(record);
     const std::string original = record.original_request.dump();
     const std::string workflow = record.workflow.dump();
     const std::string plan = record.plan.dump();
     TRY(const base::Timestamp now, tx.now());
-    TRY(const std::int64_t inserted,
-        tx.execute(
-            "INSERT INTO wallet_workflow_records (" ADYTON_WORKFLOW_COLUMNS
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
-            "$17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $30) "
-            "ON CONFLICT (wallet_id, idempotency_key) DO NOTHING",
-            {record.request_id,
-             record.wallet_id,
-             record.idempotency_key,
-             record.endpoint,
-             record.body_hash.view(),
-             original,
-             workflow,
-             plan,
-             record.proxy_predecessor,
-             record.predecessor_model,
-             record.ordering_model,
-             to_string(record.status),
-             record.phase,
-             text_or_null(record.final_status),
-             columns.payloads,
-             columns.delegates,
-             columns.direct,
-             columns.submits,
-             columns.ids,
-             text_or_null(record.resume_tx_hash),
-             columns.evidence,
-             json_or_null(record.direct_user_scope, columns.scope),
-             json_or_null(record.direct_user_evidence, columns.direct_evidence),
-             columns.funding,
-             columns.decisions,
-             text_or_null(record.user_visible_error),
-             columns.state,
-             record.audit_chain,
-             record.audit_sequence,
-             now}));
+    TRY(const std::int64_t inserted, with_state(record, [&](const auto&... state) {
+            return tx.execute(
+                "INSERT INTO wallet_workflow_records (" ADYTON_WORKFLOW_COLUMNS
+                ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
+                "$16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $30) "
+                "ON CONFLICT (wallet_id, idempotency_key) DO NOTHING",
+                {record.request_id, record.wallet_id, record.idempotency_key, record.endpoint,
+                 record.body_hash.view(), original, workflow, plan, state..., now});
+        }));
     return inserted == 1;
 }
 
@@ -226,43 +208,29 @@ Result<std::optional<WorkflowRecord>> find_by_key(
     return first(rows);
 }
 
+Result<std::optional<WorkflowStatus>> find_status(
+    Transaction& tx, const std::string& wallet_id, const std::string& request_id) {
+    TRY(const Rows rows,
+        tx.query(
+            "SELECT status FROM wallet_workflow_records WHERE request_id = $1 AND wallet_id = $2",
+            {request_id, wallet_id}));
+    if (rows.empty()) return std::optional<WorkflowStatus>();
+    TRY(const std::string word, rows.text(0, 0));
+    const auto status = parse_workflow_status(word);
+    if (!status) return corrupt("the status");
+    return std::optional(*status);
+}
+
 Result<void> update(Transaction& tx, const WorkflowRecord& record) {
-    const Columns columns(record);
     TRY(const base::Timestamp now, tx.now());
-    TRY(const std::int64_t updated,
-        tx.execute(
-            "UPDATE wallet_workflow_records SET proxy_predecessor = $2, predecessor_model = $3, "
-            "ordering_model = $4, status = $5, phase = $6, final_status = $7, "
-            "signed_nep413_payloads_json = $8, signed_nep366_delegates_json = $9, "
-            "direct_signed_txs_json = $10, submit_tx_hashes_json = $11, intent_ids_json = $12, "
-            "resume_tx_hash = $13, dispatch_evidence_json = $14, direct_user_scope_json = $15, "
-            "direct_user_evidence_json = $16, funding_evidence_json = $17, "
-            "policy_decisions_json = $18, user_visible_error = $19, internal_state_json = $20, "
-            "audit_chain = $21, audit_sequence = $22, updated_at = $23 "
-            "WHERE request_id = $1 AND (status IN ('planned', 'processing') OR status = $5)",
-            {record.request_id,
-             record.proxy_predecessor,
-             record.predecessor_model,
-             record.ordering_model,
-             to_string(record.status),
-             record.phase,
-             text_or_null(record.final_status),
-             columns.payloads,
-             columns.delegates,
-             columns.direct,
-             columns.submits,
-             columns.ids,
-             text_or_null(record.resume_tx_hash),
-             columns.evidence,
-             json_or_null(record.direct_user_scope, columns.scope),
-             json_or_null(record.direct_user_evidence, columns.direct_evidence),
-             columns.funding,
-             columns.decisions,
-             text_or_null(record.user_visible_error),
-             columns.state,
-             record.audit_chain,
-             record.audit_sequence,
-             now}));
+    TRY(const std::int64_t updated, with_state(record, [&](const auto&... state) {
+            return tx.execute(
+                "UPDATE wallet_workflow_records SET (" ADYTON_STATE_COLUMNS
+                ", updated_at) = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
+                "$16, $17, $18, $19, $20, $21, $22, $23) "
+                "WHERE request_id = $1 AND (status IN ('planned', 'processing') OR status = $5)",
+                {record.request_id, state..., now});
+        }));
     if (updated != 1) return Error::corrupt_data("a workflow's record is gone, or was final");
     return {};
 }

@@ -27,6 +27,9 @@ Result<std::optional<WorkflowRecord>> find(
     storage::Transaction& tx, const std::string& wallet_id, const std::string& request_id);
 Result<std::optional<WorkflowRecord>> find_by_key(
     storage::Transaction& tx, const std::string& wallet_id, const std::string& idempotency_key);
+// Of the wallet's own, without reading the rest.
+Result<std::optional<WorkflowStatus>> find_status(
+    storage::Transaction& tx, const std::string& wallet_id, const std::string& request_id);
 // Writes everything that changes after the request. CorruptData: there is no such record, or its
 // status was final and would change.
 Result<void> update(storage::Transaction& tx, const WorkflowRecord& record);

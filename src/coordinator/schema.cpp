@@ -5,6 +5,27 @@
 namespace adyton::coordinator {
 namespace {
 
+// Columns that are the same in both databases.
+#define ADYTON_RECORD_TEXTS                             \
+    "    predecessor_model TEXT NOT NULL,\n"            \
+    "    ordering_model TEXT NOT NULL,\n"               \
+    "    status TEXT NOT NULL,\n"                       \
+    "    phase TEXT NOT NULL,\n"                        \
+    "    final_status TEXT,\n"                          \
+    "    signed_nep413_payloads_json TEXT NOT NULL,\n"  \
+    "    signed_nep366_delegates_json TEXT NOT NULL,\n" \
+    "    direct_signed_txs_json TEXT NOT NULL,\n"       \
+    "    submit_tx_hashes_json TEXT NOT NULL,\n"        \
+    "    intent_ids_json TEXT NOT NULL,\n"              \
+    "    resume_tx_hash TEXT,\n"                        \
+    "    dispatch_evidence_json TEXT NOT NULL,\n"       \
+    "    direct_user_scope_json TEXT,\n"                \
+    "    direct_user_evidence_json TEXT,\n"             \
+    "    funding_evidence_json TEXT NOT NULL,\n"        \
+    "    policy_decisions_json TEXT NOT NULL,\n"        \
+    "    user_visible_error TEXT,\n"                    \
+    "    internal_state_json TEXT NOT NULL,\n"
+
 // wallet_workflow_records: one row for each request that was accepted for keeping, inserted before
 // anything is asked, signed or sent. Columns that end in _json hold JSON text; signed payloads,
 // delegates and transactions are bearer instruments until they expire, so whoever can read the
@@ -29,25 +50,7 @@ CREATE TABLE wallet_workflow_records (
     workflow_json TEXT NOT NULL,
     plan_json TEXT NOT NULL,
     proxy_predecessor INTEGER NOT NULL,
-    predecessor_model TEXT NOT NULL,
-    ordering_model TEXT NOT NULL,
-    status TEXT NOT NULL,
-    phase TEXT NOT NULL,
-    final_status TEXT,
-    signed_nep413_payloads_json TEXT NOT NULL,
-    signed_nep366_delegates_json TEXT NOT NULL,
-    direct_signed_txs_json TEXT NOT NULL,
-    submit_tx_hashes_json TEXT NOT NULL,
-    intent_ids_json TEXT NOT NULL,
-    resume_tx_hash TEXT,
-    dispatch_evidence_json TEXT NOT NULL,
-    direct_user_scope_json TEXT,
-    direct_user_evidence_json TEXT,
-    funding_evidence_json TEXT NOT NULL,
-    policy_decisions_json TEXT NOT NULL,
-    user_visible_error TEXT,
-    internal_state_json TEXT NOT NULL,
-    audit_chain INTEGER NOT NULL,
+)sql" ADYTON_RECORD_TEXTS R"sql(    audit_chain INTEGER NOT NULL,
     audit_sequence INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
@@ -94,25 +97,7 @@ CREATE TABLE wallet_workflow_records (
     workflow_json TEXT NOT NULL,
     plan_json TEXT NOT NULL,
     proxy_predecessor BOOLEAN NOT NULL,
-    predecessor_model TEXT NOT NULL,
-    ordering_model TEXT NOT NULL,
-    status TEXT NOT NULL,
-    phase TEXT NOT NULL,
-    final_status TEXT,
-    signed_nep413_payloads_json TEXT NOT NULL,
-    signed_nep366_delegates_json TEXT NOT NULL,
-    direct_signed_txs_json TEXT NOT NULL,
-    submit_tx_hashes_json TEXT NOT NULL,
-    intent_ids_json TEXT NOT NULL,
-    resume_tx_hash TEXT,
-    dispatch_evidence_json TEXT NOT NULL,
-    direct_user_scope_json TEXT,
-    direct_user_evidence_json TEXT,
-    funding_evidence_json TEXT NOT NULL,
-    policy_decisions_json TEXT NOT NULL,
-    user_visible_error TEXT,
-    internal_state_json TEXT NOT NULL,
-    audit_chain BIGINT NOT NULL,
+)sql" ADYTON_RECORD_TEXTS R"sql(    audit_chain BIGINT NOT NULL,
     audit_sequence BIGINT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
     updated_at TIMESTAMPTZ NOT NULL,

@@ -202,19 +202,22 @@ Task<Result<WorkflowRecord>> CoordinatorService::Core::wait_for(
     const base::SteadyTime until = here.steady_now() + patience;
     for (;;) {
         NewsBoard::Ticket ticket(board, request_id);
-        auto unit = [&](storage::Transaction& tx) {
+        const base::Duration left = until - here.steady_now();
+        // The whole record is read once: it is long, and every step of its run wakes this up.
+        auto unit = [&](storage::Transaction& tx) -> Result<std::optional<WorkflowRecord>> {
+            TRY(const auto status, records::find_status(tx, wallet_id, request_id));
+            if (!status) {
+                return Error::not_found(
+                    "workflow request " + request_id + " was not found", "request_not_found");
+            }
+            if (!is_final(*status) && left > base::Duration::zero()) {
+                return std::optional<WorkflowRecord>();
+            }
             return records::find(tx, wallet_id, request_id);
         };
         auto read = parts.database.read(unit);
         CO_TRY(auto record, co_await std::move(read));
-        if (!record) {
-            co_return Error::not_found(
-                "workflow request " + request_id + " was not found", "request_not_found");
-        }
-        const base::Duration left = until - here.steady_now();
-        if (is_final(record->status) || left <= base::Duration::zero()) {
-            co_return *std::move(record);
-        }
+        if (record) co_return *std::move(record);
         auto waiting_for_news = ticket.wait(std::min(left, kLookPeriod));
         co_await std::move(waiting_for_news);
     }
