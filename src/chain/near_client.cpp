@@ -155,37 +155,6 @@ Task<Result<NearBlock>> NearRpcClient::final_block() {
     co_return *asked.value();
 }
 
-Task<Result<NearBlock>> NearRpcClient::find_block(near::BlockHash hash) {
-    Endpoints& endpoints = *core_->endpoints;
-    Task<void> refreshing = endpoints.ensure_fresh();
-    co_await std::move(refreshing);
-    CO_TRY(const std::vector<std::size_t> indices, endpoints.ranked(1));
-    const base::Json params =
-        base::Json::object().set("block_id", base::Json::string(hash.to_string()));
-    bool unknown = false;
-    std::string failures;
-    for (const std::size_t index : indices) {
-        base::Json asked_params = params;
-        Task<Result<Asked<NearBlock>>> asking = ask_one<NearBlock>(
-            endpoints, index, "block", std::move(asked_params), parse_near_block);
-        const Result<Asked<NearBlock>> asked = co_await std::move(asking);
-        if (!asked) {
-            failures += "; " + asked.error().message();
-        } else if (const NearBlock* const block = asked->value()) {
-            if (block->hash == hash) co_return *block;
-            endpoints.distrust(index, "it gave another block than was asked for");
-        } else if (
-            asked->error()->cause == "UNKNOWN_BLOCK" ||
-            asked->error()->cause == "GARBAGE_COLLECTED_BLOCK") {
-            unknown = true;
-        } else {
-            failures += "; " + asked->error()->to_string();
-        }
-    }
-    if (unknown) co_return Error::not_found("no node knows the block", "unknown_block");
-    co_return Error::unavailable("block: no node answered" + failures, "chain_unavailable");
-}
-
 Task<Result<std::optional<NearAccessKey>>> NearRpcClient::find_access_key(
     near::AccountId account, near::PublicKey key) {
     base::Json params = internal::key_params(account, key);
@@ -243,38 +212,6 @@ Task<NearSendOutcome> NearRpcClient::broadcast(
         }
     }
     co_return out;
-}
-
-Task<Result<std::optional<NearTransaction>>> NearRpcClient::find_transaction(
-    near::TransactionHash hash, near::AccountId sender) {
-    Endpoints& endpoints = *core_->endpoints;
-    Task<void> refreshing = endpoints.ensure_fresh();
-    co_await std::move(refreshing);
-    CO_TRY(const std::vector<std::size_t> indices, endpoints.ranked(endpoints.quorum()));
-    base::Json params = base::Json::object();
-    params.set("tx_hash", base::Json::string(hash.to_string()));
-    params.set("sender_account_id", base::Json::string(sender.text()));
-    params.set("wait_until", base::Json::string("NONE"));
-    std::size_t unknown = 0;
-    std::string failures;
-    for (const std::size_t index : indices) {
-        Task<Result<Asked<NearTransaction>>> asking = ask_one<NearTransaction>(
-            endpoints, index, "EXPERIMENTAL_tx_status", params, parse_near_transaction);
-        Result<Asked<NearTransaction>> asked = co_await std::move(asking);
-        if (!asked) {
-            failures += "; " + asked.error().message();
-        } else if (const RpcError* error = asked->error(); error == nullptr) {
-            co_return std::optional<NearTransaction>(
-                std::get<NearTransaction>(std::move(asked->answer)));
-        } else if (is_unknown_near_transaction(*error)) {
-            if (++unknown >= endpoints.quorum()) co_return std::optional<NearTransaction>();
-        } else {
-            failures += "; " + error->to_string();
-        }
-    }
-    co_return Error::unavailable(
-        fmt::format("{} of {} nodes told{}", unknown, endpoints.quorum(), failures),
-        "chain_unavailable");
 }
 
 Task<Result<SignedFate>> NearRpcClient::payload_fate(NearPayloadRef payload) {

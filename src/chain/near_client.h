@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,19 @@ struct NearDelegateRef {
     std::uint64_t max_block_height = 0;
 };
 
+// What of a transaction's status decides something, as one text: nodes whose texts are equal agree.
+// Empty: nothing is decided yet. An error: the answer cannot be read.
+using NearStory = std::function<Result<std::string>(const NearTransaction&)>;
+
+// Final heights as a quorum of endpoints names them.
+struct NearHeights {
+    // So many of them have come this far: what ends at a height has ended when this is beyond it.
+    std::uint64_t reached = 0;
+    // How far it may be: for what must be done before a height. At least `reached`. One that is far
+    // ahead of two or more others is not believed.
+    std::uint64_t newest = 0;
+};
+
 // A NEAR chain as services see it, read at finality `final`. Thread safe; answers arrive on the
 // caller's executor.
 //
@@ -73,8 +87,11 @@ class NearClient {
 public:
     virtual ~NearClient() = default;
 
+    // As one endpoint says it: for block hashes and the chain's clock.
     virtual Task<Result<NearBlock>> final_block() = 0;
-    // Any block of that hash, final or not. NotFound: nobody that answers has it: too new, or
+    virtual Task<Result<NearHeights>> final_heights() = 0;
+    // Any block of that hash, final or not, as a quorum of endpoints tells its height; those that
+    // have collected it as garbage do not vote. NotFound: a quorum does not have it: too new, or
     // forgotten (ask an archive).
     virtual Task<Result<NearBlock>> find_block(near::BlockHash hash) = 0;
 
@@ -97,6 +114,12 @@ public:
     // land: its nonce and block hash decide.
     virtual Task<Result<std::optional<NearTransaction>>> find_transaction(
         near::TransactionHash hash, near::AccountId sender) = 0;
+
+    // The same where money depends on the answer: a transaction whose story a quorum tells alike,
+    // or one whose story is empty, because no quorum can be had yet. Unavailable "nodes_disagree":
+    // stories differ, and none has a quorum.
+    virtual Task<Result<std::optional<NearTransaction>>> find_agreed_transaction(
+        near::TransactionHash hash, near::AccountId sender, NearStory story) = 0;
 
     // Can it still land? Dead needs a quorum that has seen the end first and the nonce unused after
     // that; Consumed is believed from one endpoint, because it gives nothing back.
@@ -132,6 +155,7 @@ public:
     Task<void> refresh();
 
     Task<Result<NearBlock>> final_block() override;
+    Task<Result<NearHeights>> final_heights() override;
     Task<Result<NearBlock>> find_block(near::BlockHash hash) override;
     Task<Result<std::optional<NearAccessKey>>> find_access_key(
         near::AccountId account, near::PublicKey key) override;
@@ -142,6 +166,8 @@ public:
         base::Bytes signed_transaction, near::TransactionHash hash) override;
     Task<Result<std::optional<NearTransaction>>> find_transaction(
         near::TransactionHash hash, near::AccountId sender) override;
+    Task<Result<std::optional<NearTransaction>>> find_agreed_transaction(
+        near::TransactionHash hash, near::AccountId sender, NearStory story) override;
     Task<Result<SignedFate>> payload_fate(NearPayloadRef payload) override;
     Task<Result<SignedFate>> delegate_fate(NearDelegateRef delegate) override;
     std::vector<EndpointStatus> endpoints() const override;

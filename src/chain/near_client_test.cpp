@@ -115,6 +115,132 @@ TEST_F(NearClientTest, TheLastFinalBlockIsRead) {
     EXPECT_EQ(client->endpoints()[0].height, 1000U);
 }
 
+// Three nodes, of which a quorum is two.
+class NearQuorumTest : public NearClientTest {
+protected:
+    NearQuorumTest() {
+        tell(c, state_c);
+        open({"http://a", "http://b", "http://c"});
+    }
+    // The status that every one of them tells; empty: it does not know the transaction.
+    void tell_statuses(const char* of_a, const char* of_b, const char* of_c) {
+        const char* const texts[] = {of_a, of_b, of_c};
+        FakeNode* const nodes[] = {&a, &b, &c};
+        for (int i = 0; i < 3; ++i) {
+            const std::string text = texts[i];
+            nodes[i]->methods["EXPERIMENTAL_tx_status"] = [text](const base::Json&) {
+                if (text.empty()) return handler_error("UNKNOWN_TRANSACTION");
+                return result(json(text));
+            };
+        }
+    }
+    Result<std::optional<NearTransaction>> agreed() {
+        // Success and failure are stories, everything before is undecided.
+        const NearStory story = [](const NearTransaction& seen) -> Result<std::string> {
+            if (seen.status == NearTransaction::Status::Success) return std::string("good");
+            if (seen.status == NearTransaction::Status::Failure) return std::string("bad");
+            return std::string();
+        };
+        const near::TransactionHash hash{};
+        return executor.run_until_done(client->find_agreed_transaction(hash, account, story));
+    }
+    Result<NearHeights> heights(std::uint64_t of_a, std::uint64_t of_b, std::uint64_t of_c) {
+        state_a.height = of_a;
+        state_b.height = of_b;
+        state_c.height = of_c;
+        return executor.run_until_done(client->final_heights());
+    }
+    FakeNode& c = transport.add("c:80");
+    State state_c;
+};
+constexpr const char* kGood = R"({"status":{"SuccessValue":""}})";
+constexpr const char* kBad = R"({"status":{"Failure":{}}})";
+constexpr const char* kStarted = R"({"status":"Started"})";
+
+TEST_F(NearQuorumTest, AStoryCountsWhenTwoTellIt) {
+    tell_statuses(kGood, kGood, kBad);
+    const auto seen = agreed();
+    ASSERT_TRUE(seen && *seen);
+    EXPECT_EQ((*seen)->status, NearTransaction::Status::Success);
+    EXPECT_EQ(c.count("EXPERIMENTAL_tx_status"), 0U) << "two were enough";
+}
+
+TEST_F(NearQuorumTest, OneLiarIsOutvotedWhereverItStands) {
+    tell_statuses(kBad, kGood, kGood);
+    EXPECT_EQ((*agreed())->status, NearTransaction::Status::Success);
+    tell_statuses(kGood, kBad, kGood);
+    EXPECT_EQ((*agreed())->status, NearTransaction::Status::Success);
+    tell_statuses(kBad, "", kGood);
+    const auto split = agreed();
+    ASSERT_FALSE(split);
+    EXPECT_EQ(split.error().code(), ErrorCode::Unavailable);
+    EXPECT_EQ(split.error().reason(), "nodes_disagree");
+}
+
+TEST_F(NearQuorumTest, OneStoryAloneDecidesNothing) {
+    tell_statuses(kBad, kStarted, kStarted);
+    const auto waiting = agreed();
+    ASSERT_TRUE(waiting && *waiting);
+    EXPECT_EQ((*waiting)->status, NearTransaction::Status::Started);
+    tell_statuses(kBad, "", "");
+    const auto alone = agreed();
+    ASSERT_FALSE(alone) << "neither believed, nor is the transaction called unknown";
+    EXPECT_EQ(alone.error().code(), ErrorCode::Unavailable);
+    tell_statuses("", "", kStarted);
+    const auto late = agreed();
+    ASSERT_TRUE(late && *late) << "one that knows it is enough not to call it unknown";
+    tell_statuses("", "", "");
+    const auto unknown = agreed();
+    ASSERT_TRUE(unknown);
+    EXPECT_FALSE(unknown->has_value());
+}
+
+TEST_F(NearQuorumTest, HeightsAreThoseThatTwoHaveReached) {
+    auto found = heights(1000, 1002, 1001);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->reached, 1000U);
+    EXPECT_EQ(found->newest, 1002U);
+    // One far ahead of two others is not believed, one far behind holds nobody up.
+    found = heights(1200, 1002, 1001);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->reached, 1002U);
+    EXPECT_EQ(found->newest, 1002U);
+    found = heights(995, 1040, 1041);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->reached, 1040U);
+    EXPECT_EQ(found->newest, 1041U);
+}
+
+TEST_F(NearQuorumTest, ABlockHasTheHeightThatTwoTell) {
+    const near::BlockHash hash = *near::BlockHash::parse(std::string(kHash));
+    const auto ask = [&] { return executor.run_until_done(client->find_block(hash)); };
+    state_a.height = 7;
+    auto block = ask();
+    ASSERT_TRUE(block);
+    EXPECT_EQ(block->height, 1000U);
+    state_b.height = 8;
+    block = ask();
+    ASSERT_FALSE(block);
+    EXPECT_EQ(block.error().reason(), "nodes_disagree");
+    // Those that have thrown it away have no say; those that never saw it may be behind.
+    const auto without = [](const char* cause) {
+        return [cause](const base::Json&) { return handler_error(cause); };
+    };
+    a.methods["block"] = without("GARBAGE_COLLECTED_BLOCK");
+    b.methods["block"] = without("GARBAGE_COLLECTED_BLOCK");
+    block = ask();
+    ASSERT_TRUE(block);
+    EXPECT_EQ(block->height, 1000U);
+    b.methods["block"] = without("UNKNOWN_BLOCK");
+    block = ask();
+    ASSERT_FALSE(block);
+    EXPECT_EQ(block.error().code(), ErrorCode::Unavailable);
+    c.methods["block"] = without("UNKNOWN_BLOCK");
+    block = ask();
+    ASSERT_FALSE(block);
+    EXPECT_EQ(block.error().code(), ErrorCode::NotFound);
+}
+
 TEST_F(NearClientTest, AnotherChainIsRefused) {
     state_a.chain_id = "testnet";
     open({"http://a"});

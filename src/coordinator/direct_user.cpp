@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/internal/core.h"
+#include "coordinator/internal/stories.h"
 #include "near/transaction.h"
 
 // The direct-user counter proof (near.md 6.12): one transaction of a user's scoped key, sent at
@@ -15,8 +16,6 @@ using workflow::StepContext;
 using workflow::StepOutcome;
 
 namespace {
-
-constexpr std::uint64_t kDeadMarginBlocks = 3;
 
 Json text(std::string_view value) {
     return Json::string(std::string(value));
@@ -223,7 +222,7 @@ Task<StepResult> CoordinatorService::Core::direct_send_step(StepContext& context
     CO_TRY(const auto key, near::PublicKey::parse(sent.public_key));
     CO_TRY(const auto hash, near::TransactionHash::parse(sent.hash));
     Sighting& sighting = flight.submit_sightings.front();
-    auto finding = facts.find_transaction(hash, user);
+    auto finding = find_agreed(hash, user, ending_story());
     const auto found = co_await std::move(finding);
     if (!found) co_return again_later(flight, false);
     if (!*found) {
@@ -237,24 +236,9 @@ Task<StepResult> CoordinatorService::Core::direct_send_step(StepContext& context
             sighting.sent_at = parts.executor.steady_now();
             co_return again_later(flight, true);
         }
-        auto asking = parts.chain.find_access_key(user, key);
-        const auto access = co_await std::move(asking);
-        auto blocking = parts.chain.final_block();
-        const auto block = co_await std::move(blocking);
-        if (!access || !block) co_return again_later(flight, false);
-        const bool gone = !*access || (*access)->nonce >= sent.nonce ||
-                          block->height > sent.signed_at_height + options.validity_blocks;
-        auto again = facts.find_transaction(hash, user);
-        const auto still = co_await std::move(again);
-        if (!still) co_return again_later(flight, false);
-        if (!gone || *still) {
-            sighting.gone_since = 0;
-            co_return again_later(flight, true);
-        }
-        if (sighting.gone_since == 0) sighting.gone_since = block->height;
-        if (block->height < sighting.gone_since + kDeadMarginBlocks) {
-            co_return again_later(flight, true);
-        }
+        auto judging = is_dead(sent, user, key, sighting);
+        const auto dead = co_await std::move(judging);
+        if (!dead || !*dead) co_return again_later(flight, dead.has_value());
         Ending ending{
             WorkflowStatus::Failed, "the transaction is dead: another one used its nonce", {}};
         auto finishing = finish(context, flight, std::move(ending));

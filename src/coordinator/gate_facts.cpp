@@ -82,6 +82,12 @@ Task<Result<chain::NearBlock>> ChainFacts::final_block() {
         block_, clock_, options_.poll_interval / 2, [this] { return chain_.final_block(); });
 }
 
+Task<Result<chain::NearHeights>> ChainFacts::final_heights() {
+    return FreshValue<chain::NearHeights>::get(
+        final_heights_, clock_, options_.poll_interval / 2,
+        [this] { return chain_.final_heights(); });
+}
+
 FreshValue<GateFacts>& ChainFacts::gate_value(const near::AccountId& gate_id) {
     const std::lock_guard lock(mutex_);
     auto& value = gates_[gate_id];
@@ -193,9 +199,10 @@ Task<Result<std::uint64_t>> ChainFacts::height_of(near::BlockHash hash) {
     }
     auto asking = chain_.find_block(hash);
     auto block = co_await std::move(asking);
-    if (!block && block.error().code() == ErrorCode::NotFound && archive_or_null_ != nullptr) {
+    if (!block && archive_or_null_ != nullptr) {
         auto again = archive_or_null_->find_block(hash);
-        block = co_await std::move(again);
+        auto archived = co_await std::move(again);
+        if (archived) block = std::move(archived);
     }
     if (!block) co_return block.error();
     const std::lock_guard lock(mutex_);
@@ -234,6 +241,15 @@ Task<Result<std::optional<chain::NearTransaction>>> ChainFacts::find_transaction
     auto found = co_await std::move(asking);
     if (!found || *found || archive_or_null_ == nullptr) co_return found;
     auto again = archive_or_null_->find_transaction(hash, std::move(sender));
+    co_return co_await std::move(again);
+}
+
+Task<Result<std::optional<chain::NearTransaction>>> ChainFacts::find_agreed(
+    near::TransactionHash hash, near::AccountId sender, chain::NearStory story) {
+    auto asking = chain_.find_agreed_transaction(hash, sender, story);
+    auto found = co_await std::move(asking);
+    if (!found || *found || archive_or_null_ == nullptr) co_return found;
+    auto again = archive_or_null_->find_agreed_transaction(hash, std::move(sender), story);
     co_return co_await std::move(again);
 }
 

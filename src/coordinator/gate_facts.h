@@ -50,6 +50,7 @@ public:
 
     // At most half a poll interval old.
     Task<Result<chain::NearBlock>> final_block();
+    Task<Result<chain::NearHeights>> final_heights();
     Task<Result<GateFacts>> gate(near::AccountId gate_id);
     // Read now.
     Task<Result<std::vector<std::string>>> batch_tail(near::AccountId gate_id);
@@ -72,6 +73,9 @@ public:
     // Nothing: nobody knows it, the archive included.
     Task<Result<std::optional<chain::NearTransaction>>> find_transaction(
         near::TransactionHash hash, near::AccountId sender);
+    // The same where money depends on the answer: as a quorum tells it (chain::NearClient).
+    Task<Result<std::optional<chain::NearTransaction>>> find_agreed(
+        near::TransactionHash hash, near::AccountId sender, chain::NearStory story);
 
     void forget_gate(const near::AccountId& gate_id);
 
@@ -86,6 +90,7 @@ private:
     chain::NearClient* archive_or_null_;
     const base::Clock& clock_;
     FreshValue<chain::NearBlock> block_;
+    FreshValue<chain::NearHeights> final_heights_;
     FreshValue<std::optional<near::IntentsSalt>> salt_;
     std::mutex mutex_;  // guards the two below
     std::map<near::AccountId, std::unique_ptr<FreshValue<GateFacts>>> gates_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/internal/core.h"
+#include "coordinator/internal/stories.h"
 
 // The resume of a batch: signed once the gate is ours, and not a second time before the first is
 // known to be dead or refused.
@@ -17,7 +18,6 @@ namespace {
 
 constexpr base::Duration kGateHeldMax = std::chrono::seconds(60);
 constexpr std::uint64_t kYieldMarginBlocks = 20;
-constexpr std::string_view kBusy = "a chained batch is already in flight";
 
 std::string resume_args(const GateState& state, bool by_arrival) {
     std::vector<std::uint64_t> ids;
@@ -41,12 +41,12 @@ base::Bytes bytes_of(std::string_view text) {
 
 // No resume is begun so late that it could meet intents that die.
 Task<Result<bool>> CoordinatorService::Core::too_late(const GateState& state) {
-    auto blocking = facts.final_block();
-    CO_TRY(const auto block, co_await std::move(blocking));
+    auto counting = facts.final_heights();
+    CO_TRY(const auto heights, co_await std::move(counting));
     // A call is dispatched three blocks after the one before; the margin itself covers three.
     const std::size_t calls = state.calls.size();
     const std::uint64_t more = calls > 3 ? 3 * (calls - 3) : 0;
-    co_return block.height + options.yield_margin_blocks + more >=
+    co_return heights.newest + options.yield_margin_blocks + more >=
         state.first_submit_height() + options.yield_blocks;
 }
 
@@ -56,6 +56,9 @@ Task<Result<void>> CoordinatorService::Core::sign_resume(
     const AsyncLock::Held held = co_await std::move(taking);
     auto blocking = facts.final_block();
     CO_TRY(const auto block, co_await std::move(blocking));
+    auto counting = facts.final_heights();
+    CO_TRY(const auto heights, co_await std::move(counting));
+    const std::uint64_t signed_at = std::max(block.height, heights.reached);
     auto knowing = know_nonce(approver_lane);
     CO_TRY(const std::uint64_t chain_nonce, co_await std::move(knowing));
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
@@ -75,7 +78,7 @@ Task<Result<void>> CoordinatorService::Core::sign_resume(
                 tx, approver_lane.account.text(), approver_lane.key_text, chain_nonce, 1));
         const std::string args = resume_args(state, bug(kResumeInArrivalOrder));
         state.resume = sign_call(
-            approver_lane, nonce, block.hash, block.height,
+            approver_lane, nonce, block.hash, signed_at,
             {gate_id, "resume_batch_chained", bytes_of(args), options.resume_gas, fee});
         ++state.resumes;
         state.fee_yocto = fee.to_string();
@@ -164,7 +167,7 @@ Task<StepResult> CoordinatorService::Core::resume_poll_step(StepContext& context
     const SentTransaction sent = *flight.state.resume;
     CO_TRY(const auto hash, near::TransactionHash::parse(sent.hash));
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
-    auto finding = facts.find_transaction(hash, keys.approver);
+    auto finding = find_agreed(hash, keys.approver, resume_story(gate_id));
     const auto found = co_await std::move(finding);
     if (!found) co_return again_later(flight, false);
     const auto nothing = [](storage::Transaction&, WorkflowRecord&, GateState&) -> Result<void> {
@@ -192,7 +195,7 @@ Task<StepResult> CoordinatorService::Core::resume_poll_step(StepContext& context
             at(WorkflowPoint::AfterResumeSeen, flight.record.request_id);
             co_return again_later(flight, true);
         }
-        if (resume.error.find(kBusy) != std::string::npos) {
+        if (says_gate_is_busy(resume)) {
             metrics.foreign_batches.add();
             auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
                               GateState& state) -> Result<void> {
@@ -211,10 +214,10 @@ Task<StepResult> CoordinatorService::Core::resume_poll_step(StepContext& context
         auto failing = fail(context, flight, why);
         co_return co_await std::move(failing);
     }
-    auto blocking = facts.final_block();
-    const auto block = co_await std::move(blocking);
-    if (!block) co_return again_later(flight, false);
-    if (block->height >
+    auto counting = facts.final_heights();
+    const auto heights = co_await std::move(counting);
+    if (!heights) co_return again_later(flight, false);
+    if (heights->reached >
         flight.state.last_submit_height() + options.yield_blocks + kYieldMarginBlocks) {
         // Whether it landed or not, the submits tell by now what became of each intent.
         auto saving = save(context, flight, phase::kDispatchPoll, "resume_not_seen", nothing);
@@ -223,7 +226,8 @@ Task<StepResult> CoordinatorService::Core::resume_poll_step(StepContext& context
     }
     bool dead = bug(kResignResumeAtOnce);
     if (!dead) {
-        auto judging = is_dead(sent, approver_lane, flight.resume_sighting);
+        auto judging =
+            is_dead(sent, approver_lane.account, approver_lane.public_key, flight.resume_sighting);
         const auto judged = co_await std::move(judging);
         if (!judged) co_return again_later(flight, false);
         dead = *judged;

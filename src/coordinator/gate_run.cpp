@@ -16,6 +16,7 @@ using workflow::StepOutcome;
 
 namespace {
 
+constexpr std::size_t kErrorBytesMax = 1000;
 constexpr unsigned kDoublingsMax = 4;
 constexpr base::Duration kBackoffMax = std::chrono::seconds(15);
 
@@ -64,6 +65,7 @@ base::Json live_intents(const GateState& state, std::uint64_t yield_blocks) {
                 "until_block", base::Json::unsigned_integer(call.submit_height + yield_blocks));
         } else {
             item.set("submit_tx_hash", base::Json::string(call.submit->hash));
+            item.set("outcome", base::Json::string("unknown"));
             item.set(
                 "until_block", base::Json::unsigned_integer(call.max_block_height + yield_blocks));
         }
@@ -78,7 +80,8 @@ std::string live_text(const base::Json& live) {
         const base::Json* const id = item.find("intent_id");
         const std::string name = id != nullptr
                                      ? "intent " + id->string_value()
-                                     : "submit " + item.find("submit_tx_hash")->string_value();
+                                     : "submit " + item.find("submit_tx_hash")->string_value() +
+                                           " (unknown whether it landed)";
         out += fmt::format(
             "{}{} until block {}", out.empty() ? "" : ", ", name,
             item.find("until_block")->number_text());
@@ -117,18 +120,19 @@ Task<Result<std::shared_ptr<Flight>>> CoordinatorService::Core::flight_of(
     co_return flight;
 }
 
-Task<Result<void>> CoordinatorService::Core::save(
-    const StepContext& context, Flight& flight, std::string_view step, std::string_view event,
+Task<Result<void>> CoordinatorService::Core::record_change(
+    const StepContext& context, Flight& flight, std::optional<std::string> step, std::string event,
     Change change) {
-    const std::string next(step);
-    const std::string kind(event);
-    const std::string body = phase_body(step);
     std::optional<std::pair<WorkflowRecord, GateState>> changed;
     auto unit = [&](storage::Transaction& tx) -> Result<void> {
         WorkflowRecord record = flight.record;
         GateState state = flight.state;
-        TRY_VOID(context.advance(tx, {next, {}, {}, {}}, {kind, body}));
-        record.phase = next;
+        if (step) {
+            TRY_VOID(context.advance(tx, {*step, {}, {}, {}}, {event, phase_body(*step)}));
+            record.phase = *step;
+        } else {
+            TRY_VOID(context.note(tx, {event, "{}"}));
+        }
         TRY_VOID(change(tx, record, state));
         record.internal_state = to_json(state);
         TRY_VOID(records::update(tx, record));
@@ -143,26 +147,15 @@ Task<Result<void>> CoordinatorService::Core::save(
     co_return Result<void>();
 }
 
+Task<Result<void>> CoordinatorService::Core::save(
+    const StepContext& context, Flight& flight, std::string_view step, std::string_view event,
+    Change change) {
+    return record_change(context, flight, std::string(step), std::string(event), std::move(change));
+}
+
 Task<Result<void>> CoordinatorService::Core::note(
     const StepContext& context, Flight& flight, std::string_view event, Change change) {
-    const std::string kind(event);
-    std::optional<std::pair<WorkflowRecord, GateState>> changed;
-    auto unit = [&](storage::Transaction& tx) -> Result<void> {
-        WorkflowRecord record = flight.record;
-        GateState state = flight.state;
-        TRY_VOID(context.note(tx, {kind, "{}"}));
-        TRY_VOID(change(tx, record, state));
-        record.internal_state = to_json(state);
-        TRY_VOID(records::update(tx, record));
-        changed.emplace(std::move(record), std::move(state));
-        return {};
-    };
-    auto write = parts.database.write(unit);
-    CO_TRY_VOID(co_await std::move(write));
-    flight.record = std::move(changed->first);
-    flight.state = std::move(changed->second);
-    board->changed(flight.record.request_id);
-    co_return Result<void>();
+    return record_change(context, flight, std::nullopt, std::string(event), std::move(change));
 }
 
 // The record as it ends here goes into the audit log by its digest, in the same unit, and so does
@@ -199,7 +192,7 @@ Task<Result<void>> CoordinatorService::Core::finish(
         record.phase = std::string(phase::kDone);
         if (succeeded) record.final_status = "success";
         if (ending.status == WorkflowStatus::Failed) record.final_status = "failed";
-        record.user_visible_error = reason;
+        record.user_visible_error = cut_text(ending.error, kErrorBytesMax);
         if (!ending.evidence.is_null()) record.dispatch_evidence = ending.evidence;
         record.internal_state = to_json(flight.state);
         TRY_VOID(write_audit(tx, record, "coordinator.workflow_final"));
@@ -236,7 +229,7 @@ Task<StepResult> CoordinatorService::Core::fail(
         state.failed = true;
         record.status = WorkflowStatus::Failed;
         record.final_status = "failed";
-        record.user_visible_error = cut_text(error, 1000);
+        record.user_visible_error = cut_text(error, kErrorBytesMax);
         record.dispatch_evidence.set("live_until", live);
         // The audit log names the record as it is written.
         record.intent_ids = state.intent_ids();

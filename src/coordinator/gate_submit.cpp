@@ -16,12 +16,6 @@ using workflow::StepOutcome;
 
 namespace {
 
-// Nodes lag, and may for a while deny a transaction that landed: what is called dead has looked dead
-// at every look for so many blocks (24 s). A node that hides one for longer costs a second fee and
-// a wrong word in the record until the watch sees the gate; the gate takes no delegate twice.
-constexpr std::uint64_t kDeadMarginBlocks = 40;
-// After a delegate's height the gate refuses it; nodes may lag that far.
-constexpr std::uint64_t kExpiryMarginBlocks = 10;
 constexpr std::size_t kDeadSubmitsMax = 20;
 
 base::Bytes bytes_of(std::string_view text) {
@@ -29,26 +23,15 @@ base::Bytes bytes_of(std::string_view text) {
     return {view.begin(), view.end()};
 }
 
-// What a look at one submit found.
-struct SubmitNews {
-    std::optional<std::uint64_t> intent_id;
-    std::uint64_t height = 0;
-    std::string error;
-    bool over = false;
-};
-
-bool same(const std::optional<std::string>& said, const std::string& meant) {
-    return !said || *said == meant;
-}
-
-// Whether the gate's line is about what was signed.
-bool is_ours(const near::GateEvent& event, const GateCall& call, const GateState& state) {
-    return same(event.sender, state.wallet_account) && same(event.receiver, call.receiver_id) &&
-           same(event.method, call.method_name) &&
-           (!event.nonce || *event.nonce == call.delegate_nonce);
-}
-
 }  // namespace
+
+void show_submits(WorkflowRecord& record, const GateState& state) {
+    record.submit_tx_hashes.clear();
+    for (const GateCall& call : state.calls) {
+        if (call.submit) record.submit_tx_hashes.push_back(call.submit->hash);
+    }
+    record.intent_ids = state.intent_ids();
+}
 
 // The one with the least to do; among those the next in turn.
 KeyLane& CoordinatorService::Core::choose_relayer() {
@@ -108,6 +91,9 @@ Task<Result<void>> CoordinatorService::Core::submit_calls(
     const AsyncLock::Held held = co_await std::move(taking);
     auto blocking = facts.final_block();
     CO_TRY(const auto block, co_await std::move(blocking));
+    auto counting = facts.final_heights();
+    CO_TRY(const auto heights, co_await std::move(counting));
+    const std::uint64_t signed_at = std::max(block.height, heights.reached);
     // A copy: another run may forget the lane's while this one waits.
     auto knowing = know_nonce(lane);
     CO_TRY(const std::uint64_t chain_nonce, co_await std::move(knowing));
@@ -126,12 +112,10 @@ Task<Result<void>> CoordinatorService::Core::submit_calls(
             const std::string args =
                 "{\"signed_delegate\":\"" + record.signed_nep366_delegates.at(i) + "\"}";
             call.submit = sign_call(
-                lane, bug(kReuseKeyNonce) ? nonce : nonce++, block.hash, block.height,
+                lane, bug(kReuseKeyNonce) ? nonce : nonce++, block.hash, signed_at,
                 {gate_id, "submit_intent", bytes_of(args), options.submit_gas, {}});
         }
-        record.submit_tx_hashes.clear();
-        for (const GateCall& call : state.calls)
-            record.submit_tx_hashes.push_back(call.submit->hash);
+        show_submits(record, state);
         return {};
     };
     if (bug(kSubmitBeforeDurable)) {
@@ -167,87 +151,58 @@ Task<Result<void>> CoordinatorService::Core::submit_calls(
     co_return Result<void>();
 }
 
-Task<Result<bool>> CoordinatorService::Core::is_dead(
-    const SentTransaction& sent, const KeyLane& lane, Sighting& sighting) {
-    auto asking = parts.chain.find_access_key(lane.account, lane.public_key);
-    CO_TRY(const auto key, co_await std::move(asking));
-    auto blocking = parts.chain.final_block();
-    CO_TRY(const auto block, co_await std::move(blocking));
-    const bool consumed = !key || key->nonce >= sent.nonce;
-    const bool expired =
-        block.height > sent.signed_at_height + options.validity_blocks + kExpiryMarginBlocks;
-    if (!consumed && !expired) {
-        sighting.gone_since = 0;
-        co_return false;
-    }
-    // The nonce first, then the transaction: whoever used it is in a block that is final by now.
-    CO_TRY(const auto hash, near::TransactionHash::parse(sent.hash));
-    auto finding = facts.find_transaction(hash, lane.account);
-    CO_TRY(const auto found, co_await std::move(finding));
-    if (found) {
-        sighting.gone_since = 0;
-        co_return false;
-    }
-    if (sighting.gone_since == 0) sighting.gone_since = block.height;
-    co_return block.height >= sighting.gone_since + kDeadMarginBlocks;
-}
-
-// Looks at one submit that is not decided; true: there is news in `flight.state` to be recorded.
 Task<Result<bool>> CoordinatorService::Core::look_at_submit(
     StepContext& context, Flight& flight, std::size_t index) {
-    const SentTransaction sent = *flight.state.calls[index].submit;
-    Sighting& sighting = flight.submit_sightings[index];
-    KeyLane* const lane = find_relayer(sent.public_key);
-    CO_TRY(const auto hash, near::TransactionHash::parse(sent.hash));
-    auto finding = facts.find_transaction(hash, keys.relayer);
-    CO_TRY(const auto found, co_await std::move(finding));
-    CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
-    GateCall& call = flight.state.calls[index];
-    if (found) {
-        sighting.gone_since = 0;
-        CO_TRY(auto status, near::parse_transaction_status(found->result));
-        const auto submit = near::read_gate_submit(status, gate_id);
-        if (submit.state == near::GateState::Pending) co_return false;
-        if (submit.state == near::GateState::Failed) {
-            call.submit_error = cut_text(submit.error);
-            call.submit_over = true;
-            co_return true;
-        }
-        if (!is_ours(*submit.event, call, flight.state)) {
-            co_return Error::corrupt_data("the gate logged another intent than was signed");
-        }
-        const auto* const outcome = status.find_outcome(*submit.outer_receipt_id);
-        CO_TRY(const auto height, [&]() -> Result<near::BlockHash> {
-            if (outcome == nullptr) return Error::corrupt_data("a submit without its receipt");
-            return outcome->block_hash;
-        }());
-        auto resolving = facts.height_of(height);
-        CO_TRY(const std::uint64_t at_height, co_await std::move(resolving));
-        flight.state.calls[index].intent_id = submit.intent_id;
-        flight.state.calls[index].submit_height = at_height;
-        flight.submits[index] = std::move(status);
+    const std::string hash = flight.state.calls[index].submit->hash;
+    auto reading = read_submit(flight.state, index, hash);
+    CO_TRY(auto news, co_await std::move(reading));
+    if (!news) {
+        auto looking = look_for_unseen_submit(context, flight, index);
+        co_return co_await std::move(looking);
+    }
+    flight.submit_sightings[index].gone_since = 0;
+    if (news->kind == near::GateState::Pending) co_return false;
+    if (news->kind == near::GateState::Done) {
+        take_news(flight, index, *std::move(news));
         co_return true;
     }
+    auto adopting = adopt_dead_submit(flight, index);
+    CO_TRY(const bool adopted, co_await std::move(adopting));
+    if (!adopted) {
+        flight.state.calls[index].submit_error = news->error;
+        flight.state.calls[index].submit_over = true;
+    }
+    co_return true;
+}
+
+Task<Result<bool>> CoordinatorService::Core::look_for_unseen_submit(
+    StepContext& context, Flight& flight, std::size_t index) {
+    GateCall& call = flight.state.calls[index];
+    const SentTransaction sent = *call.submit;
+    Sighting& sighting = flight.submit_sightings[index];
+    KeyLane* const lane = find_relayer(sent.public_key);
     if (bug(kCallUnknownFailed)) {
         call.submit_error = "not seen";
         call.submit_over = true;
         co_return true;
     }
-    auto blocking = facts.final_block();
-    CO_TRY(const auto block, co_await std::move(blocking));
-    if (block.height > call.max_block_height + kExpiryMarginBlocks) {
-        // Where it may still land it does nothing: the gate refuses the delegate.
-        if (sighting.gone_since == 0) sighting.gone_since = block.height;
-        if (block.height < sighting.gone_since + kDeadMarginBlocks) co_return false;
-        call.submit_error =
-            fmt::format("in no block, and its delegate expired at {}", call.max_block_height);
-        call.submit_over = true;
+    auto counting = facts.final_heights();
+    CO_TRY(const auto heights, co_await std::move(counting));
+    if (delegate_expired(call, heights.reached)) {
+        if (!gone_for_long(sighting, heights.reached)) co_return false;
+        auto adopting = adopt_dead_submit(flight, index);
+        CO_TRY(const bool adopted, co_await std::move(adopting));
+        if (adopted) co_return true;
+        GateCall& late = flight.state.calls[index];
+        late.submit_error =
+            fmt::format("in no block, and its delegate expired at {}", late.max_block_height);
+        late.submit_over = true;
         co_return true;
     }
     if (flight.state.failed || flight.phase != phase::kSubmit) co_return false;  // only watched
     bool dead = bug(kResignSubmitAtOnce);
     if (lane != nullptr && !dead) {
-        auto judging = is_dead(sent, *lane, sighting);
+        auto judging = is_dead(sent, lane->account, lane->public_key, sighting);
         CO_TRY(dead, co_await std::move(judging));
     }
     if (dead && call.dead_submits.size() < kDeadSubmitsMax && !context.run().cancel_requested) {
@@ -289,7 +244,7 @@ Task<StepResult> CoordinatorService::Core::submit_step(StepContext& context, Fli
     auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
                       GateState& its_state) -> Result<void> {
         its_state = state;
-        record.intent_ids = state.intent_ids();
+        show_submits(record, state);
         if (!decided) {
             record.phase = std::string(phase::kSubmitPoll);
             return {};

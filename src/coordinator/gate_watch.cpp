@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/internal/core.h"
+#include "coordinator/internal/stories.h"
 #include "near/compact_json.h"
 
 // What became of a batch, read from the gate's own receipts in the submit transactions (near.md
@@ -19,6 +20,7 @@ namespace {
 
 constexpr int kLooksWhenAwaited = 3;
 constexpr int kBalanceLooks = 5;
+constexpr unsigned kWatchDoublings = 3;  // of the poll interval
 
 Json text(std::string_view value) {
     return Json::string(std::string(value));
@@ -29,11 +31,6 @@ std::string_view word_of(const GateDispatch& dispatch) {
     if (dispatch.target == GateDispatch::Target::Succeeded) return "success";
     if (dispatch.target == GateDispatch::Target::Failed) return "failure";
     return "pending";
-}
-
-bool is_over(const GateDispatch& dispatch) {
-    return dispatch.state == GateDispatch::State::NotDispatched ||
-           dispatch.target != GateDispatch::Target::Pending;
 }
 
 // The gate's lines about this intent, then the target's.
@@ -119,6 +116,54 @@ std::string failure_text(const GateState& state, const std::vector<GateDispatch>
     return out;
 }
 
+// What became of each that was live when the record failed: a row of live_until, and its outcome.
+Json late_outcomes(
+    const Json& live, const GateState& state, const std::vector<GateDispatch>& dispatches) {
+    Json out = Json::array();
+    for (const Json& item : live.items()) {
+        const Json* const place = item.find("call_index");
+        const auto index = place == nullptr ? Json().as_uint64() : place->as_uint64();
+        if (!index || *index >= dispatches.size()) continue;
+        const GateDispatch& dispatch = dispatches[*index];
+        const GateCall& call = state.calls[*index];
+        Json row = item;
+        if (call.intent_id) row.set("intent_id", text(std::to_string(*call.intent_id)));
+        row.set("outcome", text(call.intent_id ? word_of(dispatch) : "never_taken"));
+        if (!dispatch.reason.empty()) row.set("reason", text(cut_text(dispatch.reason, 200)));
+        out.push_back(std::move(row));
+    }
+    return out;
+}
+
+// "; since then: submit HASH was taken as intent 4 (not_dispatched)", of those that were unknown.
+std::string late_text(const Json& late) {
+    std::string out;
+    for (const Json& row : late.items()) {
+        const Json* const hash = row.find("submit_tx_hash");
+        if (hash == nullptr) continue;
+        const Json* const id = row.find("intent_id");
+        out += out.empty() ? "; since then: " : ", ";
+        out += "submit " + hash->string_value();
+        out += id == nullptr ? std::string(" was not taken by the gate")
+                             : fmt::format(
+                                   " was taken as intent {} ({})", id->string_value(),
+                                   row.find("outcome")->string_value());
+    }
+    return out;
+}
+
+bool all_over(
+    const GateState& state, const std::vector<std::optional<near::TransactionStatus>>& submits,
+    const near::AccountId& gate_id) {
+    for (std::size_t i = 0; i < state.calls.size(); ++i) {
+        if (!submits[i] || !state.calls[i].intent_id) return false;
+        const auto dispatch =
+            near::read_gate_dispatch(*submits[i], gate_id, *state.calls[i].intent_id);
+        if (!dispatch || !is_over(*dispatch)) return false;
+    }
+    return true;
+}
+
 Result<near::ExpectedCall> expected_of(const GateCall& call) {
     TRY(auto receiver, near::AccountId::parse(call.receiver_id));
     TRY(auto args, base::base64_decode(call.args_base64));
@@ -148,7 +193,7 @@ Task<Result<void>> CoordinatorService::Core::read_submits(Flight& flight, bool a
             if (known && is_over(*known)) continue;
         }
         CO_TRY(const auto hash, near::TransactionHash::parse(call.submit->hash));
-        auto finding = facts.find_transaction(hash, keys.relayer);
+        auto finding = find_agreed(hash, keys.relayer, dispatch_story(gate_id, *call.intent_id));
         CO_TRY(const auto found, co_await std::move(finding));
         if (!found) co_return Error::unavailable("a submit that was seen is not known now");
         CO_TRY(auto status, near::parse_transaction_status(found->result));
@@ -288,7 +333,7 @@ Task<Result<void>> CoordinatorService::Core::read_resume(Flight& flight, bool ag
     for (const std::string& hash : flight.state.dead_resumes) hashes.push_back(hash);
     for (const std::string& text_of_hash : hashes) {
         CO_TRY(const auto hash, near::TransactionHash::parse(text_of_hash));
-        auto finding = facts.find_transaction(hash, keys.approver);
+        auto finding = find_agreed(hash, keys.approver, resume_story(gate_id));
         CO_TRY(const auto found, co_await std::move(finding));
         if (!found) continue;
         CO_TRY(auto status, near::parse_transaction_status(found->result));
@@ -351,19 +396,20 @@ Task<StepResult> CoordinatorService::Core::dispatch_step(StepContext& context, F
     if (!heights) co_return again_later(flight, false);
     std::uint64_t top = 0;
     for (const auto& [hash, height] : *heights) top = std::max(top, height);
-    auto blocking = parts.chain.final_block();
-    const auto block = co_await std::move(blocking);
-    if (!block) co_return again_later(flight, false);
-    if (block->height < top && !told_early) co_return again_later(flight, true);
+    auto counting = parts.chain.final_heights();
+    const auto reached = co_await std::move(counting);
+    if (!reached) co_return again_later(flight, false);
+    if (reached->reached < top && !told_early) co_return again_later(flight, true);
     if (!flight.read_final) {
-        // Money depends on it: everything once more, now that it is final.
+        // Money depends on it: everything once more, now that it is final, as a quorum tells it.
         auto rereading = read_submits(flight, true);
         const auto reread = co_await std::move(rereading);
         auto again = read_resume(flight, true);
         const auto resume_again = co_await std::move(again);
         if (!reread || !resume_again) co_return again_later(flight, false);
-        flight.read_final = true;
-        co_return StepOutcome::again();
+        // One node may have told more than the others know, or another story.
+        flight.read_final = all_over(flight.state, flight.submits, gate_id);
+        co_return flight.read_final ? StepOutcome::again() : again_later(flight, true);
     }
     evidence = near::read_gate_batch(batch, gate_id, *heights);
     if (!flight.resume) {
@@ -380,14 +426,20 @@ Task<StepResult> CoordinatorService::Core::dispatch_step(StepContext& context, F
 // The record is failed; its intents and submits are followed until each is over.
 Task<StepResult> CoordinatorService::Core::watch_step(StepContext& context, Flight& flight) {
     bool over = true;
+    bool news = false;
     for (std::size_t i = 0; i < flight.state.calls.size(); ++i) {
         if (flight.state.calls[i].decided() || !flight.state.calls[i].submit) continue;
         auto looking = look_at_submit(context, flight, i);
         const auto looked = co_await std::move(looking);
         if (!looked && looked.error().reason() == "run_lost") co_return looked.error();
+        news = news || (looked && *looked);
         over = over && flight.state.calls[i].decided();
     }
-    auto reading = read_submits(flight, false);
+    if (news) {
+        auto amending = amend(context, flight);
+        CO_TRY_VOID(co_await std::move(amending));
+    }
+    auto reading = read_submits(flight, true);
     const auto read = co_await std::move(reading);
     if (!read) co_return again_later(flight, false);
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
@@ -406,7 +458,8 @@ Task<StepResult> CoordinatorService::Core::watch_step(StepContext& context, Flig
         evidence.dispatches.push_back(std::move(dispatch));
     }
     if (!over) {
-        flight.failures = 1;  // every other poll is enough here
+        // Nobody waits for it: a look now and then is enough.
+        flight.failures = kWatchDoublings - 1;
         co_return again_later(flight, false);
     }
     auto resolving = heights_of(evidence);
@@ -419,13 +472,32 @@ Task<StepResult> CoordinatorService::Core::watch_step(StepContext& context, Flig
             return dispatch.state == GateDispatch::State::Dispatched;
         });
     ending.status = WorkflowStatus::Failed;
-    ending.error = moved ? flight.record.user_visible_error + "; yet " +
-                               failure_text(flight.state, evidence.dispatches)
-                         : flight.record.user_visible_error;
+    ending.error = flight.record.user_visible_error;
+    if (const Json* const live = flight.record.dispatch_evidence.find("live_until")) {
+        Json late = late_outcomes(*live, flight.state, evidence.dispatches);
+        ending.error += late_text(late);
+        ending.evidence.set("late_outcomes", std::move(late));
+    }
+    if (moved) ending.error += "; yet " + failure_text(flight.state, evidence.dispatches);
     ending.evidence.set("live_until", Json::array());
     auto finishing = finish(context, flight, std::move(ending));
     CO_TRY_VOID(co_await std::move(finishing));
     co_return StepOutcome::ended();
+}
+
+// What the gate took after the record had failed stands in the record at once, and in the audit log
+// beside what was said before.
+Task<Result<void>> CoordinatorService::Core::amend(StepContext& context, Flight& flight) {
+    const GateState state = flight.state;
+    auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
+                      GateState& its_state) -> Result<void> {
+        its_state = state;
+        if (!bug(kForgetLateOutcome)) show_submits(record, state);
+        record.internal_state = to_json(state);  // the audit log names the record as it is written
+        return write_audit(tx, record, "coordinator.workflow_amended");
+    };
+    auto noting = note(context, flight, "late_outcome", change);
+    co_return co_await std::move(noting);
 }
 
 }  // namespace adyton::coordinator

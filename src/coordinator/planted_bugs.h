@@ -27,6 +27,8 @@ enum Bug : int {
     kIgnoreBodyHash,          // another body under a used key gets the old record
     kRunReplays,              // a repeated request runs again
     kLoseFinalUpdate,         // the run ends, the record does not
+    kBelieveAnyNode,          // what one node says of a transaction is not held against the others
+    kForgetLateOutcome,       // what the gate took after the record had failed is not told
     kBugs,
 };
 

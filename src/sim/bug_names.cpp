@@ -5,7 +5,7 @@
 namespace adyton::sim {
 namespace {
 
-constexpr std::array<std::string_view, 22> kNames = {
+constexpr std::array<std::string_view, 24> kNames = {
     "none",
     "sign_before_policy",
     "ignore_denial",
@@ -28,6 +28,8 @@ constexpr std::array<std::string_view, 22> kNames = {
     "ignore_body_hash",
     "run_replays",
     "lose_final_update",
+    "believe_any_node",
+    "forget_late_outcome",
 };
 
 }  // namespace

@@ -27,6 +27,7 @@ struct Story {
     std::size_t wishes = 1;
     std::size_t calls = 3;
     bool crashes = false;  // at moments all over the run
+    std::size_t nodes = 2;
 };
 
 void order_all(World& world, NearFaultRule rule) {
@@ -40,6 +41,15 @@ NearFaultRule broadcast_fault(std::uint64_t skip, std::uint64_t count = 1) {
     rule.skip = skip;
     rule.count = count;
     return rule;
+}
+
+// For longer than poll_timeout, and shorter than the intents live.
+void hide_for_long(World& world) {
+    NearFaultRule rule;
+    rule.fault = NearFault::RpcError;
+    rule.method = "EXPERIMENTAL_tx_status";
+    rule.count = 400;
+    order_all(world, rule);
 }
 
 localchain::NearReceiptFault receipt_fault(const std::string& method, std::uint64_t skip) {
@@ -105,6 +115,15 @@ std::vector<Story> stories() {
         {"the last target fails",
          [](World& world) { world.chain().order(receipt_fault("execute_intents", 2)); }, 1, 3,
          false},
+        {"one of three nodes tells of failures where there were none",
+         [](World& world) {
+             NearFaultRule rule;
+             rule.fault = NearFault::ContradictReceipts;
+             rule.count = NearFaultRule::kForever;
+             world.node(0).order(rule);
+         },
+         1, 3, false, 3},
+        {"nobody tells of transactions until the record has failed", hide_for_long, 1, 3, false},
         {"crashes everywhere", [](World&) {}, 1, 3, true},
     };
 }
@@ -133,6 +152,7 @@ bool tell(const Story& story, int bug, std::uint64_t death, std::string& found) 
     options.seed = 21;
     options.bug = bug;
     options.relayer_keys = 1;
+    options.nodes = story.nodes;
     World world(*database, options);
     story.prepare(world);
     for (std::size_t i = 0; i < story.wishes; ++i) world.wish(i % 2, story.calls);

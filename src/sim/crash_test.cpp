@@ -23,10 +23,10 @@ using storage::TestDatabase;
 // work.
 #if defined(__OPTIMIZE__) && !defined(ADYTON_SANITIZED)
 constexpr std::uint64_t kStride = 1;
-constexpr std::uint64_t kSeeds = 30;  // in each part
+constexpr std::uint64_t kSeeds = 250;  // in each part
 #else
 constexpr std::uint64_t kStride = 9;
-constexpr std::uint64_t kSeeds = 4;
+constexpr std::uint64_t kSeeds = 25;
 #endif
 
 std::uint64_t number_from(const char* variable, std::uint64_t fallback) {
@@ -106,6 +106,71 @@ TEST(CrashTest, TheStandardWorkflowSurvivesACrashAtEveryEffect) {
     EXPECT_GT(crashes, moments / kStride / 2);
 }
 
+// Three nodes: one tells every receipt the other way round and is a hundred blocks ahead by its own
+// account, one lags. Two of them are a quorum.
+void set_among_liars(World& world) {
+    NearFaultRule lie;
+    lie.fault = NearFault::ContradictReceipts;
+    lie.count = NearFaultRule::kForever;
+    world.node(0).order(lie);
+    lie.fault = NearFault::OtherHeight;
+    lie.blocks = 100;
+    world.node(0).order(lie);
+    world.node(1).set_lag(4);
+}
+
+WorldOptions three_nodes() {
+    WorldOptions options;
+    options.seed = 7;
+    options.nodes = 3;
+    return options;
+}
+
+TEST(CrashTest, AWorkflowAmongContradictingNodesSucceeds) {
+    const auto database = TestDatabase::create(TestBackend::SqliteSimulated, 7);
+    World world(*database, three_nodes());
+    set_among_liars(world);
+    world.wish(0, 3);
+    world.wish(1, 2);
+    world.ask_all();
+    ASSERT_TRUE(world.live());
+    world.check_books();
+    report(world, "liars");
+    for (const World::Wish& wish : world.wishes()) {
+        const WorldAnswer record =
+            world.get("/wallet/v1/workflows/" + wish.request_id, wish.wallet);
+        EXPECT_EQ(record.string("status"), "succeeded") << record.text;
+    }
+    EXPECT_GT(world.node(0).struck(NearFault::ContradictReceipts), 0U);
+    EXPECT_GT(world.node(0).struck(NearFault::OtherHeight), 0U);
+}
+
+TEST(CrashTest, AWorkflowAmongContradictingNodesSurvivesACrashAtAnyEffect) {
+    constexpr std::uint64_t kEvery = kStride * 3;
+    std::uint64_t crashes = 0;
+    for (std::uint64_t moment = 1;; moment += kEvery) {
+        const auto database = TestDatabase::create(TestBackend::SqliteSimulated, 7);
+        World world(*database, three_nodes());
+        set_among_liars(world);
+        world.wish(0, 3);
+        world.die_at(moment);
+        world.ask_all();
+        const bool lived = world.live();
+        if (!lived) {
+            ++crashes;
+            world.crash_and_boot(
+                moment % 2 == 0 ? TestDatabase::Crash::Power : TestDatabase::Crash::Process);
+            ask_again(world);
+            ASSERT_TRUE(world.live()) << "moment " << moment;
+        }
+        world.check_books();
+        report(world, "liars, moment " + std::to_string(moment));
+        if (::testing::Test::HasFailure()) return;
+        if (lived) break;
+    }
+    EXPECT_GT(crashes, 30 / kEvery);
+}
+
 TEST(CrashTest, TheStandardWorkflowSurvivesALossOfPowerAtAnyWrite) {
     std::uint64_t changes = 0;
     {
@@ -169,10 +234,35 @@ void order_faults(World& world, base::SeededRandom& random) {
     }
 }
 
+// One node, the same one in all of a world's life, tells another story than the rest: fewer than a
+// quorum.
+void order_lies(World& world, base::SeededRandom& random) {
+    constexpr NearFault kLies[] = {
+        NearFault::Contradict, NearFault::ContradictReceipts, NearFault::ForgeIds,
+        NearFault::OtherHeight};
+    const std::size_t nodes = world.options().nodes;
+    if (nodes < 2 || random.below(2) != 0) return;
+    localchain::NearNode& liar = world.node(world.options().seed % nodes);
+    const std::uint64_t count = 1 + random.below(3);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        NearFaultRule rule;
+        rule.fault = kLies[random.below(std::size(kLies))];
+        rule.skip = random.below(10);
+        rule.count = random.below(3) == 0 ? NearFaultRule::kForever : 1 + random.below(60);
+        rule.per_mille = static_cast<unsigned>(300 + random.below(701));
+        rule.blocks = static_cast<std::uint32_t>(1 + random.below(250));
+        liar.order(rule);
+    }
+    if (random.below(3) == 0) {
+        liar.set_height_lie(static_cast<std::int64_t>(random.below(300)) - 50);
+    }
+}
+
 void calm(World& world) {
     for (std::size_t i = 0; i < world.options().nodes; ++i) {
         world.node(i).clear_faults();
         world.node(i).set_lag(0);
+        world.node(i).set_height_lie(0);
         world.node(i).set_down(false);
     }
     world.chain().clear_receipt_faults();
@@ -217,6 +307,8 @@ void run_world(std::uint64_t seed) {
     options.gates = 1 + random.below(2);
     options.relayer_keys = 1 + random.below(3);
     options.latency_max = std::chrono::milliseconds(random.below(300));
+    options.poll_interval = std::chrono::milliseconds(750 + 250 * random.below(4));
+    options.probe_period = std::chrono::seconds(2 + random.below(6));
     World world(*database, options);
     const std::uint64_t wishes = 1 + random.below(6);
     for (std::uint64_t i = 0; i < wishes; ++i) {
@@ -226,6 +318,7 @@ void run_world(std::uint64_t seed) {
             batch ? "gate.sequential.near" : "");
     }
     order_faults(world, random);
+    order_lies(world, random);
     const bool foreign = foreign_batch(world, random);
     const std::uint64_t deaths = random.below(4);
     world.ask_all();
@@ -243,6 +336,7 @@ void run_world(std::uint64_t seed) {
             random.below(2) == 0 ? TestDatabase::Crash::Power : TestDatabase::Crash::Process);
         ask_again(world);
         order_faults(world, random);
+        order_lies(world, random);
     }
     world.die_at(0);
     database->disk()->power_off_after(1'000'000'000'000);

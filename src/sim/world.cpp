@@ -194,6 +194,7 @@ public:
     Chain(World& world, chain::NearClient& inner) : world_(world), inner_(inner) {}
 
     Task<Result<chain::NearBlock>> final_block() override { return inner_.final_block(); }
+    Task<Result<chain::NearHeights>> final_heights() override { return inner_.final_heights(); }
     Task<Result<chain::NearBlock>> find_block(near::BlockHash hash) override {
         return inner_.find_block(hash);
     }
@@ -214,6 +215,11 @@ public:
     Task<Result<std::optional<chain::NearTransaction>>> find_transaction(
         near::TransactionHash hash, near::AccountId sender) override {
         return pass(this, inner_.find_transaction(hash, std::move(sender)));
+    }
+    Task<Result<std::optional<chain::NearTransaction>>> find_agreed_transaction(
+        near::TransactionHash hash, near::AccountId sender, chain::NearStory story) override {
+        return pass(
+            this, inner_.find_agreed_transaction(hash, std::move(sender), std::move(story)));
     }
     Task<Result<chain::SignedFate>> payload_fate(chain::NearPayloadRef payload) override {
         return inner_.payload_fate(std::move(payload));
@@ -345,6 +351,7 @@ void World::connect() {
     }
     options.endpoints.rpc.timeout = std::chrono::seconds(2);
     options.endpoints.probe_timeout = std::chrono::seconds(2);
+    options.endpoints.probe_period = options_.probe_period;
     options.endpoints.suspend_max = std::chrono::seconds(4);
     process_->client = must(chain::NearRpcClient::create(
         std::move(options), *wire_, database_.executor(), base::null_logger()));
@@ -831,6 +838,18 @@ void World::check_intents(const Wish& wish, const WorldAnswer& record) {
     }
     if (ids->size() > 0 && rows->size() < ids->size()) {
         violate(wish.key + ": what became of its intents is not told");
+    }
+    // What was unknown when a record failed is known when it is over.
+    const Json* const live = record.body.find("live_until");
+    const Json* const late = record.body.find("late_outcomes");
+    if (live == nullptr) return;
+    if (live->size() > 0) violate(wish.key + ": something is live for ever");
+    if (late == nullptr) return violate(wish.key + ": what came late is not told");
+    for (const Json& row : late->items()) {
+        const std::string outcome = text_of(row, "outcome");
+        if (outcome == "unknown" || outcome == "pending") {
+            violate(wish.key + ": a late outcome is " + outcome);
+        }
     }
 }
 

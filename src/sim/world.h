@@ -42,6 +42,7 @@ struct WorldOptions {
     base::Duration block_time = std::chrono::milliseconds(600);
     base::Duration latency_max{};
     base::Duration poll_interval = std::chrono::milliseconds(750);
+    base::Duration probe_period = std::chrono::seconds(2);
     bool instant_blocks = false;
     std::uint64_t yield_timeout_blocks = 200;
     int bug = coordinator::kNoBug;

@@ -44,6 +44,15 @@ struct Sighting {
     std::uint64_t gone_since = 0;  // height at which it first looked dead; zero: not yet
 };
 
+// What a quorum of nodes says of a submit that they know.
+struct SubmitNews {
+    near::GateState kind = near::GateState::Pending;
+    std::optional<near::IntentId> intent_id;  // Done
+    std::uint64_t height = 0;                 // Done: of the block that the intent lives from
+    std::string error;                        // Failed
+    std::optional<near::TransactionStatus> status;
+};
+
 // What this process knows of a run that it drives; gone with the process.
 struct Flight {
     std::int64_t fencing = 0;
@@ -155,7 +164,10 @@ struct CoordinatorService::Core {
     // ----- runs (gate_run.cpp) -----
     Task<StepResult> gate_step(workflow::StepContext& context);
     Task<Result<std::shared_ptr<Flight>>> flight_of(const workflow::StepContext& context);
-    // Records a change and the run's next step, in one unit.
+    // Records a change and the run's next step, in one unit; nothing: it stays at its step.
+    Task<Result<void>> record_change(
+        const workflow::StepContext& context, Flight& flight, std::optional<std::string> step,
+        std::string event, Change change);
     Task<Result<void>> save(
         const workflow::StepContext& context, Flight& flight, std::string_view step,
         std::string_view event, Change change);
@@ -205,11 +217,32 @@ struct CoordinatorService::Core {
     Task<void> send_submit(Flight& flight, std::size_t index);
     Task<chain::NearSendOutcome> send(const SentTransaction& sent);
     Task<StepResult> submit_step(workflow::StepContext& context, Flight& flight);
+    // Looks at one submit that is not decided; true: there is news in `flight.state` to be
+    // recorded.
     Task<Result<bool>> look_at_submit(
         workflow::StepContext& context, Flight& flight, std::size_t index);
-    // Dead: nobody knows it and its nonce is used by another, or its block hash is too old.
+    Task<Result<bool>> look_for_unseen_submit(
+        workflow::StepContext& context, Flight& flight, std::size_t index);
+
+    // ----- gate_sight.cpp -----
+    // ChainFacts::find_agreed().
+    Task<Result<std::optional<chain::NearTransaction>>> find_agreed(
+        near::TransactionHash hash, near::AccountId sender, chain::NearStory story);
+    // Nothing: a quorum does not know it.
+    Task<Result<std::optional<SubmitNews>>> read_submit(
+        const GateState& state, std::size_t index, std::string hash_text);
+    static void take_news(Flight& flight, std::size_t index, SubmitNews news);
+    // True: one that had been given up as dead was taken by the gate after all, and is the call's
+    // submit now.
+    Task<Result<bool>> adopt_dead_submit(Flight& flight, std::size_t index);
+    // Dead: nobody knows it and its nonce is used by another, or its block hash is too old, at
+    // every look for a while.
     Task<Result<bool>> is_dead(
-        const SentTransaction& sent, const KeyLane& lane, Sighting& sighting);
+        const SentTransaction& sent, near::AccountId signer, near::PublicKey key,
+        Sighting& sighting);
+    static bool gone_for_long(Sighting& sighting, std::uint64_t height);
+    // Wherever its submit may still land, the gate refuses the delegate.
+    static bool delegate_expired(const GateCall& call, std::uint64_t height);
 
     // ----- gate_resume.cpp -----
     Task<StepResult> resume_step(workflow::StepContext& context, Flight& flight);
@@ -221,6 +254,7 @@ struct CoordinatorService::Core {
     // ----- gate_watch.cpp -----
     Task<StepResult> dispatch_step(workflow::StepContext& context, Flight& flight);
     Task<StepResult> watch_step(workflow::StepContext& context, Flight& flight);
+    Task<Result<void>> amend(workflow::StepContext& context, Flight& flight);
     Task<Result<void>> read_submits(Flight& flight, bool all);
     Task<Result<void>> read_resume(Flight& flight, bool again);
     Task<Result<near::BlockHeights>> heights_of(const near::BatchEvidence& evidence);
@@ -243,6 +277,9 @@ struct CoordinatorService::Core {
     };
     Task<Result<KeyStatus>> key_status(std::string wallet_id, DirectUserScope scope);
 };
+
+// What of the submits stands in the record itself.
+void show_submits(WorkflowRecord& record, const GateState& state);
 
 // Words for people of a call's place and what became of it.
 std::string cut_text(std::string text, std::size_t bytes_max = 500);
