@@ -9,6 +9,7 @@
 #include "crypto/hkdf.h"
 #include "crypto/secret.h"
 #include "http/server.h"
+#include "localchain/near_ledger_file.h"
 #include "near/keys.h"
 
 namespace adyton::apps {
@@ -39,11 +40,15 @@ struct LocalNear::Parts {
         : options(std::move(its_options)), threads(2), loop(threads) {}
 
     Result<void> build();
+    Result<void> build_chain();
     void run();
+    void keep();
 
     const LocalNearOptions options;
     base::WorkerThreads threads;  // one of them runs the loop
     base::EventLoop loop;
+    std::unique_ptr<localchain::NearLedgerFile> ledger;
+    bool ledger_failed = false;
     std::unique_ptr<localchain::NearChain> chain;
     std::unique_ptr<localchain::NearNode> node;
     http::ServerObserver observer;
@@ -52,8 +57,36 @@ struct LocalNear::Parts {
     std::optional<std::future<void>> end;  // set once the loop runs
 };
 
+Result<void> LocalNear::Parts::build_chain() {
+    localchain::NearChainOptions its_options = chain_options(options, loop.now());
+    if (options.ledger_path.empty()) {
+        TRY(chain, localchain::NearChain::create(std::move(its_options), loop));
+        return {};
+    }
+    TRY(ledger, localchain::NearLedgerFile::open(options.ledger_path, its_options));
+    TRY(chain, localchain::NearChain::create(std::move(its_options), loop));
+    auto replayed = ledger->replay(*chain);
+    if (!replayed) {
+        return std::move(replayed).error().with_context(
+            options.ledger_path + " (remove it, and the coordinator's directory, to begin anew)");
+    }
+    chain->on_block([this](const localchain::NearBlockRecord&) { keep(); });
+    return {};
+}
+
+void LocalNear::Parts::keep() {
+    if (ledger_failed) return;
+    const Result<void> done = ledger->append(*chain);
+    if (done) return;
+    ledger_failed = true;
+    if (options.logger != nullptr) {
+        options.logger->error(
+            "the local NEAR chain is no longer kept on disk", {{"cause", done.error().message()}});
+    }
+}
+
 Result<void> LocalNear::Parts::build() {
-    TRY(chain, localchain::NearChain::create(chain_options(options, loop.now()), loop));
+    TRY_VOID(build_chain());
     localchain::NearNodeOptions node_options;
     node_options.faucet = options.faucet;
     node = std::make_unique<localchain::NearNode>(*chain, loop, std::move(node_options));
@@ -99,6 +132,12 @@ std::string LocalNear::url() const {
 }
 const localchain::NearNames& LocalNear::names() const {
     return parts_->options.network.names;
+}
+std::uint64_t LocalNear::blocks_replayed() const {
+    return parts_->ledger == nullptr ? 0 : parts_->ledger->blocks_replayed();
+}
+std::uint64_t LocalNear::bytes_cut() const {
+    return parts_->ledger == nullptr ? 0 : parts_->ledger->bytes_cut();
 }
 crypto::SecretBuffer LocalNear::secret_key(std::string_view account) const {
     return near::encode_secret_key(

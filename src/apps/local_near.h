@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/executor.h"
+#include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "crypto/ed25519.h"
@@ -28,14 +29,18 @@ struct LocalNearOptions {
     localchain::NearNetworkOptions network;  // `secret` makes everybody's keys
     bool faucet = true;
     std::size_t block_transactions_max = 2'000;
+    std::string ledger_path;         // empty: nothing survives the process
+    base::Logger* logger = nullptr;  // must outlive it; null: silent
 };
 
-// A simulated NEAR network of one node, with its JSON-RPC port, on a thread of its own: for `adyton
-// dev` and the benchmark of workflows. Nothing survives the process; heights start where a network
-// of 600 ms a block since 2026 would be, so that a later start never shows a lower one.
+// A simulated NEAR network of one node, with its JSON-RPC port and its blocks in a file, on a
+// thread of its own: for `adyton dev`. A new network's heights start where one of 600 ms a block
+// since 2026 would be, so that one which was removed and begun anew never shows a lower height; a
+// kept one goes on where it stopped.
 class LocalNear {
 public:
-    // Listens and makes blocks from now on. Errors of http::Server::start.
+    // Listens and makes blocks from now on. Errors of localchain::NearLedgerFile and
+    // http::Server::start.
     static Result<std::unique_ptr<LocalNear>> start(LocalNearOptions options);
     // Answers nothing more; waits for its thread.
     ~LocalNear();
@@ -44,6 +49,8 @@ public:
 
     std::string url() const;  // "http://127.0.0.1:3030"
     const localchain::NearNames& names() const;
+    std::uint64_t blocks_replayed() const;
+    std::uint64_t bytes_cut() const;  // of the ledger's unfinished last block
     // "ed25519:.." of a person of the network, as RELAYER_SECRET_KEY and APPROVER_SECRET_KEY take
     // it. `account` as in near_network_key().
     crypto::SecretBuffer secret_key(std::string_view account) const;

@@ -1,6 +1,9 @@
 #include "apps/local_near.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
 
 #include "base/event_loop.h"
 #include "http/client.h"
@@ -51,6 +54,52 @@ TEST(LocalNearTest, ServesItsNetworkOverHttpAndItsFaucetPays) {
             R"(","sender_account_id":"faucet.adyton.near","wait_until":"FINAL"}})");
     ASSERT_NE(landed.find("result"), nullptr) << landed.dump();
     EXPECT_NE(landed.find("result")->find("status")->find("SuccessValue"), nullptr);
+}
+
+TEST(LocalNearTest, WithALedgerItGoesOnWhereItStopped) {
+    std::string directory = ::testing::TempDir() + "/local-near-XXXXXX";
+    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+    LocalNearOptions options;
+    options.port = 0;
+    options.block_time = base::Duration::zero();
+    options.ledger_path = directory + "/near-ledger";
+    Asker asker;
+    const auto balance = [&](const LocalNear& local) {
+        return asker
+            .ask(
+                local.url(),
+                R"({"jsonrpc":"2.0","id":1,"method":"query","params":{"request_type":"view_account","finality":"optimistic","account_id":"mike.near"}})")
+            .find("result")
+            ->find("amount")
+            ->string_value();
+    };
+    std::string before;
+    {
+        const auto local = LocalNear::start(options);
+        ASSERT_TRUE(local) << local.error().message();
+        EXPECT_EQ((*local)->blocks_replayed(), 0U);
+        const std::string poor = balance(**local);
+        const Json paid = asker.ask(
+            (*local)->url(),
+            R"({"jsonrpc":"2.0","id":1,"method":"adyton_faucet","params":{"account_id":"mike.near","amount":"5"}})");
+        ASSERT_NE(paid.find("result"), nullptr) << paid.dump();
+        const std::string hash = paid.find("result")->find("hash")->string_value();
+        const Json landed = asker.ask(
+            (*local)->url(),
+            R"({"jsonrpc":"2.0","id":1,"method":"tx","params":{"tx_hash":")" + hash +
+                R"(","sender_account_id":"faucet.adyton.near","wait_until":"FINAL"}})");
+        ASSERT_NE(landed.find("result"), nullptr) << landed.dump();
+        before = balance(**local);
+        EXPECT_NE(before, poor);
+    }
+    const auto again = LocalNear::start(options);
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_GT((*again)->blocks_replayed(), 3U);
+    EXPECT_EQ(balance(**again), before);
+    const auto third = LocalNear::start(options);
+    ASSERT_FALSE(third);
+    EXPECT_EQ(third.error().reason(), "data_dir_in_use");
+    std::filesystem::remove_all(directory);
 }
 
 TEST(LocalNearTest, ItsPeoplesKeysAreThoseOfTheSecret) {

@@ -40,17 +40,35 @@ def DevDoesTheMainJob(world):
 
 @scenario
 def DevRunsAWorkflow(world):
-    """Three calls through the gate of the local chain, their evidence checked offline and on it."""
+    """Three calls through the gate of the local chain, their evidence checked offline and on it;
+    after a restart the same evidence still holds on the chain, and another workflow runs on it."""
+
+    def run_job(server):
+        done = subprocess.run(
+            [sys.executable, str(WORKFLOW_JOB),
+             "--coordinator", "http://127.0.0.1:%d" % server.base,
+             "--keystore", "http://127.0.0.1:%d" % (server.base + 3),
+             "--near-rpc", "http://127.0.0.1:%d" % (server.base + 6), "--adyton", BINARY],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
+        print(done.stdout)
+        check(done.returncode == 0, "the workflow failed")
+        return done.stdout
+
     server = world.dev()
-    done = subprocess.run(
-        [sys.executable, str(WORKFLOW_JOB),
-         "--coordinator", "http://127.0.0.1:%d" % server.base,
-         "--keystore", "http://127.0.0.1:%d" % (server.base + 3),
-         "--near-rpc", "http://127.0.0.1:%d" % (server.base + 6), "--adyton", BINARY],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
-    print(done.stdout)
-    check(done.returncode == 0, "the workflow failed")
+    said = run_job(server)
+    wallet = re.search(r"^wallet +(\S+) is", said, re.M).group(1)
+    request = re.search(r"^executed +(\S+) in", said, re.M).group(1)
     check(server.terminate() == 0, "SIGTERM ends it with 0")
+    again = world.dev(data=server.data)
+    bundle = world.directory / "evidence-after-restart.json"
+    bundle.write_text(world.run(
+        "wallet", "workflow", "evidence", request, "--wallet", wallet,
+        "--url", "http://127.0.0.1:%d" % again.base))
+    verified = world.run(
+        "verify", "workflow", str(bundle), "--rpc", "http://127.0.0.1:%d" % (again.base + 6))
+    check("all holds" in verified, verified)
+    run_job(again)
+    check(again.terminate() == 0, "SIGTERM ends it with 0")
 
 
 @scenario
@@ -153,12 +171,20 @@ def DevServesALocalNearChainAndSaysThatItIsASimulator(world):
                   ["--address", wallet, "--amount", "1.5"]):
         refused = world.try_run("dev", "fund", *wrong, "--token", "NEAR", **more)
         check(refused.returncode == 1 and "error: " in refused.stderr, wrong, refused)
-    height = ask("block", {"finality": "final"})["result"]["header"]["height"]
+    final = ask("block", {"finality": "final"})["result"]["header"]
     check(server.terminate() == 0, "ends")
     again = world.dev(data=server.data)
     client = Client(again.base + 6)
     later = ask("block", {"finality": "final"})["result"]["header"]["height"]
-    check(later >= height, "a new chain begins no lower", height, later)
+    check(later >= final["height"], "the chain goes on", final["height"], later)
+    same = ask("block", {"block_id": final["height"]})["result"]["header"]
+    check(same == final, "the same chain", final, same)
+    check(view("intents.near", "mt_balance_of", inside) == "1" + "0" * 24, "balances are kept")
+    again.kill()
+    third = world.dev(data=server.data)
+    client = Client(third.base + 6)
+    check(view("wrap.near", "ft_balance_of", {"account_id": wallet}) == "1" + "0" * 24,
+          "kill -9 loses nothing")
 
 
 @scenario
