@@ -131,5 +131,79 @@ TEST_F(ExecutorCorpusTest, EveryHostileScriptEndsInItsProcessWithoutACallOutside
         << "system call " << executors_->stats().last_violation;
 }
 
+// --- Neighbours ---------------------------------------------------------------------------------
+
+// One load in one executor; `over` when it has ended.
+Task<bool> run_load(Executors& engine, Job job, bool& over) {
+    auto running = engine.run(std::move(job));
+    const auto result = co_await std::move(running);
+    over = true;
+    co_return result.has_value();
+}
+
+// Small jobs of another user, one after the other, until the load is over.
+Task<bool> run_beside(
+    Executors& engine, base::EventLoop& loop, const bool& over,
+    std::vector<base::Duration>& latencies) {
+    bool good = true;
+    do {
+        Job job = job_of("function main() { return input.n; }", R"({"n":1})");
+        job.user = "alice";
+        const base::SteadyTime start = loop.steady_now();
+        auto running = engine.run(std::move(job));
+        const auto result = co_await std::move(running);
+        latencies.push_back(loop.steady_now() - start);
+        good = good && result && result->status == Status::Completed;
+    } while (good && !over);
+    co_return good;
+}
+
+base::Duration median_of(std::vector<base::Duration> times) {
+    const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+    std::nth_element(times.begin(), middle, times.end());
+    return *middle;
+}
+
+class NeighbourTest : public EngineFixture {
+protected:
+    void measure(Executors& engine, Job load, std::vector<base::Duration>& latencies) {
+        load.user = "mallory";
+        load.limits.time = std::chrono::milliseconds(25);
+        bool over = false;
+        std::vector<Task<bool>> tasks;
+        tasks.push_back(run_load(engine, std::move(load), over));
+        tasks.push_back(run_beside(engine, loop_, over, latencies));
+        const auto done = loop_.run_until_done(base::when_all(std::move(tasks)));
+        EXPECT_TRUE(done[0] && done[1]);
+    }
+};
+
+// Against an endless loop of the same length right before each script, so that whatever else the
+// machine does weighs on both.
+TEST_F(NeighbourTest, AHostileScriptDoesNotDoubleTheLatencyOfANeighbour) {
+#if defined(ADYTON_SANITIZED)
+    GTEST_SKIP() << "times mean nothing under sanitizers";
+#endif
+    Executors::Options options;
+    options.executors = 2;
+    auto made = Executors::create(loop_, options);
+    ASSERT_TRUE(made) << made.error().message();
+    std::vector<base::Duration> harmless;
+    std::vector<base::Duration> hostile;
+    for (const HostileScript& script : corpus()) {
+        measure(**made, job_of("function main() { for (;;) {} }"), harmless);
+        measure(**made, hostile_job(script), hostile);
+    }
+    const base::Duration before = median_of(harmless);
+    const base::Duration beside = median_of(hostile);
+    const auto us = [](base::Duration time) {
+        return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+    };
+    std::cout << "median of a neighbour: " << us(before) << " us beside a loop (" << harmless.size()
+              << " jobs), " << us(beside) << " us beside the corpus (" << hostile.size()
+              << " jobs)\n";
+    EXPECT_LT(beside, 2 * before + std::chrono::microseconds(200));
+}
+
 }  // namespace
 }  // namespace adyton::script

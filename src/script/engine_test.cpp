@@ -67,6 +67,13 @@ TEST_F(EngineTest, ValuesThatAreNoObjectsAreWrapped) {
     EXPECT_EQ(output("function main() { return null; }"), "");
 }
 
+TEST_F(EngineTest, WhatHasNoJsonFormIsLeftOutOfAnObject) {
+    EXPECT_EQ(
+        output("function main() { return { f() {}, u: undefined, s: Symbol('x'), n: NaN, d: new "
+               "Date(0), t: { toJSON() { return 7; } }, a: [() => 1] }; }"),
+        R"({"n":null,"d":"1970-01-01T00:00:00.000Z","t":7,"a":[null]})");
+}
+
 TEST_F(EngineTest, TheEntryPointMayBeAnyTopLevelBinding) {
     for (const char* source :
          {"function run() { return 1; }", "var run = () => 1;", "let run = () => 1;",

@@ -93,6 +93,7 @@ private:
         const std::lock_guard lock(mutex_);
         change(stats_);
     }
+    std::size_t most() const { return options_.executors + options_.spares + options_.warm; }
     Iterator find(const ExecutorProcess& process);
     void add(ZygoteProcess::Child child);
     void submit(const std::shared_ptr<Running>& running);
@@ -135,7 +136,7 @@ private:
 
 // Blocks until the first executor speaks, so that start-up can say what the kernel grants.
 Result<void> Executors::Impl::start() {
-    TRY(zygote_, ZygoteProcess::start(options_.program, options_.signal_outside_calls));
+    TRY(zygote_, ZygoteProcess::start(options_.program, most(), options_.signal_outside_calls));
     if (!zygote_->ask_fork()) return Error::unavailable("the script zygote does not answer");
     pollfd wait{zygote_->socket(), POLLIN, 0};
     if (::poll(&wait, 1, kFirstExecutorMs) != 1) {
@@ -204,7 +205,7 @@ void Executors::Impl::lose_zygote() {
 }
 
 void Executors::Impl::restart() {
-    auto zygote = ZygoteProcess::start(options_.program, options_.signal_outside_calls);
+    auto zygote = ZygoteProcess::start(options_.program, most(), options_.signal_outside_calls);
     if (zygote) {
         zygote_ = std::move(*zygote);
         watching_ = loop_.watch(zygote_->socket(), EPOLLIN, *this).has_value();
@@ -243,7 +244,8 @@ void Executors::Impl::on_events(std::uint32_t /*events*/) {
 void Executors::Impl::add(ZygoteProcess::Child child) {
     Executor executor;
     executor.process = std::make_unique<ExecutorProcess>(
-        loop_, *this, std::move(child.socket), std::move(child.pid_fd), child.pid);
+        loop_, *this, std::move(child.socket), std::move(child.pid_fd),
+        internal::GasMeter(child.meter), child.pid);
     if (!executor.process->watch()) return;
     executors_.push_back(std::move(executor));
     count([](Stats& stats) { ++stats.executors_started; });
@@ -337,15 +339,14 @@ Executors::Impl::Iterator Executors::Impl::choose(const Job& job) {
 // one of a user makes room when all are taken.
 void Executors::Impl::want_fresh() {
     if (!zygote_ || !watching_) return;
-    const std::size_t most = options_.executors + options_.spares + options_.warm;
     std::size_t fresh = forks_asked_;
     for (const Executor& executor : executors_) {
         if (!executor.running && executor.jobs == 0 && executor.user.empty()) ++fresh;
     }
     const std::size_t wanted =
-        std::min(most, std::max<std::size_t>(1, options_.spares) + waiting_.size());
+        std::min(most(), std::max<std::size_t>(1, options_.spares) + waiting_.size());
     while (fresh < wanted) {
-        if (executors_.size() + forks_asked_ >= most) {
+        if (executors_.size() + forks_asked_ >= most()) {
             auto idle = executors_.begin();
             while (idle != executors_.end() && (idle->running || idle->jobs == 0)) ++idle;
             // Only for a job that needs it: a spare is not worth a user's warm executor.
@@ -557,6 +558,7 @@ void Executors::Impl::end_without_answer(
             result.layers = executor->layers;
             result.layers.add(Layer::OwnUserProcess);
             result.wall_time = loop_.steady_now() - running->started;
+            result.metered_gas = executor->process->metered_gas();
             executor->running.reset();
             count([](Stats& stats) { --stats.running; });
             kill(executor);

@@ -131,6 +131,31 @@ TEST_F(ExecutorsTest, ATimeoutEndsTheJobAndItsProcess) {
     EXPECT_EQ(run(of_user("a", "function main() { return 1; }")).status, Status::Completed);
 }
 
+// A process that is killed says nothing, but its gas was seen.
+TEST_F(ExecutorsTest, AKilledJobIsChargedWhatItWasSeenToUse) {
+    const std::string loop =
+        "function main() { for (let i = 0; i < 3e5; i++); console.log('far'); for (;;) {} }";
+    Job counted = of_user("a", "function main() { for (let i = 0; i < 3e5; i++); }");
+    const std::uint64_t least = run(std::move(counted)).metered_gas;
+    for (int round = 0; round < 2; ++round) {
+        Job job = of_user("a", loop);
+        const std::string id = job.id;
+        job.on_log = [&](const LogEntry&) { EXPECT_TRUE(executors().cancel(id)); };
+        const RunResult result = run(std::move(job));
+        EXPECT_EQ(result.status, Status::Cancelled);
+        EXPECT_GE(result.metered_gas, least);
+    }
+    // The meter begins anew with each job: this one is over before its first poll.
+    Job waits = of_user("a", "function main() { console.log(1); for (;;) {} }");
+    const std::string id = waits.id;
+    EXPECT_EQ(
+        run(of_user("a", "function main() { for (let i = 0; i < 3e6; i++); }")).status,
+        Status::Completed);
+    waits.on_log = [&](const LogEntry&) { executors().cancel(id); };
+    const RunResult early = run(std::move(waits));
+    EXPECT_GT(early.metered_gas, 0U);
+}
+
 TEST_F(ExecutorsTest, ACancelledJobDiesWithItsProcess) {
     Job job = of_user("a", "function main() { console.log('started'); for (;;) {} }");
     const std::string id = job.id;

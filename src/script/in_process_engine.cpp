@@ -145,6 +145,7 @@ Result<RunResult> run_in_seat(
     const std::vector<Secret>& secrets, Session& session) {
     internal::Work work;
     work.source = job.source;
+    work.language = job.language;
     work.entry_point = job.entry_point;
     work.input_json = job.input_json;
     for (const Secret& secret : secrets) {

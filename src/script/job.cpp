@@ -36,6 +36,17 @@ std::string seconds_text(base::Duration time) {
 
 }  // namespace
 
+std::string_view to_string(Language language) {
+    return language == Language::TypeScript ? "typescript" : "javascript";
+}
+
+std::string_view engine_name() {
+    return ADYTON_ENGINE_NAME;
+}
+std::string_view type_stripper_name() {
+    return ADYTON_STRIPPER_NAME;
+}
+
 std::string_view to_string(LogLevel level) {
     switch (level) {
         case LogLevel::Log:

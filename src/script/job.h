@@ -46,6 +46,10 @@ inline constexpr std::size_t kHostBytesMax = 2'097'152;
 // returned (a cancelled job): what it uses is its own to keep.
 using HostPort = std::function<Task<HostReply>(HostRequest)>;
 
+// TypeScript loses its types inside the same sandbox before it runs (docs/script-api.md).
+enum class Language : std::uint8_t { JavaScript, TypeScript };
+std::string_view to_string(Language language);  // "javascript", "typescript"
+
 enum class LogLevel : std::uint8_t { Log, Info, Warn, Error };
 std::string_view to_string(LogLevel level);  // "log", "info", "warn", "error"
 
@@ -62,6 +66,7 @@ struct Job {
     std::string id;    // of the caller's choosing, unique among running jobs; for cancel()
     std::string user;  // an executor serves one user at a time
     std::string source;
+    Language language = Language::JavaScript;
     std::string entry_point = "main";
     std::string input_json = "{}";
     SecretSource secrets;  // may be empty
@@ -108,14 +113,20 @@ struct RunResult {
     // Completed only: compact JSON as JSON.stringify wrote it, always an object (a value of another
     // kind is wrapped: {"result":value}); empty when the script gave undefined or null.
     std::string output_json;
-    std::vector<LogEntry> logs;         // kept on failure too
-    std::uint32_t logs_dropped = 0;     // entries past kLogEntriesMax
-    std::optional<ScriptError> error;   // for each status but Completed
-    std::uint64_t metered_gas = 0;      // also of failures
+    std::vector<LogEntry> logs;        // kept on failure too
+    std::uint32_t logs_dropped = 0;    // entries past kLogEntriesMax
+    std::optional<ScriptError> error;  // for each status but Completed
+    // Also of failures. Of a job whose process was killed: as far as it was seen, up to one poll
+    // less than it used, so it is not the same on every machine.
+    std::uint64_t metered_gas = 0;
     std::size_t memory_bytes_peak = 0;  // linear memory, grown in steps of 64 KiB
     base::Duration wall_time{};
     Layers layers;  // what really stood around this job
 };
+
+// What runs scripts, for receipts: name, version and the SHA-256 of the module that the build took.
+std::string_view engine_name();         // "quickjs-ng 0.17.0 d4c9..."
+std::string_view type_stripper_name();  // "sucrase 3.35.1 49da..."
 
 // `error` in the seed's words: "script error: ...", "entry point 'x' is not a function",
 // "execution error: ...", "output is not JSON serializable: ...". Empty for Completed.

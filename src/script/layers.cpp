@@ -42,6 +42,8 @@ std::string_view to_string(Layer layer) {
             return "uts_namespace";
         case Layer::UserNamespace:
             return "user_namespace";
+        case Layer::ControlGroup:
+            return "control_group";
     }
     return "unknown";
 }

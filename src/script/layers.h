@@ -29,8 +29,9 @@ enum class Layer : std::uint32_t {
     IpcNamespace = 1u << 16,
     UtsNamespace = 1u << 17,
     UserNamespace = 1u << 18,
+    ControlGroup = 1u << 19,  // the kernel limits memory and processes of all executors together
 };
-inline constexpr unsigned kLayerCount = 19;
+inline constexpr unsigned kLayerCount = 20;
 
 std::string_view to_string(Layer layer);  // "guard_pages", "seccomp", ...
 

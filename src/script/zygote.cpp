@@ -1,5 +1,6 @@
 #include "script/zygote.h"
 
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -19,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "script/internal/cgroup.h"
 #include "script/internal/lockdown.h"
 #include "script/internal/machine.h"
 #include "script/internal/wire.h"
@@ -193,6 +196,45 @@ void on_outside_call(int, siginfo_t* info, void* context) {
 #endif
 }
 
+// The memory that an executor shares with the service: its gas, and nothing else
+// (zygote_protocol.h).
+class MeterPage {
+public:
+    MeterPage() {
+        fd_ = ::memfd_create("gas", MFD_CLOEXEC);
+        if (fd_ < 0 || ::ftruncate(fd_, internal::kMeterBytes) != 0) return;
+        void* const page =
+            ::mmap(nullptr, internal::kMeterBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+        if (page != MAP_FAILED) page_ = page;
+    }
+    MeterPage(const MeterPage&) = delete;
+    MeterPage& operator=(const MeterPage&) = delete;
+    ~MeterPage() {
+        if (page_ != nullptr) ::munmap(page_, internal::kMeterBytes);
+        if (fd_ >= 0) ::close(fd_);
+    }
+    // -1: none.
+    int fd() const { return page_ != nullptr ? fd_ : -1; }
+    // Null: none. Zero bytes are an atomic of value 0 on every platform that has executors.
+    std::atomic<std::uint64_t>* gas() const {
+        static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+        return static_cast<std::atomic<std::uint64_t>*>(page_);
+    }
+
+private:
+    int fd_ = -1;
+    void* page_ = nullptr;
+};
+
+// What all executors of a zygote may take together: each its script's memory, what it was born
+// with, and room for a request and an answer.
+internal::Cgroup::Limits group_limits(std::uint32_t executors) {
+    constexpr std::uint64_t kEach = kMemoryBytesMax + (std::uint64_t{56} << 20U);
+    constexpr std::uint64_t kZygote = std::uint64_t{128} << 20U;
+    constexpr std::uint32_t kDying = 8;  // killed ones that have not been waited for
+    return {kZygote + kEach * executors, executors + kDying};
+}
+
 class Zygote {
 public:
     // Enters the namespaces that its executors inherit: made once, not for each of them.
@@ -233,19 +275,22 @@ private:
     void make_executor() {
         std::array<int, 2> sockets{-1, -1};
         internal::Birth birth;
+        const MeterPage meter;
         if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) == 0) {
             ++number_;
             birth = internal::fork_executor();
         }
-        if (birth.pid == 0) become_executor(sockets[1]);
+        if (birth.pid == 0) become_executor(sockets[1], meter);
         if (birth.pid > 0) children_.push_back(birth.pid);
-        answer(birth, sockets[0]);
+        answer(birth, sockets[0], meter.fd());
         for (const int fd : {sockets[0], sockets[1], birth.pid_fd}) {
             if (fd >= 0) ::close(fd);
         }
     }
 
-    [[noreturn]] void become_executor(int socket) {
+    // The page stays mapped; its descriptor goes with all others.
+    [[noreturn]] void become_executor(int socket, const MeterPage& meter) {
+        engine_->machine->set_meter(meter.gas());
         ::dup2(socket, kExecutorSocket);
         if (outside_ == internal::SyscallFilter::Outside::Signal) {
             struct sigaction action {};
@@ -271,10 +316,16 @@ private:
         ::_exit(0);
     }
 
-    static void answer(const internal::Birth& birth, int socket) {
-        internal::ZygoteAnswer packet{birth.pid, 0};
-        std::array<int, 2> descriptors{socket, birth.pid_fd};
-        packet.descriptors = birth.pid <= 0 ? 0 : birth.pid_fd >= 0 ? 2 : 1;
+    static void answer(const internal::Birth& birth, int socket, int meter) {
+        internal::ZygoteAnswer packet;
+        packet.pid = birth.pid;
+        std::array<int, 3> descriptors{-1, -1, -1};
+        if (birth.pid > 0) {
+            descriptors[packet.descriptors++] = socket;
+            if (birth.pid_fd >= 0) descriptors[packet.descriptors++] = birth.pid_fd;
+            if (meter >= 0) descriptors[packet.descriptors++] = meter;
+            packet.has_pid_fd = birth.pid_fd >= 0 ? 1 : 0;
+        }
         iovec part{&packet, sizeof(packet)};
         alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(descriptors))> control{};
         msghdr message{};
@@ -306,7 +357,9 @@ private:
 
 std::optional<int> run_zygote_if_asked(int argc, char** argv, const HostLibrary& library) {
     if (argc < 2 || std::string_view(argv[1]) != kZygoteCommand) return std::nullopt;
-    const bool signal = argc > 2 && std::string_view(argv[2]) == kZygoteSignalOption;
+    const auto executors =
+        argc > 2 ? static_cast<std::uint32_t>(::strtoul(argv[2], nullptr, 10)) : 0;
+    const bool signal = argc > 3 && std::string_view(argv[3]) == kZygoteSignalOption;
     // Only the service starts zygotes; by hand there is no such socket.
     int type = 0;
     socklen_t size = sizeof(type);
@@ -323,14 +376,19 @@ std::optional<int> run_zygote_if_asked(int argc, char** argv, const HostLibrary&
     if (!engine) return 1;
     // This process stays outside and waits; the one inside forks the executors. Its death is
     // theirs, and ours is its.
-    const internal::Birth inside = internal::fork_into_namespaces();
+    internal::Cgroup::Place place;
+    place.number = static_cast<std::uint32_t>(::getpid());
+    const auto group = internal::Cgroup::create(place, group_limits(executors));
+    internal::Birth inside = internal::fork_into_namespaces();
     if (inside.pid < 0) return 1;
     if (inside.pid > 0) {
         ::close(kZygoteSocket);
         while (::waitpid(inside.pid, nullptr, 0) < 0 && errno == EINTR) {
         }
+        if (group) group->remove();
         ::_exit(0);
     }
+    if (group && group->join()) inside.layers.add(Layer::ControlGroup);
     Zygote zygote(
         std::move(*engine),
         signal ? internal::SyscallFilter::Outside::Signal : internal::SyscallFilter::Outside::Kill,

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -24,7 +26,8 @@ constexpr std::size_t kReadBytes = std::size_t{64} << 10U;
 constexpr rlim_t kStackBytes = rlim_t{64} << 20U;
 
 // Between fork and exec of a process with threads: only calls that are safe there.
-[[noreturn]] void become_zygote(const char* program, int socket, bool signal) {
+[[noreturn]] void become_zygote(
+    const char* program, int socket, const char* executors, bool signal) {
     const rlimit stack{kStackBytes, RLIM_INFINITY};
     if (::setrlimit(RLIMIT_STACK, &stack) != 0) {
         const rlimit lower{kStackBytes, kStackBytes};
@@ -40,9 +43,10 @@ constexpr rlim_t kStackBytes = rlim_t{64} << 20U;
     }
     // Nothing of the environment: it may hold secrets.
     std::array<char*, 1> environment{nullptr};
-    std::array<char*, 4> arguments{
+    std::array<char*, 5> arguments{
         const_cast<char*>("adyton"), const_cast<char*>(kZygoteCommand),
-        signal ? const_cast<char*>(kZygoteSignalOption) : nullptr, nullptr};
+        const_cast<char*>(executors), signal ? const_cast<char*>(kZygoteSignalOption) : nullptr,
+        nullptr};
     ::execve(program, arguments.data(), environment.data());
     ::_exit(127);
 }
@@ -63,14 +67,33 @@ void Descriptor::reset() {
     fd_ = -1;
 }
 
+// --- GasMeter -----------------------------------------------------------------------------------
+
+GasMeter::GasMeter(const Descriptor& page) {
+    if (page.get() < 0) return;
+    void* const mapped = ::mmap(nullptr, kMeterBytes, PROT_READ, MAP_SHARED, page.get(), 0);
+    if (mapped != MAP_FAILED) page_ = mapped;
+}
+
+GasMeter::~GasMeter() {
+    if (page_ != nullptr) ::munmap(page_, kMeterBytes);
+}
+
+std::uint64_t GasMeter::read() const {
+    if (page_ == nullptr) return 0;
+    return static_cast<const std::atomic<std::uint64_t>*>(page_)->load(std::memory_order_relaxed);
+}
+
 // --- ExecutorProcess ----------------------------------------------------------------------------
 
 ExecutorProcess::ExecutorProcess(
-    base::EventLoop& loop, Owner& owner, Descriptor socket, Descriptor pid_fd, std::int32_t pid)
+    base::EventLoop& loop, Owner& owner, Descriptor socket, Descriptor pid_fd, GasMeter meter,
+    std::int32_t pid)
     : loop_(loop),
       owner_(owner),
       socket_(std::move(socket)),
       pid_fd_(std::move(pid_fd)),
+      meter_(std::move(meter)),
       pid_(pid),
       in_(kReadBytes) {}
 
@@ -165,7 +188,7 @@ void ExecutorProcess::read_some() {
 // --- ZygoteProcess ------------------------------------------------------------------------------
 
 Result<std::unique_ptr<ZygoteProcess>> ZygoteProcess::start(
-    const std::string& program, bool signal) {
+    const std::string& program, std::size_t executors, bool signal) {
     std::array<int, 2> sockets{-1, -1};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
         return Error::unavailable("no socket for the script zygote");
@@ -173,9 +196,11 @@ Result<std::unique_ptr<ZygoteProcess>> ZygoteProcess::start(
     Descriptor ours(sockets[0]);
     const Descriptor theirs(sockets[1]);
     const char* const path = program.c_str();
+    const std::string count = std::to_string(executors);
+    const char* const count_text = count.c_str();
     const pid_t pid = ::fork();
     if (pid < 0) return Error::unavailable("the script zygote cannot be forked");
-    if (pid == 0) become_zygote(path, theirs.get(), signal);
+    if (pid == 0) become_zygote(path, theirs.get(), count_text, signal);
     const int flags = ::fcntl(ours.get(), F_GETFL);
     ::fcntl(ours.get(), F_SETFL, flags | O_NONBLOCK);
     return std::unique_ptr<ZygoteProcess>(new ZygoteProcess(std::move(ours), pid));
@@ -202,7 +227,7 @@ void ZygoteProcess::ask_kill(std::int32_t pid) {
 ZygoteProcess::Received ZygoteProcess::receive(Child& out) {
     ZygoteAnswer packet;
     iovec part{&packet, sizeof(packet)};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(2 * sizeof(int))> control{};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(3 * sizeof(int))> control{};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
@@ -213,15 +238,16 @@ ZygoteProcess::Received ZygoteProcess::receive(Child& out) {
         return Received::Nothing;
     }
     if (got != static_cast<ssize_t>(sizeof(packet))) return Received::Gone;
-    out = Child{};
     out.pid = packet.pid;
     const cmsghdr* const header = CMSG_FIRSTHDR(&message);
     if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-        std::array<int, 2> descriptors{-1, -1};
+        std::array<int, 3> descriptors{-1, -1, -1};
         const std::size_t bytes = header->cmsg_len - CMSG_LEN(0);
         std::memcpy(descriptors.data(), CMSG_DATA(header), std::min(bytes, sizeof(descriptors)));
-        out.socket = Descriptor(descriptors[0]);
-        out.pid_fd = Descriptor(descriptors[1]);
+        std::size_t next = 0;
+        out.socket = Descriptor(descriptors[next++]);
+        if (packet.has_pid_fd != 0) out.pid_fd = Descriptor(descriptors[next++]);
+        out.meter = Descriptor(descriptors[next]);
     }
     if (out.socket.get() < 0) out.pid = -1;
     return Received::Child;

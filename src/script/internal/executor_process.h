@@ -30,6 +30,22 @@ private:
     int fd_ = -1;
 };
 
+// The service's view of an executor's gas meter (zygote_protocol.h).
+class GasMeter {
+public:
+    GasMeter() = default;
+    // Without a descriptor, or when it cannot be mapped: a meter that shows nothing.
+    explicit GasMeter(const Descriptor& page);
+    GasMeter(GasMeter&& other) noexcept : page_(other.page_) { other.page_ = nullptr; }
+    GasMeter& operator=(GasMeter&&) = delete;
+    ~GasMeter();
+    // What the executor says; 0 when there is none.
+    std::uint64_t read() const;
+
+private:
+    void* page_ = nullptr;
+};
+
 // The service's end of one executor: frames out and in, without blocking. On the loop's thread.
 class ExecutorProcess final : public base::EventLoop::Watcher {
 public:
@@ -42,7 +58,7 @@ public:
     };
 
     ExecutorProcess(
-        base::EventLoop& loop, Owner& owner, Descriptor socket, Descriptor pid_fd,
+        base::EventLoop& loop, Owner& owner, Descriptor socket, Descriptor pid_fd, GasMeter meter,
         std::int32_t pid);
     ~ExecutorProcess() override;
 
@@ -52,6 +68,8 @@ public:
     // SIGKILL; true when the kernel took it. Without a pidfd the zygote must do it.
     bool kill();
     std::int32_t pid() const { return pid_; }
+    // Of the job at hand, as the executor last said.
+    std::uint64_t metered_gas() const { return meter_.read(); }
 
     void on_events(std::uint32_t events) override;
 
@@ -64,6 +82,7 @@ private:
     Owner& owner_;
     Descriptor socket_;
     Descriptor pid_fd_;
+    const GasMeter meter_;
     const std::int32_t pid_;
     std::vector<std::uint8_t> in_;
     std::size_t in_bytes_ = 0;
@@ -80,7 +99,9 @@ private:
 class ZygoteProcess {
 public:
     // Unavailable: it cannot be started. `signal`: for tests (zygote.h).
-    static Result<std::unique_ptr<ZygoteProcess>> start(const std::string& program, bool signal);
+    // `executors`: how many there may be at once.
+    static Result<std::unique_ptr<ZygoteProcess>> start(
+        const std::string& program, std::size_t executors, bool signal);
     ~ZygoteProcess();
 
     int socket() const { return socket_.get(); }
@@ -91,6 +112,7 @@ public:
         std::int32_t pid = -1;  // -1: the fork failed
         Descriptor socket;
         Descriptor pid_fd;
+        Descriptor meter;
     };
     enum class Received { Child, Nothing, Gone };
     // Does not block.

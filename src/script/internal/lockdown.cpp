@@ -257,6 +257,7 @@ Layers enter_namespaces(Layers born) {
          {Layer::PidNamespace, Layer::NetworkNamespace, Layer::IpcNamespace, Layer::UtsNamespace}) {
         if (born.has(layer)) layers.add(layer);
     }
+    if (born.has(Layer::ControlGroup)) layers.add(Layer::ControlGroup);
     if (born.has(Layer::MountNamespace) && empty_root()) layers.add(Layer::MountNamespace);
     return layers;
 }

@@ -36,6 +36,8 @@ constexpr std::uint64_t kGasPerSourceByte = 10;
 constexpr std::uint64_t kGasPerDataByte = 1;  // of input, secrets, output and logs
 constexpr std::uint64_t kGasPerPage = 5'000;  // of 64 KiB that the job grew
 constexpr std::uint64_t kGasPerPromiseJob = 100;
+// The JavaScript, and where it drifted.
+constexpr std::size_t kStrippedBytesMax = 2 * Stripped::kBytesMax;
 constexpr std::string_view kFileName = "script.js";
 
 bool is_identifier(std::string_view name) {
@@ -166,10 +168,15 @@ Result<RunResult> Machine::run(
     image_ = image;
     library_ = image->library;
     start_run(work, hooks);
-    const Stop stop = Activation::enter(
-        slot_.region(), [](void* self) { static_cast<Machine*>(self)->guest_run(); }, this,
-        &request_);
+    Stop stop = work.language == Language::TypeScript ? strip_types() : Stop::None;
+    if (stop == Stop::None && !result_.error) {
+        stop = Activation::enter(
+            slot_.region(), [](void* self) { static_cast<Machine*>(self)->guest_run(); }, this,
+            &request_);
+    }
     finish(stop);
+    source_ = {};
+    stripped_.reset();
     work_ = nullptr;
     hooks_ = nullptr;
     if (result_.error && result_.error->stage == Stage::Input && result_.status == Status::Failed) {
@@ -180,6 +187,9 @@ Result<RunResult> Machine::run(
 
 void Machine::start_run(const Work& work, RunHooks& hooks) {
     work_ = &work;
+    source_ = work.source;
+    stripped_.reset();
+    start_bytes_ = image_->snapshot.bytes();
     hooks_ = &hooks;
     slot_.set_machine(this);
     slot_.set_memory_max(work.limits.memory_bytes);
@@ -233,6 +243,13 @@ void Machine::finish(Stop stop) {
         result_.status = Status::Completed;
     }
     if (result_.status != Status::Completed) result_.output_json.clear();
+    if (result_.error && (stripped_ || work_->language == Language::JavaScript)) {
+        const Place bytes{result_.error->line, result_.error->column};
+        const Place place = stripped_ ? stripped_->source_place(work_->source, bytes)
+                                      : place_in_characters(work_->source, bytes);
+        result_.error->line = place.line;
+        result_.error->column = place.column;
+    }
     // Secrets may have been arguments.
     if (!argument_bytes_.empty()) ::explicit_bzero(argument_bytes_.data(), argument_bytes_.size());
     argument_bytes_.clear();
@@ -240,7 +257,81 @@ void Machine::finish(Stop stop) {
     random_.restart(JobRandom::Seed{});
 }
 
+// --- TypeScript ---------------------------------------------------------------------------------
+
+Stop Machine::boot_stripper() {
+    const std::uint64_t gas = gas_;
+    const std::uint64_t gas_max = gas_max_;
+    gas_max_ = UINT64_MAX;
+    slot_.set_memory_max(kMemoryBytesMax);
+    const Stop stop = Activation::enter(
+        slot_.region(), [](void* self) { static_cast<Machine*>(self)->guest_boot_stripper(); },
+        this, &request_);
+    gas_ = gas;
+    gas_max_ = gas_max;
+    if (stop != Stop::None || result_.error) return stop;
+    stripper_.emplace();
+    stripper_->snapshot = Snapshot(slot_.memory(), slot_.instance()->w2c___stack_pointer);
+    stripper_->function = stripper_function_;
+    return Stop::None;
+}
+
+void Machine::guest_boot_stripper() {
+    stripper_function_ = guest_eval(type_stripper_source(), image_->file_name);
+    if (stripper_function_ == kException) return guest_take_exception(Stage::Script);
+    QJS(JS_RunGC, image_->runtime);
+}
+
+// In the same sandbox, with the job's time and gas, but with memory of its own: types may be most
+// of a source. The job then starts in a fresh state.
+Stop Machine::strip_types() {
+    stage_ = Stage::Script;
+    if (!stripper_) {
+        const Stop stop = boot_stripper();
+        if (!stripper_) return stop;
+    }
+    slot_.set_memory_max(kMemoryBytesMax);
+    slot_.reset(stripper_->snapshot);
+    start_bytes_ = stripper_->snapshot.bytes();
+    const Stop stop = Activation::enter(
+        slot_.region(), [](void* self) { static_cast<Machine*>(self)->guest_strip(); }, this,
+        &request_);
+    gas_ = gas_used();
+    start_bytes_ = slot_.memory_bytes();
+    if (stop != Stop::None || result_.error) return stop;
+    auto stripped = Stripped::parse(std::move(text_));
+    text_.clear();
+    if (!stripped) {
+        fail(Stage::Script, "", stripped.error().message());
+    } else if (stripped->refused()) {
+        fail(Stage::Script, "SyntaxError", stripped->message());
+        result_.error->line = stripped->place().line;
+        result_.error->column = stripped->place().column;
+    }
+    if (result_.error) return Stop::None;
+    stripped_ = std::move(*stripped);
+    source_ = stripped_->javascript();
+    slot_.set_memory_max(work_->limits.memory_bytes);
+    slot_.reset(image_->snapshot);
+    start_bytes_ = image_->snapshot.bytes();
+    stage_ = Stage::Input;
+    return Stop::None;
+}
+
+void Machine::guest_strip() {
+    const std::uint64_t source = guest_string(work_->source);
+    if (source == kException) return guest_take_exception(Stage::Script);
+    slot_.write_u64(image_->scratch, source);
+    const std::uint64_t text =
+        QJS(JS_Call, image_->context, stripper_->function, kUndefined, 1, image_->scratch);
+    text_.clear();
+    if (text == kException || !guest_text(text, kStrippedBytesMax, text_, nullptr)) {
+        guest_take_exception(Stage::Script);
+    }
+}
+
 void Machine::clean() {
+    if (meter_ != nullptr) meter_->store(0, std::memory_order_relaxed);
     if (!image_) return;
     slot_.reset(image_->snapshot);
     dirty_ = false;
@@ -289,7 +380,7 @@ bool Machine::guest_set_secrets() {
 
 bool Machine::guest_evaluate() {
     stage_ = Stage::Script;
-    if (guest_eval(work_->source, image_->file_name) != kException) return true;
+    if (guest_eval(source_, image_->file_name) != kException) return true;
     guest_take_exception(Stage::Script);
     return false;
 }
@@ -535,7 +626,7 @@ void Machine::fail(Stage stage, std::string_view name, std::string_view message)
 // --- Limits -------------------------------------------------------------------------------------
 
 std::uint64_t Machine::gas_used() const {
-    const std::size_t base = image_ ? image_->snapshot.bytes() : slot_.memory_bytes();
+    const std::size_t base = image_ ? start_bytes_ : slot_.memory_bytes();
     const std::size_t grown = slot_.memory_bytes() - std::min(base, slot_.memory_bytes());
     return gas_ + grown / kPageBytes * kGasPerPage;
 }
@@ -544,7 +635,9 @@ std::uint64_t Machine::gas_used() const {
 void Machine::charge(std::uint64_t gas) {
     gas_ += gas;
     if (hooks_ == nullptr) return;  // booting
-    if (gas_used() > gas_max_) stop_now(Stop::Gas);
+    const std::uint64_t used = gas_used();
+    if (meter_ != nullptr) meter_->store(used, std::memory_order_relaxed);
+    if (used > gas_max_) stop_now(Stop::Gas);
     const Stop request = request_.load(std::memory_order_relaxed);
     if (request != Stop::None) stop_now(request);
 }

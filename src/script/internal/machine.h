@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "script/internal/job_random.h"
 #include "script/internal/memory_slot.h"
 #include "script/internal/runtime.h"
+#include "script/internal/type_stripper.h"
 #include "script/job.h"
 
 namespace adyton::script::internal {
@@ -22,6 +24,7 @@ namespace adyton::script::internal {
 // A job as it reaches the engine: views of memory that outlives the run.
 struct Work {
     std::string_view source;
+    Language language = Language::JavaScript;
     std::string_view entry_point;
     std::string_view input_json;
     std::vector<std::pair<std::string_view, std::string_view>> secrets;
@@ -86,6 +89,10 @@ public:
     // Wipes what the last job left, at once rather than when the next one begins.
     void clean();
 
+    // Where the gas of the job at hand is written at each poll and host call, for who may kill this
+    // process; outlives the machine. Null: nowhere.
+    void set_meter(std::atomic<std::uint64_t>* meter) { meter_ = meter; }
+
     // The imports of the engine.
     std::uint32_t on_host_call(
         std::uint32_t name, std::uint32_t name_length, std::uint32_t argument_count,
@@ -103,8 +110,19 @@ private:
         std::size_t to = 0;
     };
 
+    // The engine with the type stripper in it: made when a machine first needs it, which costs some
+    // 50 ms, and before the job's source is anywhere near it.
+    struct StripperImage {
+        Snapshot snapshot;
+        std::uint64_t function = 0;
+    };
+
     void guest_boot();
     void guest_run();
+    Stop boot_stripper();
+    Stop strip_types();
+    void guest_boot_stripper();
+    void guest_strip();
     bool guest_set_input();
     bool guest_set_secrets();
     bool guest_evaluate();
@@ -151,13 +169,19 @@ private:
 
     MemorySlot& slot_;
     const base::Clock& clock_;
+    std::atomic<std::uint64_t>* meter_ = nullptr;
     std::shared_ptr<const BootImage> image_;
+    std::optional<StripperImage> stripper_;
+    std::uint64_t stripper_function_ = 0;  // while it boots
     BootImage* booting_ = nullptr;
     HostLibrary library_;
 
     // Of the run at hand.
     const Work* work_ = nullptr;
     RunHooks* hooks_ = nullptr;
+    std::string_view source_;           // JavaScript
+    std::optional<Stripped> stripped_;  // TypeScript without its types
+    std::size_t start_bytes_ = 0;       // of memory, before the job grew any
     RunResult result_;
     bool dirty_ = true;
     std::atomic<Stop> request_{Stop::None};

@@ -129,6 +129,7 @@ SensitiveBytes encode_job(const Job& job, std::span<const Secret> secrets) {
     writer.out().reserve(job.source.size() + job.input_json.size() + 1024);
     writer.number(static_cast<std::uint8_t>(job.on_log ? 1 : 0))
         .number(static_cast<std::uint8_t>(job.host ? 1 : 0))
+        .number(static_cast<std::uint8_t>(job.language))
         .number(static_cast<std::uint64_t>(job.limits.time.count()))
         .number(static_cast<std::uint64_t>(job.limits.memory_bytes))
         .number(job.limits.gas)
@@ -151,6 +152,9 @@ Result<Work> decode_job(base::ByteView payload, JobFlags& flags) {
     flags.live_logs = reader.flag();
     flags.has_host = reader.flag();
     work.has_host = flags.has_host;
+    const auto language = reader.number<std::uint8_t>();
+    reader.require(language <= static_cast<std::uint8_t>(Language::TypeScript));
+    work.language = static_cast<Language>(language);
     work.limits.time = base::Duration(static_cast<std::int64_t>(reader.number<std::uint64_t>()));
     work.limits.memory_bytes = static_cast<std::size_t>(reader.number<std::uint64_t>());
     work.limits.gas = reader.number<std::uint64_t>();

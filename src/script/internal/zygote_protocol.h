@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace adyton::script::internal {
@@ -14,11 +15,17 @@ struct ZygoteRequest {
     std::int32_t pid = 0;  // Kill: a child of the zygote that has not been waited for
 };
 
-// Answers a Fork. With pid > 0 the packet carries the socket of the new executor, and its pidfd
-// where the kernel has them.
+// Answers a Fork. With pid > 0 the packet carries the socket of the new executor, then its pidfd
+// where the kernel has them, then its gas meter where one could be made.
 struct ZygoteAnswer {
     std::int32_t pid = -1;
     std::uint32_t descriptors = 0;
+    std::uint32_t has_pid_fd = 0;
 };
+
+// The gas meter: one page of shared memory that starts with the gas (8 bytes, native order) that
+// the job at hand has used; 0 between jobs. The executor writes it, the service reads it when it
+// has killed the job.
+inline constexpr std::size_t kMeterBytes = 4096;
 
 }  // namespace adyton::script::internal
