@@ -76,6 +76,12 @@ Result<void> parse_inputs(const Members& members, ExecuteRequest& out) {
 }
 
 Result<void> parse_wishes(const Members& members, ExecuteRequest& out) {
+    TRY(const auto language, members.text("language", 16));
+    if (language && *language != "javascript" && *language != "typescript") {
+        return members.wrong("language", "\"javascript\" or \"typescript\"");
+    }
+    out.language = language && *language == "typescript" ? ScriptLanguage::TypeScript
+                                                         : ScriptLanguage::JavaScript;
     TRY(const auto restart, members.text("on_restart", 16));
     if (restart && *restart != "fail" && *restart != "rerun") {
         return members.wrong("on_restart", "\"fail\" or \"rerun\"");

@@ -16,9 +16,11 @@ namespace adyton::api {
 
 // What becomes of a job that a restart cut off.
 enum class OnRestart { Fail, Rerun };
+enum class ScriptLanguage { JavaScript, TypeScript };
 
 struct ExecuteRequest {
     std::string script;
+    ScriptLanguage language = ScriptLanguage::JavaScript;
     std::string entry_point = "main";
     base::Json input = base::Json::object();
     std::vector<std::string> secret_refs;  // as sent

@@ -135,6 +135,7 @@ Result<script::Job> make_job(
     job.user = "local";
     TRY(job.source, read_file(options.script, script::kSourceBytesMax));
     TRY(job.input_json, read_input(options.input));
+    if (options.script.ends_with(".ts")) job.language = script::Language::TypeScript;
     job.entry_point = options.entry_point;
     job.limits.time = std::chrono::seconds(options.timeout);
     job.limits.gas = options.gas_max;
@@ -385,6 +386,7 @@ Result<script::RunResult> replay(
     job.id = recording->job_id;
     job.user = "replay";
     job.source = recording->script;
+    job.language = recording->language;
     job.entry_point = recording->entry_point;
     job.input_json = recording->input_json;
     job.limits = recording->limits;
@@ -446,9 +448,12 @@ void add_run(CLI::App& group, Invocation& invocation) {
              "variable ADYTON_SECRET_NAME.",
          .examples = {
              "adyton compute run script.js --input in.json",
-             "adyton compute run script.js --secret api_key=key.txt --watch"}});
+             "adyton compute run script.ts --secret api_key=key.txt --watch"}});
     const auto options = std::make_shared<RunOptions>();  // shared: the callback is copied
-    command.add_option("script", options->script, "The script, at most 102400 bytes")->required();
+    command
+        .add_option(
+            "script", options->script, "The script, at most 102400 bytes; *.ts is TypeScript")
+        ->required();
     command.add_option("--input", options->input, "A file with a JSON object");
     command.add_option("--entry-point", options->entry_point, "The function to call")
         ->capture_default_str();

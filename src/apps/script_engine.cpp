@@ -9,7 +9,7 @@
 namespace adyton::apps {
 
 std::string script_engine_name() {
-    return "quickjs-ng 0.17.0 d4c9375f2b1ca4dc95f72c8aa2982a7a9951ac8011490d79c6582df732b4bbd9";
+    return std::string(script::engine_name());
 }
 
 Result<std::unique_ptr<script::Engine>> open_service_engine(

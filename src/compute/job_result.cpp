@@ -158,6 +158,9 @@ Receipt receipt_of(
     out.job_id = plan.job_id;
     out.user = plan.user;
     out.code_hash = plan.code_hash;
+    if (plan.request.language == api::ScriptLanguage::TypeScript) {
+        out.language = "typescript " + std::string(script::type_stripper_name());
+    }
     out.entry_point = plan.request.entry_point;
     out.app_id = plan.request.app_id;
     out.input_form = plan.input_form;

@@ -78,6 +78,9 @@ script::Job make_job(
     job.id = plan->job_id;
     job.user = plan->user;
     job.source = plan->request.script;
+    if (plan->request.language == api::ScriptLanguage::TypeScript) {
+        job.language = script::Language::TypeScript;
+    }
     job.entry_point = plan->request.entry_point;
     job.input_json = plan->input_json;
     job.limits = plan->limits;
@@ -106,6 +109,7 @@ Recording begin_recording(const SharedPlan& plan, const script::Job& job) {
     Recording out;
     out.job_id = job.id;
     out.script = job.source;
+    out.language = job.language;
     out.entry_point = job.entry_point;
     out.input_json = job.input_json;
     for (const GrantedSecret& secret : plan->secrets) out.secret_names.push_back(secret.key);

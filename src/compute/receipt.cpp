@@ -82,6 +82,9 @@ public:
         if (found == nullptr || !found->is_string()) return fail<std::string>();
         return found->string_value();
     }
+    std::string optional_text(std::string_view name) {
+        return json_.find(name) == nullptr ? std::string() : text(name);
+    }
     std::uint64_t number(std::string_view name) {
         const Json* const found = json_.find(name);
         if (found == nullptr) return fail<std::uint64_t>();
@@ -154,6 +157,7 @@ Receipt read_receipt(Reader& in) {
     out.job_id = in.text("job_id");
     out.user = in.text("user");
     out.code_hash = in.digest("code_hash");
+    out.language = in.optional_text("language");
     out.entry_point = in.text("entry_point");
     out.app_id = in.text("app_id");
     out.input_form = in.text("input_form");
@@ -214,6 +218,7 @@ base::Bytes receipt_transcript(
     out.add_u64(20, microseconds(receipt.finished_at));
     out.add(21, receipt.version).add(22, receipt.engine);
     out.add(23, base::ByteView(ed25519_key.bytes)).add(24, base::ByteView(p256_key.bytes()));
+    if (!receipt.language.empty()) out.add(25, receipt.language);
     return {out.bytes().begin(), out.bytes().end()};
 }
 
@@ -224,6 +229,7 @@ std::string SignedReceipt::to_json_text() const {
     out.begin_object().member("kind", kKind);
     out.member("job_id", std::string_view(r.job_id)).member("user", std::string_view(r.user));
     out.key("code_hash").hex(r.code_hash.view());
+    if (!r.language.empty()) out.member("language", std::string_view(r.language));
     out.member("entry_point", std::string_view(r.entry_point));
     out.member("app_id", std::string_view(r.app_id));
     out.member("input_form", std::string_view(r.input_form));

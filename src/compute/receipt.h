@@ -35,6 +35,8 @@ namespace adyton::compute {
 //   19 started_at, 20 finished_at (microseconds since 1970, u64be)
 //   21 service version 22 engine (name and hash of the module)
 //   23 key id: Ed25519 public key (32)     24 P-256 public key (33, compressed)
+//   25 language, for scripts that were not sent as JavaScript: "typescript" and what took the types
+//      out (name, version, hash); absent otherwise
 // The Ed25519 signature is over these bytes, the P-256 one (ECDSA, low s, r || s) over their
 // SHA-256: what Neo's CryptoLib.verifyWithECDsa checks with curve secp256r1SHA256.
 struct Receipt {
@@ -55,6 +57,7 @@ struct Receipt {
     std::string job_id;
     std::string user;
     crypto::Sha256Digest code_hash;
+    std::string language;  // tag 25; empty: JavaScript
     std::string entry_point;
     std::string app_id;
     std::string input_form = "plain";

@@ -91,6 +91,9 @@ std::string Recording::to_json_text() const {
     out.begin_object().member("kind", kKind);
     out.member("job_id", std::string_view(job_id));
     out.member("script", std::string_view(script));
+    if (language != script::Language::JavaScript) {
+        out.member("language", script::to_string(language));
+    }
     out.member("entry_point", std::string_view(entry_point));
     out.member("input", std::string_view(input_json));
     out.key("secret_names").begin_array();
@@ -125,6 +128,11 @@ Result<Recording> Recording::parse(std::string_view text) {
     Recording out;
     TRY(out.job_id, text_of(*json, "job_id"));
     TRY(out.script, text_of(*json, "script"));
+    if (json->find("language") != nullptr) {
+        TRY(const auto language, text_of(*json, "language"));
+        if (language != script::to_string(script::Language::TypeScript)) return malformed();
+        out.language = script::Language::TypeScript;
+    }
     TRY(out.entry_point, text_of(*json, "entry_point"));
     TRY(out.input_json, text_of(*json, "input"));
     TRY_VOID(read_limits(*json, out));

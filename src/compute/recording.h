@@ -18,6 +18,7 @@ namespace adyton::compute {
 struct Recording {
     std::string job_id;
     std::string script;
+    script::Language language = script::Language::JavaScript;
     std::string entry_point;
     std::string input_json;
     std::vector<std::string> secret_names;

@@ -81,6 +81,18 @@ Result<PutInput> put_input(const ComputeContext& compute, Call& call, const User
     return out;
 }
 
+// One unit of work for the caller (Transaction&, const User&) -> Result<void>, audit record
+// included; then 204.
+template <typename Unit>
+Answer remove_of_user(ComputeContext& compute, Call call, Unit remove) {
+    auto resolving = resolve_user(compute, call);
+    CO_TRY(const User user, co_await std::move(resolving));
+    auto unit = [&](storage::Transaction& tx) -> Result<void> { return remove(tx, user); };
+    auto write = compute.database.write(std::move(unit));
+    CO_TRY_VOID(co_await std::move(write));
+    co_return Response::empty(http::Status::NoContent);
+}
+
 Answer put_route(Parts& parts, Call call) {
     ComputeContext& compute = parts.context;
     auto resolving = resolve_user(compute, call);
@@ -123,10 +135,8 @@ Answer list_route(Parts& parts, Call call) {
 
 Answer remove_route(Parts& parts, Call call) {
     ComputeContext& compute = parts.context;
-    auto resolving = resolve_user(compute, call);
-    CO_TRY(const User user, co_await std::move(resolving));
     const std::string name = name_of(call);
-    auto unit = [&](storage::Transaction& tx) -> Result<void> {
+    auto remove = [&compute, name](storage::Transaction& tx, const User& user) -> Result<void> {
         TRY_VOID(secrets::remove(tx, user.id, name));
         return record(
             tx, compute, "compute.secret_removed", user.actor, [&](base::JsonWriter& out) {
@@ -134,9 +144,7 @@ Answer remove_route(Parts& parts, Call call) {
                 out.member("name", std::string_view(name));
             });
     };
-    auto write = compute.database.write(std::move(unit));
-    CO_TRY_VOID(co_await std::move(write));
-    co_return Response::empty(http::Status::NoContent);
+    return remove_of_user(compute, std::move(call), std::move(remove));
 }
 
 // ----- keys of users ----------------------------------------------------------------------------
@@ -199,10 +207,8 @@ Answer list_keys_route(Parts& parts, Call call) {
 
 Answer remove_key_route(Parts& parts, Call call) {
     ComputeContext& compute = parts.context;
-    auto resolving = resolve_user(compute, call);
-    CO_TRY(const User user, co_await std::move(resolving));
     const std::string key_id(call.request.path_params.find("id").value_or(""));
-    auto unit = [&](storage::Transaction& tx) -> Result<void> {
+    auto remove = [&compute, key_id](storage::Transaction& tx, const User& user) -> Result<void> {
         TRY_VOID(user_keys::remove(tx, user.id, key_id));
         return record(
             tx, compute, "compute.user_key_removed", user.actor, [&](base::JsonWriter& out) {
@@ -210,9 +216,7 @@ Answer remove_key_route(Parts& parts, Call call) {
                 out.member("key_id", std::string_view(key_id));
             });
     };
-    auto write = compute.database.write(std::move(unit));
-    CO_TRY_VOID(co_await std::move(write));
-    co_return Response::empty(http::Status::NoContent);
+    return remove_of_user(compute, std::move(call), std::move(remove));
 }
 
 }  // namespace
