@@ -99,9 +99,9 @@ const GrantedSecret* find_secret(const JobPlan& plan, std::string_view key) {
 }
 
 // The text with the values of bound secrets in place. PermissionDenied: one that may not go there.
-Result<std::string> fill_in(
+Result<script::SensitiveBytes> fill_in(
     const ComputeKeys& keys, const JobPlan& plan, const http::Url& url, std::string_view text) {
-    std::string out;
+    script::SensitiveBytes out;
     for (;;) {
         const std::size_t open = text.find(kOpen);
         const std::size_t close =
@@ -109,20 +109,20 @@ Result<std::string> fill_in(
         if (close == std::string_view::npos) break;
         const std::string_view key = text.substr(open + kOpen.size(), close - open - kOpen.size());
         const GrantedSecret* const secret = find_secret(plan, key);
-        out += text.substr(0, open);
+        out.append(text.substr(0, open));
         if (secret == nullptr) {
-            out += text.substr(open, close + kClose.size() - open);
+            out.append(text.substr(open, close + kClose.size() - open));
         } else {
             if (!may_go_to(*secret, url)) {
                 return Error::permission_denied(
                     "the secret " + secret->key + " may not be sent to this host");
             }
             TRY(const auto value, open_secret(keys, secret->sealed));
-            out += value.expose_text();
+            out.append(value.expose_text());
         }
         text.remove_prefix(close + kClose.size());
     }
-    out += text;
+    out.append(text);
     return out;
 }
 
@@ -135,11 +135,20 @@ Result<http::ClientRequest> make_request(
     http::ClientRequest out;
     out.method = wanted.method;
     out.url = wanted.url;
+    // Filled in first, then added with room for all, so that no value stays where the headers were
+    // before they grew. The client wipes what it has sent.
+    std::vector<std::pair<std::string_view, script::SensitiveBytes>> filled;
+    std::size_t bytes = 0;
     for (const auto& [name, value] : wanted.headers) {
-        TRY(const auto filled, fill_in(keys, plan, url, value));
-        out.headers.add(name, filled);
+        TRY(auto text, fill_in(keys, plan, url, value));
+        bytes += name.size() + text.size();
+        filled.emplace_back(name, std::move(text));
     }
-    TRY(out.body, fill_in(keys, plan, url, wanted.body));
+    out.headers.add("", std::string(bytes, ' '));
+    out.headers.clear();
+    for (const auto& [name, text] : filled) out.headers.add(name, text.expose_text());
+    TRY(const auto body, fill_in(keys, plan, url, wanted.body));
+    out.body = body.expose_text();
     out.timeout = rule.timeout;
     return out;
 }

@@ -113,9 +113,50 @@ Result<void> check_request(const ClientRequest& request) {
     return {};
 }
 
-ClientConnection::Outgoing compose(ClientRequest&& request, const Url& url) {
+// Requests carry credentials of their senders: nothing of one stays in freed memory.
+void wipe(std::string& text) {
+    if (!text.empty()) ::explicit_bzero(text.data(), text.size());
+    text.clear();
+}
+
+void wipe(Headers& headers) {
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        const std::string_view value = headers.at(i).value;
+        // The text belongs to the headers, which are ours and not const.
+        if (!value.empty()) ::explicit_bzero(const_cast<char*>(value.data()), value.size());
+    }
+    headers.clear();
+}
+
+// Whatever becomes of it.
+class WipedAtEnd {
+public:
+    explicit WipedAtEnd(ClientRequest& request) : request_(request) {}
+    WipedAtEnd(const WipedAtEnd&) = delete;
+    WipedAtEnd& operator=(const WipedAtEnd&) = delete;
+    ~WipedAtEnd() {
+        wipe(request_.headers);
+        wipe(request_.body);
+    }
+
+private:
+    ClientRequest& request_;
+};
+
+// An upper bound of the head's size: it is not to move while it grows.
+std::size_t head_bytes_max(const ClientRequest& request, const Url& url) {
+    std::size_t size = request.method.size() + url.target.size() + url.authority().size() + 128;
+    for (std::size_t i = 0; i < request.headers.size(); ++i) {
+        const Headers::Field field = request.headers.at(i);
+        size += field.name.size() + field.value.size() + 4;
+    }
+    return size + std::min(request.body.size(), kJoinBytesMax);
+}
+
+ClientConnection::Outgoing compose(ClientRequest& request, const Url& url) {
     ClientConnection::Outgoing out;
     std::string& head = out.head;
+    head.reserve(head_bytes_max(request, url));
     head.append(request.method).append(" ").append(url.target);
     head.append(" HTTP/1.1\r\nHost: ").append(url.authority()).append("\r\n");
     for (std::size_t i = 0; i < request.headers.size(); ++i) {
@@ -147,6 +188,7 @@ Client::Core::Core(base::EventLoop& event_loop, ClientOptions client_options)
     : loop(event_loop), options(std::move(client_options)), tls(options.tls) {}
 
 Task<Result<Response>> Client::Core::send(ClientRequest request) {
+    const WipedAtEnd wiped(request);
     CO_TRY(const Url url, Url::parse(request.url));
     CO_TRY_VOID(check_request(request));
     if (closed) co_return Error::unavailable("the client is closed");
@@ -157,8 +199,10 @@ Task<Result<Response>> Client::Core::send(ClientRequest request) {
     note_active();
     const auto self = shared_from_this();  // the client may go while this waits
     CO_TRY(const Lease lease, co_await acquire(url, deadline));
-    const ClientConnection::Outgoing outgoing = compose(std::move(request), url);
+    ClientConnection::Outgoing outgoing = compose(request, url);
     Result<Response> response = co_await lease.connection->exchange(outgoing, deadline);
+    wipe(outgoing.head);
+    wipe(outgoing.body);
     if (lease.connection->reusable() && !closed) {
         give_back(lease.connection);
     } else {
