@@ -133,6 +133,7 @@ TEST(ReceiptTest, EveryFieldIsUnderTheSignature) {
     EXPECT_TRUE(differs([](Receipt& r) { r.finished_at += std::chrono::microseconds(1); }));
     EXPECT_TRUE(differs([](Receipt& r) { r.version = "2"; }));
     EXPECT_TRUE(differs([](Receipt& r) { r.engine = "other"; }));
+    EXPECT_TRUE(differs([](Receipt& r) { r.language = "typescript"; }));
 }
 
 TEST(ReceiptTest, TheSameStatementUnderAnotherKeyNamesThatKey) {

@@ -153,6 +153,28 @@ TEST_P(ExecuteTest, WhatIsNoRequestIs400) {
     EXPECT_EQ(number("SELECT COUNT(*) FROM compute_jobs"), 0);
 }
 
+TEST_P(ExecuteTest, TheReceiptSaysThatAScriptCameAsTypeScript) {
+    open();
+    const std::string script = "function main(): number { return 8; }";
+    const std::string body = "{\"script\":\"" + script + "\",\"language\":\"";
+    const auto typed = execute(body + "typescript\"}");
+    ASSERT_EQ(typed.string("status"), "completed") << typed.text;
+    EXPECT_EQ(engine().seen.back().language, script::Language::TypeScript);
+    const auto receipt = parse_receipt(typed.at("receipt").dump());
+    ASSERT_TRUE(receipt) << receipt.error().message();
+    EXPECT_TRUE(check_signatures(*receipt));
+    EXPECT_EQ(receipt->receipt.language, "typescript " + std::string(script::type_stripper_name()));
+    // What was submitted is what is hashed and paid for.
+    EXPECT_EQ(receipt->receipt.code_hash, crypto::sha256(base::as_bytes(script)));
+    EXPECT_EQ(typed.number("gas_used"), static_cast<std::int64_t>(script.size() * 10));
+    const auto plain = execute(body + "javascript\"}");
+    EXPECT_EQ(engine().seen.back().language, script::Language::JavaScript);
+    EXPECT_EQ(parse_receipt(plain.at("receipt").dump())->receipt.language, "");
+    EXPECT_EQ(plain.at("receipt").find("language"), nullptr);
+    EXPECT_EQ(execute(body + "python\"}").status, 400);
+    EXPECT_EQ(execute("{\"script\":\"x\",\"language\":1}").status, 400);
+}
+
 TEST_P(ExecuteTest, EachLimitHoldsAtItsEdgeAndNotAboveIt) {
     open();
     const auto script_of = [](std::size_t bytes) {

@@ -100,6 +100,29 @@ TEST_P(SecretsTest, AnUnknownSecretFailsTheJobAndIsAudited) {
     EXPECT_EQ(get("/jobs/" + answer.string("job_id")).text, answer.text);
 }
 
+TEST_P(SecretsTest, WithoutAnAuditRecordNothingIsRead) {
+    open();
+    put_secret("api_key", "value-1");
+    watch();
+    write("DROP TABLE audit_records");
+    const auto answer = run_with("\"api_key\"");
+    EXPECT_GE(answer.status, 500) << answer.text;
+    EXPECT_TRUE(engine().seen.empty());
+    EXPECT_TRUE(given.empty());
+    EXPECT_EQ(number("SELECT COUNT(*) FROM compute_jobs"), 0);
+}
+
+TEST_P(SecretsTest, ATooLargeScriptReadsNoSecret) {
+    open();
+    put_secret("api_key", "value-1");
+    const auto before = audit_kinds();
+    const auto answer = execute(
+        "{\"script\":\"" + std::string(script::kSourceBytesMax + 1, 'x') +
+        "\",\"secret_refs\":[\"api_key\"]}");
+    EXPECT_EQ(answer.string("error_code"), "script_too_large");
+    EXPECT_EQ(audit_kinds(), before);
+}
+
 TEST_P(SecretsTest, WithoutAPolicyNothingIsReadInStrictMode) {
     auto options = strict();
     options.compute.user_header_from_anybody = true;

@@ -100,7 +100,8 @@ def receipt_transcript(receipt):
         unhex(receipt["output_hash"] or ""), unhex(receipt["sealed_output_hash"] or ""),
         unhex(receipt["console_hash"]), micros(receipt["started_at"]),
         micros(receipt["finished_at"]), receipt["version"], receipt["engine"],
-        unhex(receipt["key_id"]), unhex(receipt["p256_public_key"])])
+        unhex(receipt["key_id"]), unhex(receipt["p256_public_key"])]
+        + ([receipt["language"]] if "language" in receipt else []))
 
 
 @scenario
@@ -248,6 +249,70 @@ def SecretsAreNeverInTheFilesOfTheService(world):
         if path.is_file():
             check(marker.encode() not in path.read_bytes(), "found in", path)
     check(marker not in server.log_text())
+
+
+@scenario
+def AMasterKeyIsTakenInEachFormAndNeverMadeUp(world):
+    server = compute(world)
+    keys = Compute(server.port).must("GET", "/info")["receipt_public_key"]
+    server.terminate()
+    arguments = ["serve", "compute", "--listen", "127.0.0.1:0", "--identity", "development",
+                 "--data-dir", str(server.data), "--metrics-listen", "127.0.0.1:0"]
+    none = world.try_run(*arguments)
+    check(none.returncode == 1 and "master key" in none.stderr, none)
+    short = world.try_run(*arguments, COMPUTE_MASTER_KEY="00" * 31)
+    check(short.returncode == 1, short)
+    # As the manifest injects it: 32 raw bytes.
+    raw = world.directory / "master.key"
+    raw.write_bytes(bytes.fromhex(MASTER))
+    raw.chmod(0o600)
+    base = free_port_base(2)
+    again = world.server(
+        ["serve", "compute", "--listen", "127.0.0.1:%d" % base, "--identity", "development",
+         "--data-dir", str(server.data), "--metrics-listen", "127.0.0.1:%d" % (base + 1),
+         "--set", 'compute.master_key={file = "%s"}' % raw], world.clean_environment())
+    again.port, again.metrics_port = base, base + 1
+    again.start().wait_ready()
+    check(Compute(base).must("GET", "/info")["receipt_public_key"] == keys, "the same key")
+
+
+@scenario
+def TypeScriptRunsLosesItsTypesAndIsNamedInTheReceipt(world):
+    server = compute(world)
+    client = Compute(server.port)
+    script = ("interface In { a: number; b: number }\nenum Kind { Sum = 'sum' }\n"
+              "function main(input: In): { kind: Kind; value: number } {\n"
+              "  return { kind: Kind.Sum, value: (input.a as number) + input.b! };\n}\n")
+    job = client.execute(script, input={"a": 20, "b": 22}, language="typescript", record=True)
+    check(job["output"] == {"kind": "sum", "value": 42}, job)
+    receipt = job["receipt"]
+    check(receipt["language"].startswith("typescript sucrase "), receipt)
+    check(receipt["code_hash"] == hashlib.sha256(script.encode()).hexdigest())
+    check(openssl_verifies(world.directory, bytes.fromhex(receipt["key_id"]),
+                           receipt_transcript(receipt),
+                           bytes.fromhex(receipt["ed25519_signature"])))
+    untyped = client.execute(script, input={"a": 20, "b": 22})
+    check(untyped["error_code"] == "script_error" and "SyntaxError" in untyped["error"], untyped)
+    broken = client.execute("function main() {\n  const x: = 1;\n}", language="typescript")
+    check((broken["error_line"], broken["error_column"]) == (2, 12), broken)
+    path = world.directory / "script.ts"
+    path.write_text(script)
+    (world.directory / "in.json").write_text('{"a": 20, "b": 22}')
+
+    def adyton(*arguments):
+        return subprocess.run([BINARY, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=60, env=world.clean_environment())
+
+    local = adyton("compute", "run", str(path), "--input", str(world.directory / "in.json"),
+                   "--json")
+    local = json.loads(local.stdout)
+    for name in ("output", "metered_gas", "gas_used"):
+        check(local[name] == job[name], name, local[name], job[name])
+    url = "http://127.0.0.1:%d" % server.port
+    served = Compute(server.port, user="developer").execute(
+        script, input={"a": 1, "b": 2}, language="typescript", record=True)
+    replayed = adyton("compute", "replay", served["job_id"], "--url", url)
+    check(replayed.returncode == 0, replayed.stdout, replayed.stderr)
 
 
 @scenario
