@@ -178,6 +178,21 @@ TestCa TestCa::create_intermediate(const std::string& common_name) const {
     return TestCa(std::move(impl));
 }
 
+TestCa TestCa::create_twin_root() const {
+    auto impl = std::make_unique<Impl>();
+    CHECK(EVP_PKEY_up_ref(impl_->key.get()) == 1);
+    impl->key.reset(impl_->key.get());
+    impl->certificate =
+        new_certificate("twin", nullptr, impl->key.get(), std::chrono::hours(-1), kCaValidity);
+    X509_NAME* const name = X509_get_subject_name(impl_->certificate.get());
+    CHECK(X509_set_subject_name(impl->certificate.get(), name) == 1);
+    CHECK(X509_set_issuer_name(impl->certificate.get(), name) == 1);
+    add_ca_extensions(impl->certificate.get(), impl->certificate.get());
+    sign(impl->certificate.get(), impl->key.get());
+    impl->own_pem = pem_of(impl->certificate.get());
+    return TestCa(std::move(impl));
+}
+
 PemIdentity TestCa::issue(const LeafOptions& options) const {
     const Ptr<EVP_PKEY> key = new_key();
     const Ptr<X509> certificate = new_certificate(

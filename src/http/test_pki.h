@@ -42,6 +42,9 @@ public:
     ~TestCa();
 
     TestCa create_intermediate(const std::string& common_name) const;
+    // A root of this authority's name and key, as MarbleRun makes one of each intermediate: what
+    // the one issued, verifies under the other.
+    TestCa create_twin_root() const;
     PemIdentity issue(const LeafOptions& options) const;
     // This authority's own certificate.
     const std::string& certificate_pem() const;

@@ -297,6 +297,70 @@ TEST_F(HostTest, AReloadChangesTrustForNewConnectionsAndKeepsTheOldOnes) {
     EXPECT_EQ(still->body, "neocompute");
 }
 
+// MarbleRun's intermediates (enclave.md 1.7): each update of its manifest makes a new one, of the
+// same name, below the Coordinator's lasting root. The root's certificates live for centuries, so
+// trust stands on the twin of the current intermediate, and a rotation ends the former's leaves.
+struct Rotation {
+    TestCa coordinator = TestCa::create_root("MarbleRun Coordinator");
+    TestCa former = coordinator.create_intermediate("MarbleRun Coordinator - Intermediate CA");
+    TestCa current = coordinator.create_intermediate("MarbleRun Coordinator - Intermediate CA");
+    TestCa former_root = former.create_twin_root();
+    TestCa current_root = current.create_twin_root();
+};
+
+TEST_F(HostTest, LeavesOfARetiredIntermediateAreRefusedAfterTheRotation) {
+    const Rotation rotation;
+    identity_->reload(identifier_for(rotation.former_root));
+    HostOptions options = host_options();
+    options.server.tls = server_tls(rotation.former_root);
+    options.load_tls = [&]() -> Result<std::shared_ptr<const http::TlsContext>> {
+        identity_->reload(identifier_for(rotation.current_root));
+        return server_tls(rotation.current_root);
+    };
+    start(std::move(options));
+    const PemIdentity former = rotation.former.issue(leaf_of("neocompute"));
+    const PemIdentity current = rotation.current.issue(leaf_of("neocompute"));
+    const auto kept = client(former);
+    ASSERT_EQ(get(*kept, "/who")->body, "neocompute");
+    expect_no_service(current, "an intermediate that is not known yet");
+    ASSERT_EQ(::kill(::getpid(), SIGHUP), 0);
+    wait_until([this] { return !logger_.lines("certificates and trust reloaded").empty(); });
+    const auto renewed = get_as(current, "/who");
+    ASSERT_TRUE(renewed) << renewed.error().message();
+    EXPECT_EQ(renewed->body, "neocompute");
+    expect_no_service(former, "the retired intermediate, with its chain to the Coordinator's root");
+    PemIdentity mixed = former;
+    const std::string end = "-----END CERTIFICATE-----\n";
+    mixed.certificate_chain_pem.resize(mixed.certificate_chain_pem.find(end) + end.size());
+    expect_no_service(mixed, "the former leaf alone");
+    mixed.certificate_chain_pem += rotation.current.certificate_pem();
+    expect_no_service(mixed, "the former leaf below the current intermediate of the same name");
+    EXPECT_EQ(get(*kept, "/who")->body, "neocompute") << "a connection lives to its age";
+}
+
+TEST_F(HostTest, AConnectionOfARetiredIntermediateEndsAtItsAgeAndDoesNotComeBack) {
+    const Rotation rotation;
+    identity_->reload(identifier_for(rotation.former_root));
+    HostOptions options = host_options();
+    options.server.limits.connection_age_max = std::chrono::milliseconds(300);
+    options.server.limits.tick = std::chrono::milliseconds(10);
+    options.server.tls = server_tls(rotation.former_root);
+    options.load_tls = [&]() -> Result<std::shared_ptr<const http::TlsContext>> {
+        identity_->reload(identifier_for(rotation.current_root));
+        return server_tls(rotation.current_root);
+    };
+    start(std::move(options));
+    const auto kept = client(rotation.former.issue(leaf_of("neocompute")));
+    ASSERT_EQ(get(*kept, "/who")->body, "neocompute");
+    ASSERT_EQ(::kill(::getpid(), SIGHUP), 0);
+    wait_until([this] { return !logger_.lines("certificates and trust reloaded").empty(); });
+    wait_until([this] {
+        return metrics_.text().find("adyton_http_connections 0\n") != std::string::npos;
+    });
+    EXPECT_FALSE(get(*kept, "/who"));
+    EXPECT_EQ(get_as(rotation.current.issue(leaf_of("neooracle")), "/who")->body, "neooracle");
+}
+
 TEST_F(HostTest, AReloadThatFailsLeavesTheOldCertificatesInUse) {
     HostOptions options = host_options();
     options.load_tls = []() -> Result<std::shared_ptr<const http::TlsContext>> {
