@@ -9,6 +9,7 @@
 #include "crypto/secret.h"
 #include "keystore/token_auth.h"
 #include "service/frame.h"
+#include "service/hosted_openapi.h"
 #include "service/settings.h"
 #include "service/startup.h"
 
@@ -141,6 +142,10 @@ Result<void> KeystoreServer::Parts::build_host(std::shared_ptr<const http::TlsCo
     options.healthy_text = "ok";
     options.renderer = &keystore::render_error;
     options.openapi = keystore::openapi_json();
+    if (releases != nullptr) {
+        options.openapi =
+            service::document_hosted_routes(options.openapi, service::HostedRoutes::Release);
+    }
     options.info = [this] { return keystore->info(); };
     ProductHost::Hooks hooks;
     hooks.begin = [this] {

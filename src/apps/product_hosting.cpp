@@ -6,6 +6,7 @@
 
 #include "apps/schema.h"
 #include "service/attestation_route.h"
+#include "service/hosted_openapi.h"
 #include "service/platform.h"
 #include "service/settings.h"
 #include "storage/migrator.h"
@@ -141,6 +142,22 @@ Result<void> ProductGround::open_storage() {
     return {};
 }
 
+namespace {
+
+// What listen() will add stands in the document too.
+void document_own_routes(const ProductGround& ground, std::string& openapi) {
+    using service::HostedRoutes;
+    if (openapi.empty()) return;
+    if (ground.attestation->has_service()) {
+        openapi = service::document_hosted_routes(openapi, HostedRoutes::Attestation);
+    }
+    if (ground.config().get(settings::kRollbackServe)) {
+        openapi = service::document_hosted_routes(openapi, HostedRoutes::Witness);
+    }
+}
+
+}  // namespace
+
 ProductHost::ProductHost(ProductGround& ground, Hooks hooks)
     : ground_(ground), hooks_(std::move(hooks)) {}
 
@@ -166,6 +183,7 @@ Result<std::unique_ptr<ProductHost>> ProductHost::create(
         info.set("rollback", ground.rollback->info());
         return info;
     };
+    document_own_routes(ground, options.openapi);
     std::unique_ptr<ProductHost> out(new ProductHost(ground, std::move(hooks)));
     out->frame_.emplace(
         std::move(options), identity, ground.loop(), ground.metrics, *ground.logger);

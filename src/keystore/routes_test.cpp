@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cctype>
+
 #include "api/keystore_types.h"
 #include "keystore/test_keystore.h"
 #include "near/delegate.h"
@@ -61,6 +63,27 @@ TEST_P(KeystoreRoutesTest, HealthIsPublicAndSaysOk) {
     EXPECT_EQ(call({"GET", "/ready", "", "", {}}).status, 200);
     EXPECT_EQ(call({"GET", "/info", "", "", {}}).string("chain"), "near:mainnet");
     EXPECT_EQ(call({"GET", "/openapi.json", "", "", {}}).string("openapi"), "3.1.0");
+}
+
+// What the host adds (GET /attestation and others), it documents itself: service/hosted_openapi.h.
+TEST_P(KeystoreRoutesTest, EveryRouteStandsInTheDocumentAndEveryOneOfTheDocumentIsServed) {
+    open();
+    const auto document = base::Json::parse(openapi_json());
+    ASSERT_TRUE(document) << document.error().message();
+    const base::Json& paths = *document->find("paths");
+    std::size_t served = 0;
+    const auto routes = keystore().frame().router().routes();
+    for (const auto& route : routes) {
+        const base::Json* const path = paths.find(route.pattern);
+        ASSERT_NE(path, nullptr) << route.pattern;
+        std::string method = route.method;
+        for (char& c : method) c = static_cast<char>(std::tolower(c));
+        EXPECT_NE(path->find(method), nullptr) << route.method << " " << route.pattern;
+        ++served;
+    }
+    std::size_t documented = 0;
+    for (const auto& [path, methods] : paths.members()) documented += methods.size();
+    EXPECT_EQ(served, documented);
 }
 
 TEST_P(KeystoreRoutesTest, EverythingElseWantsAKnownToken) {
