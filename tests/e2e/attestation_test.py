@@ -115,5 +115,30 @@ def AuditCheckpointsAreTiedToTheAttestedKey(world):
     check(refused.returncode == 1, "signed by another service", refused)
 
 
+@scenario
+def EveryServiceServesWhatItsDocumentSaysAndTheOtherWayRound(world):
+    """GET /attestation of all four, and every path of their OpenAPI documents."""
+    server = world.dev()
+    for name, port in (("coordinator", server.base), ("pool", server.base + 1),
+                       ("compute", server.base + 2), ("keystore", server.base + 3)):
+        client = Client(port)
+        document = client.get("/openapi.json").json
+        served = client.get("/attestation")
+        check(served.status == 200, name, served)
+        described = document["paths"]["/attestation"]["get"]
+        reference = described["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+        schema = document["components"]["schemas"][reference.split("/")[-1]]
+        check(set(schema["required"]) <= set(served.json) <= set(schema["properties"]), served)
+        check({"400", "429", "503"} <= set(described["responses"]), name, described)
+        check(client.get("/attestation", nonce="*").status == 400, name)
+        for path, methods in document["paths"].items():
+            # A method that a path has not is 405, so that an absent path alone is 404.
+            answer = client.call("TRACE" if "{" not in path else "PATCH", path.replace("{", "")
+                                 .replace("}", ""))
+            check(answer.status in (405, 501), name, path, answer)
+            check(methods, name, path)
+        check(client.call("PATCH", "/no-such-path").status == 404, name)
+
+
 if __name__ == "__main__":
     main()

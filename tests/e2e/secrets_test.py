@@ -73,6 +73,24 @@ def process_file(server, name):
     return pathlib.Path("/proc/%d/%s" % (server.pid, name)).read_bytes()
 
 
+def core_image(world, pid):
+    """What a core file of the process would hold. NotRun where it cannot be had."""
+    if shutil.which("gcore") is None or os.geteuid() != 0:
+        raise NotRun("needs gcore and root")
+    if os.environ.get("ADYTON_SANITIZE"):
+        raise NotRun("a sanitized process has terabytes of shadow memory")
+    path = world.directory / "core"
+    done = subprocess.run(["gcore", "-o", str(path), str(pid)], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=120)
+    found = glob.glob(str(path) + ".*")
+    if done.returncode != 0 or not found:
+        raise NotRun("gcore cannot read the process here: " + done.stdout[-200:])
+    data = pathlib.Path(found[0]).read_bytes()
+    os.unlink(found[0])
+    check(len(data) > 1_000_000, "hardly a core")
+    return data
+
+
 @scenario
 def SecretsAreNotInArgumentsEnvironmentLogsOrFiles(world):
     server, tls, secrets = start(world)
@@ -100,11 +118,33 @@ def SecretsAreNotInArgumentsEnvironmentLogsOrFiles(world):
 
 
 @scenario
+def ThePreMainsObjectOfSecretsIsTakenAndWiped(world):
+    """MARBLE_SECRETS: bytes in base64, taken as they are, also when they look like hex."""
+    master = os.urandom(16).hex().encode()
+    injected = json.dumps({"POOL_MASTER_KEY": base64.b64encode(master).decode(), "TYPO": "AAAA"})
+    server = world.pool(POOL_MASTER_KEY=None, MARBLE_SECRETS=injected)
+    key = Client(server.port).get("/master-key").json["pubkey"]
+    if os.geteuid() == 0:
+        environment = process_file(server, "environ")
+        assert_absent("its environment", environment, {"the master key": master})
+        check(b"TYPO" not in environment, "the object is still there")
+    check("TYPO is no secret" in server.log_text(), "a name in vain is not told")
+    assert_absent("the log", server.log.read_bytes(), {"the master key": master})
+    check(server.terminate() == 0, "ends")
+    path = world.directory / "raw"
+    path.write_bytes(master)
+    os.chmod(path, 0o600)
+    plain = world.pool(data=world.directory / "plain", POOL_MASTER_KEY=None,
+                       settings=["pool.master_key=file:" + str(path)])
+    check(Client(plain.port).get("/master-key").json["pubkey"] == key, "other bytes")
+    for bad in ('{"POOL_MASTER_KEY":', '["AAAA"]', '{"POOL_MASTER_KEY":"not base64"}',
+                '{"POOL_MASTER_KEY":"AAAA","POOL_MASTER_KEY":"AAAA"}'):
+        done = world.try_run("serve", "pool", "--identity", "development", MARBLE_SECRETS=bad)
+        check(done.returncode == 1 and "MARBLE_SECRETS" in done.stderr, done)
+
+
+@scenario
 def SecretsAreNotInACoreOfTheProcess(world):
-    if shutil.which("gcore") is None or os.geteuid() != 0:
-        raise NotRun("needs gcore and root")
-    if os.environ.get("ADYTON_SANITIZE"):
-        raise NotRun("a sanitized process has terabytes of shadow memory")
     server, tls, secrets = start(world)
     client = Client(server.port, None, tls)
     held = client.request(4)
@@ -118,23 +158,11 @@ def SecretsAreNotInACoreOfTheProcess(world):
             serial += 1
             mine.sign(held["accounts"][index]["id"], digest_of(index, serial))
 
-    def core(name):
-        path = world.directory / name
-        done = subprocess.run(["gcore", "-o", str(path), str(server.pid)], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=120)
-        found = glob.glob(str(path) + ".*")
-        if done.returncode != 0 or not found:
-            raise NotRun("gcore cannot read the process here: " + done.stdout[-200:])
-        data = pathlib.Path(found[0]).read_bytes()
-        os.unlink(found[0])
-        return data
-
-    image = core("idle")
-    check(len(image) > 1_000_000, "hardly a core")
+    image = core_image(world, server.pid)
     check(held["accounts"][0]["id"].encode() in image, "the core does not hold the heap")
     assert_absent("the core after the start", image, secrets)
     crowd = Crowd(4, sign)
-    image = core("load")
+    image = core_image(world, server.pid)
     crowd.stop()
     assert_absent("the core under load", image, secrets)
 
