@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "apps/command.h"
+#include "apps/evidence_broker_command.h"
 #include "apps/version.h"
 
 namespace adyton::apps {
@@ -80,6 +81,7 @@ std::unique_ptr<CLI::App> make_root(Invocation& invocation) {
     add_migrate_command(*root, invocation);
     add_marble_command(*root, invocation);
     add_release_command(*root, invocation);
+    add_evidence_broker_command(*root, invocation);
     add_tool_commands(*root, invocation);
     add_bench_commands(*root, invocation);
     return root;

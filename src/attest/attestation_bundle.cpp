@@ -5,6 +5,7 @@
 #include <initializer_list>
 
 #include "attest/dcap_verifier.h"
+#include "attest/internal/json_fields.h"
 #include "attest/quote.h"
 #include "attest/refusal.h"
 #include "attest/snp_report.h"
@@ -21,18 +22,14 @@ Error bad(std::string_view what) {
 
 Result<void> check_members(const Json& json, std::initializer_list<std::string_view> known) {
     if (!json.is_object()) return bad("not an object");
-    for (const auto& [name, value] : json.members()) {
-        if (std::find(known.begin(), known.end(), name) == known.end()) {
-            return bad("unknown member");
-        }
-    }
+    if (internal::unknown_member(json, known) != nullptr) return bad("unknown member");
     return {};
 }
 
 Result<std::string> text_of(const Json& json, std::string_view name) {
-    const Json* const value = json.find(name);
-    if (value == nullptr || !value->is_string()) return bad(name);
-    return value->string_value();
+    const std::string* const text = internal::text_member(json, name);
+    if (text == nullptr) return bad(name);
+    return *text;
 }
 
 Result<base::Bytes> base64_of(const Json& json, std::string_view name) {

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <limits>
 
+#include "attest/internal/json_fields.h"
 #include "attest/refusal.h"
 #include "base/bytes.h"
 #include "base/check.h"
@@ -21,10 +22,8 @@ Error bad(std::string_view member, std::string_view what) {
 Result<void> check_members(
     const Json& object, std::string_view where, std::initializer_list<std::string_view> known) {
     if (!object.is_object()) return bad(where, "is not an object");
-    for (const auto& [name, value] : object.members()) {
-        if (std::find(known.begin(), known.end(), name) == known.end()) {
-            return bad(std::string(where) + "." + name, "is unknown");
-        }
+    if (const std::string* const name = internal::unknown_member(object, known)) {
+        return bad(std::string(where) + "." + *name, "is unknown");
     }
     return {};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "attest/internal/json_fields.h"
 #include "attest/refusal.h"
 #include "base/check.h"
 #include "crypto/transcript.h"
@@ -27,10 +28,9 @@ bool is_lower_hex(std::string_view text) {
 }
 
 Result<std::string> text_of(const Json& json, std::string_view name) {
-    const Json* const value = json.find(name);
-    if (value == nullptr || !value->is_string()) return bad(name);
-    if (value->string_value().size() > kTextBytesMax) return bad(name);
-    return value->string_value();
+    const std::string* const text = internal::text_member(json, name);
+    if (text == nullptr || text->size() > kTextBytesMax) return bad(name);
+    return *text;
 }
 
 Result<base::Bytes> hex_of(const Json& value, std::string_view name) {
@@ -71,16 +71,12 @@ Result<std::map<std::string, std::string>> signing_keys_of(const Json& json) {
 }
 
 Result<void> check_members(const Json& json) {
-    constexpr std::array<std::string_view, 12> kKnown = {
-        "service_id",    "purpose", "pubkey",    "alg",     "tls_spki_sha256",
-        "policy_digest", "nonce",   "issued_at", "version", "coordinator_root_sha256",
-        "signing_keys",  "build_id"};
     if (!json.is_object()) return bad("not an object");
-    for (const auto& [name, value] : json.members()) {
-        if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
-            return bad("an unknown member");
-        }
-    }
+    const std::string* const unknown = internal::unknown_member(
+        json,
+        {"service_id", "purpose", "pubkey", "alg", "tls_spki_sha256", "policy_digest", "nonce",
+         "issued_at", "version", "coordinator_root_sha256", "signing_keys", "build_id"});
+    if (unknown != nullptr) return bad("an unknown member");
     return {};
 }
 

@@ -10,8 +10,9 @@
 #include <cstring>
 #include <utility>
 
+#include "attest/evidence_broker.h"
+#include "attest/internal/evidence_check.h"
 #include "attest/quote.h"
-#include "attest/refusal.h"
 #include "attest/snp_report.h"
 #include "base/check.h"
 
@@ -94,16 +95,6 @@ Error bound_to_something_else() {
     return Error::corrupt_data("the platform's evidence binds other report data than asked for");
 }
 
-Result<void> check_quote(const base::Bytes& bytes, TeeType tee, const ReportData& report_data) {
-    const auto quote = parse_quote(bytes);
-    if (!quote) {
-        return Error::unavailable("the platform's quote: " + quote.error().message());
-    }
-    if (quote->tee != tee) return Error::unavailable("the platform's quote is of another TEE");
-    if (quote->report_data() != report_data) return bound_to_something_else();
-    return {};
-}
-
 class SimulatedEvidence final : public EvidenceProvider {
 public:
     PlatformMode mode() const override { return PlatformMode::Simulation; }
@@ -125,7 +116,7 @@ public:
         Evidence out;
         out.type = EvidenceType::SgxDcap;
         TRY(out.bytes, files_->read_all(directory_ + "/quote", kGramineQuoteBytesMax));
-        TRY_VOID(check_quote(out.bytes, TeeType::Sgx, report_data));
+        TRY_VOID(internal::check_evidence(out, report_data));
         return out;
     }
 
@@ -191,20 +182,13 @@ private:
         TRY(const std::string after, generation(entry));
         if (before != "0" || after != "1") return bound_to_something_else();
         TRY(const base::Bytes name, files_->read_all(entry + "/provider", 64));
-        if (trimmed(name) == "tdx_guest") {
-            out.type = EvidenceType::TdxDcap;
-            TRY_VOID(check_quote(out.bytes, TeeType::Tdx, report_data));
-            return out;
-        }
-        if (trimmed(name) != "sev_guest") {
+        const bool tdx = trimmed(name) == "tdx_guest";
+        if (!tdx && trimmed(name) != "sev_guest") {
             return Error::unavailable("configfs-tsm: unknown provider");
         }
-        out.type = EvidenceType::SevSnp;
-        const auto report = parse_snp_report(out.bytes);
-        if (!report)
-            return Error::unavailable("the platform's report: " + report.error().message());
-        if (report->report_data != report_data) return bound_to_something_else();
-        if (aux) out.snp_certificates = *aux;
+        out.type = tdx ? EvidenceType::TdxDcap : EvidenceType::SevSnp;
+        TRY_VOID(internal::check_evidence(out, report_data));
+        if (aux && !tdx) out.snp_certificates = *aux;
         return out;
     }
 
@@ -214,7 +198,31 @@ private:
     std::mutex mutex_;
 };
 
+// Who has no rights to the platform's files asks the broker, where there is one.
+bool has_broker() {
+    return ::access(kEvidenceSocket, F_OK) == 0;
+}
+
 }  // namespace
+
+Result<void> internal::check_evidence(const Evidence& evidence, const ReportData& report_data) {
+    if (evidence.type == EvidenceType::SevSnp) {
+        const auto report = parse_snp_report(evidence.bytes);
+        if (!report) {
+            return Error::unavailable("the platform's report: " + report.error().message());
+        }
+        if (report->report_data != report_data) return bound_to_something_else();
+        return {};
+    }
+    const auto quote = parse_quote(evidence.bytes);
+    if (!quote) {
+        return Error::unavailable("the platform's quote: " + quote.error().message());
+    }
+    const TeeType tee = evidence.type == EvidenceType::SgxDcap ? TeeType::Sgx : TeeType::Tdx;
+    if (quote->tee != tee) return Error::unavailable("the platform's quote is of another TEE");
+    if (quote->report_data() != report_data) return bound_to_something_else();
+    return {};
+}
 
 std::string_view to_string(PlatformMode mode) {
     switch (mode) {
@@ -287,8 +295,10 @@ Result<std::unique_ptr<EvidenceProvider>> open_evidence(
         case PlatformMode::Gramine:
             return gramine_evidence(system_file_operations());
         case PlatformMode::Tsm:
+            if (has_broker()) return brokered_evidence(mode, kEvidenceSocket);
             return tsm_evidence(system_file_operations(), random);
         case PlatformMode::SevGuest: {
+            if (has_broker()) return brokered_evidence(mode, kEvidenceSocket);
             TRY(auto device, system_sev_guest_device());
             return sev_guest_evidence(std::move(device));
         }

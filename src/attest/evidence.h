@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -79,15 +80,18 @@ public:
     virtual ~SevGuestDevice() = default;
     virtual Result<base::Bytes> get_report(const ReportData& report_data) = 0;
 };
-// Unavailable: the device cannot be opened.
+// As ioctl(2): 0, or -1 and errno.
+using DeviceCall = std::function<int(int fd, unsigned long request, void* argument)>;
+// Unavailable: the device cannot be opened. `call` stands in for the kernel; empty: ioctl.
 Result<std::unique_ptr<SevGuestDevice>> system_sev_guest_device(
-    const std::string& path = "/dev/sev-guest");
+    const std::string& path = "/dev/sev-guest", DeviceCall call = {});
 
 // After an exchange that failed the kernel gives up its key to the firmware, and asking again only
 // fails again: from then on collect() is Unavailable without touching the device.
 std::unique_ptr<EvidenceProvider> sev_guest_evidence(std::unique_ptr<SevGuestDevice> device);
 
-// The provider of the configured mode. Unavailable: this machine is not that platform.
+// The provider of the configured mode; for tsm and sev-guest the broker, where one listens
+// (evidence_broker.h). Unavailable: this machine is not that platform.
 Result<std::unique_ptr<EvidenceProvider>> open_evidence(
     PlatformMode mode, base::RandomSource& random);
 

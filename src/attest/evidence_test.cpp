@@ -255,16 +255,6 @@ TEST(EvidenceTest, OtherProvidersAndPlainMachinesAreRefused) {
     EXPECT_FALSE(tsm_evidence(std::move(occupied), random, "/t"));
 }
 
-AttestationBundle bundle(int version = 3) {
-    AttestationBundle out;
-    out.claims = claims();
-    const MintedQuote quote = minted(version, out.claims.report_data());
-    out.evidence.type = version == 3 ? EvidenceType::SgxDcap : EvidenceType::TdxDcap;
-    out.evidence.bytes = quote.quote;
-    out.collateral = quote.collateral;
-    return out;
-}
-
 struct Made {
     AttestationBundle bundle;
     BundleOptions options;
@@ -333,7 +323,7 @@ TEST(AttestationBundleTest, SimulatedEvidenceStaysSimulated) {
 }
 
 TEST(AttestationBundleTest, AnAnswerMustAgreeWithItsAttestation) {
-    const AttestationBundle one = bundle();
+    const AttestationBundle one = made().bundle;
     const auto answer = [&one](const std::string& key, bool simulated) {
         return base::Json::object()
             .set("hash", base::Json::string(crypto::sha256(one.claims.public_key).to_hex()))

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "attest/evidence.h"
+#include "attest/internal/evidence_check.h"
 #include "attest/snp_report.h"
 
 namespace adyton::attest {
@@ -35,7 +36,7 @@ constexpr std::uint32_t kHypervisorBusy = 2;
 
 class SystemDevice final : public SevGuestDevice {
 public:
-    explicit SystemDevice(int fd) : fd_(fd) {}
+    SystemDevice(int fd, DeviceCall call) : fd_(fd), call_(std::move(call)) {}
     SystemDevice(const SystemDevice&) = delete;
     SystemDevice& operator=(const SystemDevice&) = delete;
     ~SystemDevice() override { ::close(fd_); }
@@ -48,7 +49,7 @@ public:
         call.message_version = 1;
         call.request = reinterpret_cast<std::uintptr_t>(&request);
         call.response = reinterpret_cast<std::uintptr_t>(response.data());
-        if (::ioctl(fd_, kGetReport, &call) == 0) return response;
+        if (call_(fd_, kGetReport, &call) == 0) return response;
         const int cause = errno;
         const std::string message = std::string("/dev/sev-guest: ") + std::strerror(cause);
         const auto host = static_cast<std::uint32_t>(call.error >> 32U);
@@ -58,7 +59,12 @@ public:
 
 private:
     int fd_;
+    DeviceCall call_;
 };
+
+int device_call(int fd, unsigned long request, void* argument) {
+    return ::ioctl(fd, request, argument);
+}
 
 std::uint32_t number_at(const base::Bytes& bytes, std::size_t at) {
     std::uint32_t out = 0;
@@ -102,14 +108,7 @@ public:
         Evidence out;
         out.type = EvidenceType::SevSnp;
         TRY(out.bytes, report_of(*response));
-        const auto report = parse_snp_report(out.bytes);
-        if (!report) {
-            return Error::unavailable("the platform's report: " + report.error().message());
-        }
-        if (report->report_data != report_data) {
-            return Error::corrupt_data(
-                "the platform's evidence binds other report data than asked for");
-        }
+        TRY_VOID(internal::check_evidence(out, report_data));
         return out;
     }
 
@@ -121,10 +120,12 @@ private:
 
 }  // namespace
 
-Result<std::unique_ptr<SevGuestDevice>> system_sev_guest_device(const std::string& path) {
+Result<std::unique_ptr<SevGuestDevice>> system_sev_guest_device(
+    const std::string& path, DeviceCall call) {
+    if (!call) call = &device_call;
     const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (fd < 0) return Error::unavailable(path + ": " + std::strerror(errno));
-    return std::unique_ptr<SevGuestDevice>(std::make_unique<SystemDevice>(fd));
+    return std::unique_ptr<SevGuestDevice>(std::make_unique<SystemDevice>(fd, std::move(call)));
 }
 
 std::unique_ptr<EvidenceProvider> sev_guest_evidence(std::unique_ptr<SevGuestDevice> device) {

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include "attest/evidence.h"
@@ -96,6 +98,85 @@ TEST(SevGuestTest, ABusyHostIsAskedAgain) {
     script.echo = true;
     EXPECT_TRUE(provider->collect(report_data()));
     EXPECT_EQ(script.calls, 2);
+}
+
+// The kernel's side of the call, by include/uapi/linux/sev-guest.h, written apart from ours.
+struct KernelView {
+    unsigned long request = 0;
+    std::uint64_t message_version = 0;
+    base::Bytes body;
+    int failure = 0;          // errno instead of an answer
+    std::uint64_t error = 0;  // exitinfo2
+    bool answers = true;
+
+    int operator()(int fd, unsigned long number, void* argument) {
+        EXPECT_GE(fd, 0);
+        request = number;
+        std::uint64_t words[4];
+        std::memcpy(words, argument, sizeof(words));
+        message_version = words[0] & 0xffU;
+        const auto* const from = reinterpret_cast<const std::uint8_t*>(words[1]);
+        body.assign(from, from + 96);
+        std::memcpy(static_cast<std::uint8_t*>(argument) + 24, &error, sizeof(error));
+        if (failure != 0) {
+            errno = failure;
+            return -1;
+        }
+        ReportData bound{};
+        std::copy_n(body.begin(), bound.size(), bound.begin());
+        const base::Bytes out = answer_for(bound);
+        if (answers) std::copy(out.begin(), out.end(), reinterpret_cast<std::uint8_t*>(words[2]));
+        return 0;
+    }
+};
+
+std::unique_ptr<EvidenceProvider> provider_on(KernelView& kernel) {
+    auto device = system_sev_guest_device(
+        "/dev/null", [&kernel](int fd, unsigned long number, void* argument) {
+            return kernel(fd, number, argument);
+        });
+    EXPECT_TRUE(device);
+    return sev_guest_evidence(*std::move(device));
+}
+
+TEST(SevGuestTest, TheCallIsTheOneThatTheKernelKnows) {
+    KernelView kernel;
+    const auto evidence = provider_on(kernel)->collect(report_data());
+    ASSERT_TRUE(evidence) << evidence.error().message();
+    EXPECT_EQ(kernel.request, 0xc0205300U);  // _IOWR('S', 0, 32 bytes): SNP_GET_REPORT
+    EXPECT_EQ(kernel.message_version, 1U);
+    EXPECT_TRUE(std::equal(kernel.body.begin(), kernel.body.begin() + 64, report_data().begin()));
+    EXPECT_TRUE(std::all_of(kernel.body.begin() + 64, kernel.body.end(), [](auto byte) {
+        return byte == 0;  // VMPL 0 and the reserved bytes
+    }));
+}
+
+TEST(SevGuestTest, OnlyWhatTheKernelCallsPassingMayBeTriedAgain) {
+    struct Case {
+        int failure;
+        std::uint64_t error;
+        bool again;
+    };
+    for (const Case& one :
+         {Case{EIO, 0, false}, Case{EIO, std::uint64_t{2} << 32U, true},
+          Case{EIO, std::uint64_t{1} << 32U, false}, Case{EIO, 2, false}, Case{EINTR, 0, true},
+          Case{EAGAIN, 0, true}, Case{ENOTTY, 0, false}, Case{EINVAL, 0x16, false}}) {
+        KernelView kernel;
+        kernel.failure = one.failure;
+        kernel.error = one.error;
+        const auto provider = provider_on(kernel);
+        EXPECT_EQ(provider->collect(report_data()).error().code(), ErrorCode::Unavailable);
+        kernel.failure = 0;
+        kernel.error = 0;
+        EXPECT_EQ(provider->collect(report_data()).has_value(), one.again)
+            << one.failure << " " << one.error;
+    }
+}
+
+TEST(SevGuestTest, AnAnswerThatTheKernelLeftEmptyIsNoReport) {
+    KernelView kernel;
+    kernel.answers = false;
+    EXPECT_EQ(provider_on(kernel)->collect(report_data()).error().code(), ErrorCode::Unavailable);
 }
 
 TEST(SevGuestTest, AMachineWithoutTheDeviceIsNotThatPlatform) {

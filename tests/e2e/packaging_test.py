@@ -218,6 +218,18 @@ def TheUnitsAreHardened(world):
 
 
 @scenario
+def TheEvidenceBrokersUnitIsRootWithEverythingElseRemoved(world):
+    text = (PACKAGING / "systemd" / "adyton-evidence.service").read_text()
+    for line in ("ExecStart=/usr/bin/adyton evidence-broker --platform tsm", "NoNewPrivileges=yes",
+                 "LimitCORE=0", "ProtectSystem=strict", "ProtectHome=yes", "PrivateNetwork=yes",
+                 "RestrictAddressFamilies=AF_UNIX", "CapabilityBoundingSet=\n", "IPAddressDeny=any",
+                 "ReadWritePaths=/sys/kernel/config/tsm", "RuntimeDirectoryMode=0750",
+                 "Group=adyton-evidence", "SystemCallFilter=@system-service"):
+        check("\n%s" % line in text, "lacks", line)
+    check("Credential" not in text and "/etc/adyton" not in text, "it needs no secret")
+
+
+@scenario
 def SystemdUnderstandsTheUnits(world):
     if shutil.which("systemd-analyze") is None:
         raise NotRun("needs systemd-analyze")
