@@ -294,6 +294,57 @@ TEST(DcapVerifierTest, SizesThatLieAreMalformed) {
     EXPECT_FALSE(parse_quote(base::Bytes(kQuoteBytesMax + 1, 3)));
 }
 
+// The sweeps over real quotes need the samples; these run everywhere.
+std::vector<MintedQuote> one_of_each() {
+    std::vector<MintedQuote> out = {mint_quote(sgx()), mint_quote(tdx()), mint_quote(tdx15())};
+    return out;
+}
+
+TEST(DcapVerifierTest, AFlippedBitOfAMintedQuoteIsRefusedWhereverItStands) {
+    const std::vector<MintedQuote> quotes = one_of_each();
+    constexpr std::size_t kStride = 11;
+    for (std::size_t which = 0; which < quotes.size(); ++which) {
+        MintedQuote bad = quotes[which];
+        ASSERT_TRUE(verify(bad)) << which;
+        for (std::size_t at = which; at < bad.quote.size(); at += kStride) {
+            const auto mask = static_cast<std::uint8_t>(1U << (at % 8));
+            bad.quote[at] ^= mask;
+            EXPECT_FALSE(verify(bad)) << which << " at " << at;
+            bad.quote[at] ^= mask;
+        }
+    }
+}
+
+TEST(DcapVerifierTest, AMintedQuoteCutOffAnywhereIsMalformed) {
+    const std::vector<MintedQuote> quotes = one_of_each();
+    for (const MintedQuote& one : quotes) {
+        for (std::size_t size = 0; size < one.quote.size(); ++size) {
+            const auto cut = parse_quote(base::ByteView(one.quote).first(size));
+            ASSERT_FALSE(cut) << size;
+            EXPECT_TRUE(cut.error().reason() == kMalformed || cut.error().reason() == kUnsupported)
+                << size << " " << cut.error().reason();
+        }
+    }
+}
+
+// The verifier's own clock, whichever way it is wrong, never makes anything acceptable.
+TEST(DcapVerifierTest, AClockThatIsFarOffRefusesAndGrantsNothing) {
+    const MintedQuote good = mint_quote(sgx());
+    for (const int years : {-100, -20, -1, 1, 20, 200}) {
+        MintedQuote off = good;
+        off.at += std::chrono::hours(24 * 365) * years;
+        EXPECT_REFUSED(off, kExpired);
+        QuotePlan revoked;
+        revoked.pck_revoked = true;
+        MintedQuote both = mint_quote(revoked);
+        both.at = off.at;
+        EXPECT_REFUSED(both, kRevoked);
+    }
+    MintedQuote epoch = good;
+    epoch.at = base::Timestamp();
+    EXPECT_REFUSED(epoch, kExpired);
+}
+
 TEST(DcapVerifierTest, ABundleGoesRound) {
     const MintedQuote minted = mint_quote(sgx());
     const auto again = DcapCollateral::parse_bundle(minted.collateral.to_bundle());
