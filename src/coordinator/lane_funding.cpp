@@ -67,13 +67,53 @@ LaneTransaction Lanes::own_call(
     return out;
 }
 
-Task<Result<Amount>> Lanes::token_balance(std::string token, std::string account) {
+namespace {
+
+Result<void> check_height(const LanesState& state, std::uint64_t height) {
+    for (const LaneSegment& segment : state.segments) {
+        for (const LaneTransaction& tx : segment.transactions) {
+            if (tx.last_height > height) {
+                return Error::unavailable("the node does not know yet what an earlier step did");
+            }
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Task<Result<Amount>> Lanes::token_balance(
+    const Work& work, std::string token, std::string account) {
     CO_TRY(const auto contract, near::AccountId::parse(token));
-    auto asking = core_.facts.view(contract, "ft_balance_of", account_args(account));
-    CO_TRY(const Json answer, co_await std::move(asking));
-    const auto amount = near::parse_u128(answer.is_string() ? answer.string_value() : "-");
+    const std::string args = account_args(account);
+    const auto bytes = base::as_bytes(args);
+    auto asking = core_.parts.chain.call_function(
+        contract, "ft_balance_of", base::Bytes(bytes.begin(), bytes.end()));
+    CO_TRY(const auto view, co_await std::move(asking));
+    CO_TRY_VOID(check_height(work.state, view.block_height));
+    const auto answer = Json::parse(base::as_text(view.result));
+    const auto amount =
+        near::parse_u128(answer && answer->is_string() ? answer->string_value() : "-");
     if (!amount) co_return Error::unprocessable(token + ".ft_balance_of cannot be read");
     co_return *amount;
+}
+
+Task<Result<Amount>> Lanes::intents_balance(
+    const Work& work, std::string token, std::string account) {
+    const std::string name = std::string(kFtPrefix) + token;
+    auto asking = core_.facts.intents_balances(std::move(account), {name});
+    CO_TRY(const auto there, co_await std::move(asking));
+    CO_TRY_VOID(check_height(work.state, there.block_height));
+    co_return there.amounts.at(name);
+}
+
+Task<Result<Amount>> Lanes::native_balance(const Work& work, std::string account) {
+    CO_TRY(const auto id, near::AccountId::parse(account));
+    auto finding = core_.parts.chain.find_account(id);
+    CO_TRY(const auto there, co_await std::move(finding));
+    if (!there) co_return Amount();
+    CO_TRY_VOID(check_height(work.state, there->block_height));
+    co_return there->amount.amount();
 }
 
 Task<Result<void>> Lanes::add_registration(
@@ -174,10 +214,8 @@ Task<Result<Lanes::Intended>> Lanes::intend_wrap(
         needed = *sum;
     }
     if (look == Look::Now) {
-        CO_TRY(const auto wallet, near::AccountId::parse(account));
-        auto finding = core_.parts.chain.find_account(wallet);
-        CO_TRY(const auto there, co_await std::move(finding));
-        const Amount held = there ? there->amount.amount() : Amount();
+        auto asking = native_balance(work, account);
+        CO_TRY(const Amount held, co_await std::move(asking));
         if (held < needed) {
             out.failure = too_little("the wallet's balance in yoctoNEAR", held, needed);
             co_return out;
@@ -210,7 +248,7 @@ Task<Result<Lanes::Intended>> Lanes::intend_deposit(
     const std::string amount = param(segment, "amount");
     const std::string intents = core_.options.intents_contract.text();
     if (look == Look::Now) {
-        auto asking = token_balance(token, work.flight.state.wallet_account);
+        auto asking = token_balance(work, token, work.flight.state.wallet_account);
         const auto held = co_await std::move(asking);
         if (!held && !is_answer(held.error())) co_return held.error();
         if (!held) out.failure = cut_text(held.error().message(), 300);
@@ -236,7 +274,7 @@ Task<Result<Lanes::Intended>> Lanes::intend_unwrap(
     const std::string wrap = core_.options.wrap_contract.text();
     const std::string amount = param(segment, "amount");
     if (look == Look::Now) {
-        auto asking = token_balance(wrap, work.flight.state.wallet_account);
+        auto asking = token_balance(work, wrap, work.flight.state.wallet_account);
         const auto held = co_await std::move(asking);
         if (!held && !is_answer(held.error())) co_return held.error();
         const Amount there = held ? *held : Amount();
@@ -262,9 +300,8 @@ Task<Result<Lanes::Intended>> Lanes::intend_withdraw(
     if (receiver.empty()) receiver = wallet;
     const std::string name = std::string(kFtPrefix) + token;
     if (look == Look::Now) {
-        auto asking = core_.facts.intents_balances(wallet, {name});
-        CO_TRY(const auto there, co_await std::move(asking));
-        const Amount held = there.amounts.at(name);
+        auto asking = intents_balance(work, token, wallet);
+        CO_TRY(const Amount held, co_await std::move(asking));
         if (held < amount_of(amount)) {
             out.failure = too_little(
                 "the wallet's balance inside the intents contract", held, amount_of(amount));
@@ -310,17 +347,13 @@ Task<Result<Lanes::Intended>> Lanes::intend_view(
     const std::string source = param(segment, "source");
     Amount balance;
     if (token == kNative) {
-        CO_TRY(const auto id, near::AccountId::parse(account));
-        auto finding = core_.parts.chain.find_account(id);
-        CO_TRY(const auto there, co_await std::move(finding));
-        if (there) balance = there->amount.amount();
+        auto asking = native_balance(work, account);
+        CO_TRY(balance, co_await std::move(asking));
     } else if (source == "intents") {
-        const std::string name = std::string(kFtPrefix) + token;
-        auto asking = core_.facts.intents_balances(account, {name});
-        CO_TRY(const auto there, co_await std::move(asking));
-        balance = there.amounts.at(name);
+        auto asking = intents_balance(work, token, account);
+        CO_TRY(balance, co_await std::move(asking));
     } else {
-        auto asking = token_balance(token, account);
+        auto asking = token_balance(work, token, account);
         const auto there = co_await std::move(asking);
         if (!there && !is_answer(there.error())) co_return there.error();
         if (there) balance = *there;
@@ -402,6 +435,9 @@ Task<Result<Lanes::Balances>> Lanes::read_balances(Work& work, std::vector<std::
         out.amounts.set(name, text(amount));
         out.height = first ? height : std::min(out.height, height);
         first = false;
+    }
+    if (!first) {
+        CO_TRY_VOID(check_height(work.state, out.height));
     }
     co_return out;
 }

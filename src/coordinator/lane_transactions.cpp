@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/internal/lanes.h"
+#include "coordinator/internal/stories.h"
 #include "near/transaction.h"
 #include "near/transaction_status.h"
 
@@ -17,9 +18,6 @@ using workflow::StepOutcome;
 
 namespace {
 
-// What is called dead has looked dead at every look for so many blocks; as the gate's submits.
-constexpr std::uint64_t kDeadMarginBlocks = 40;
-constexpr std::uint64_t kExpiryMarginBlocks = 10;
 constexpr base::Duration kWatchLook = std::chrono::seconds(15);
 
 bool is_denial(const Error& error) {
@@ -76,6 +74,39 @@ Result<void> check_signed(
     return {};
 }
 
+bool is_final(const chain::NearTransaction& seen) {
+    using Status = chain::NearTransaction::Status;
+    const bool over = seen.status == Status::Success || seen.status == Status::Failure;
+    return over && (seen.execution_status.empty() || seen.execution_status == "FINAL");
+}
+
+// Receipts that give gas back come late, and decide nothing.
+bool is_refund(const near::TransactionStatus& status, const near::ReceiptId& id) {
+    const auto* const receipt = status.find_receipt(id);
+    return receipt != nullptr && receipt->predecessor_id.text() == "system";
+}
+
+// How all of a transaction's receipts ended, where, and what it returned, once that is final.
+chain::NearStory whole_story() {
+    return [](const chain::NearTransaction& seen) -> Result<std::string> {
+        if (!is_final(seen)) return std::string();
+        TRY(const auto status, near::parse_transaction_status(seen.result));
+        std::vector<std::string> rows;
+        for (const near::ExecutionOutcome& outcome : status.receipts_outcome) {
+            if (is_refund(status, outcome.id)) continue;
+            rows.push_back(fmt::format(
+                "{} {} in {}", outcome.id.to_string(), static_cast<int>(outcome.status.kind),
+                outcome.block_hash.to_string()));
+        }
+        std::sort(rows.begin(), rows.end());
+        std::string out = fmt::format(
+            "{} {}", seen.status == chain::NearTransaction::Status::Success,
+            base::base64_encode(seen.value));
+        for (const std::string& row : rows) out += "\n" + row;
+        return out;
+    };
+}
+
 }  // namespace
 
 AsyncLock& Lanes::lock_of(const std::string& public_key) {
@@ -115,10 +146,22 @@ Task<Result<void>> Lanes::take_nonce(Work& work, std::size_t index) {
     co_return Result<void>();
 }
 
+// A nonce that was taken before a crash may be used by now. What was not stored was not sent: then
+// another nonce is as good.
+Task<Result<bool>> Lanes::nonce_is_free(Work& work, std::size_t index) {
+    const LaneTransaction tx = work.segment().transactions[index];
+    if (tx.nonce == 0) co_return false;
+    CO_TRY(const auto signer, near::AccountId::parse(tx.signer_id));
+    CO_TRY(const auto key, near::PublicKey::parse(tx.public_key));
+    auto asking = core_.parts.chain.find_access_key(signer, key);
+    CO_TRY(const auto access, co_await std::move(asking));
+    co_return access && access->nonce < tx.nonce;
+}
+
 Task<Result<SentTransaction>> Lanes::ask_signature(const Work& work, const LaneTransaction& tx) {
     const LaneSegment& segment = work.state.segments.at(work.state.current);
-    auto blocking = core_.facts.final_block();
-    CO_TRY(const auto block, co_await std::move(blocking));
+    auto counting = core_.facts.final_heights();
+    CO_TRY(const auto heights, co_await std::move(counting));
     Task<Result<api::SignedTransactionResponse>> signing;
     if (segment.lane == Lane::DirectUser) {
         api::SignScopedCallsRequest request;
@@ -148,7 +191,7 @@ Task<Result<SentTransaction>> Lanes::ask_signature(const Work& work, const LaneT
     CO_TRY(const auto answer, co_await std::move(signing));
     CO_TRY_VOID(check_signed(answer, tx));
     co_return SentTransaction{
-        tx.public_key, tx.nonce, answer.signed_tx_base64, answer.tx_hash, block.height};
+        tx.public_key, tx.nonce, answer.signed_tx_base64, answer.tx_hash, heights.newest};
 }
 
 Task<void> Lanes::send(Work& work, const SentTransaction& sent) {
@@ -167,7 +210,9 @@ Task<void> Lanes::send(Work& work, const SentTransaction& sent) {
 Task<StepResult> Lanes::sign_step(Work& work, std::size_t index) {
     auto taking = lock_of(work.segment().transactions[index].public_key).take();
     const AsyncLock::Held held = co_await std::move(taking);
-    if (work.segment().transactions[index].nonce == 0) {
+    auto looking = nonce_is_free(work, index);
+    CO_TRY(const bool free, co_await std::move(looking));
+    if (!free) {
         auto taking_nonce = take_nonce(work, index);
         const auto taken = co_await std::move(taking_nonce);
         if (!taken && taken.error().code() == ErrorCode::NotFound) {
@@ -215,20 +260,17 @@ Task<StepResult> Lanes::sign_step(Work& work, std::size_t index) {
 // What a final transaction did, out of all its receipts: one that succeeded may hold one that
 // failed. False: not final yet.
 Task<Result<bool>> Lanes::read_outcome(const chain::NearTransaction& seen, LaneTransaction& tx) {
-    using Status = chain::NearTransaction::Status;
-    const bool over = seen.status == Status::Success || seen.status == Status::Failure;
-    if (!over || (!seen.execution_status.empty() && seen.execution_status != "FINAL")) {
-        co_return false;
-    }
+    if (!is_final(seen)) co_return false;
     CO_TRY(const auto status, near::parse_transaction_status(seen.result));
     const auto outer = status.outer_receipt_id();
-    tx.succeeded = seen.status == Status::Success && outer.has_value();
+    tx.succeeded = seen.status == chain::NearTransaction::Status::Success && outer.has_value();
     if (!tx.succeeded) {
         tx.error = "the transaction failed: " + cut_text(seen.failure, 300);
         if (!status.status.error.empty()) tx.error = cut_text(status.status.error, 300);
     }
     std::map<near::BlockHash, std::uint64_t> heights;
     for (const near::ExecutionOutcome& outcome : status.receipts_outcome) {
+        if (is_refund(status, outcome.id)) continue;
         if (outcome.status.kind == near::ExecutionStatus::Kind::Failure && tx.error.empty()) {
             tx.error = fmt::format(
                 "a receipt failed on {}: {}", outcome.executor_id.text(),
@@ -248,47 +290,22 @@ Task<Result<bool>> Lanes::read_outcome(const chain::NearTransaction& seen, LaneT
     co_return true;
 }
 
-// Its nonce was used by another transaction, or its block hash is too old, and nobody knows it.
-Task<Result<bool>> Lanes::is_dead(Work& work, const LaneTransaction& tx) {
-    Sighting& sighting = work.flight.submit_sightings.front();
-    CO_TRY(const auto signer, near::AccountId::parse(tx.signer_id));
-    CO_TRY(const auto key, near::PublicKey::parse(tx.public_key));
-    auto asking = core_.parts.chain.find_access_key(signer, key);
-    CO_TRY(const auto access, co_await std::move(asking));
-    auto blocking = core_.parts.chain.final_block();
-    CO_TRY(const auto block, co_await std::move(blocking));
-    const bool expired = block.height > tx.sent->signed_at_height + core_.options.validity_blocks +
-                                            kExpiryMarginBlocks;
-    if (access && access->nonce < tx.nonce && !expired) {
-        sighting.gone_since = 0;
-        co_return false;
-    }
-    // The nonce first, then the transaction: whoever used it is in a block that is final by now.
-    CO_TRY(const auto hash, near::TransactionHash::parse(tx.sent->hash));
-    auto finding = core_.facts.find_transaction(hash, signer);
-    CO_TRY(const auto found, co_await std::move(finding));
-    if (found) {
-        sighting.gone_since = 0;
-        co_return false;
-    }
-    if (sighting.gone_since == 0) sighting.gone_since = block.height;
-    co_return block.height >= sighting.gone_since + kDeadMarginBlocks;
-}
-
 Task<StepResult> Lanes::poll_step(Work& work, std::size_t index) {
     LaneTransaction tx = work.segment().transactions[index];
     CO_TRY(const auto signer, near::AccountId::parse(tx.signer_id));
     CO_TRY(const auto hash, near::TransactionHash::parse(tx.sent->hash));
-    auto finding = core_.facts.find_transaction(hash, signer);
+    CO_TRY(const auto key, near::PublicKey::parse(tx.public_key));
+    auto finding = core_.find_agreed(hash, signer, whole_story());
     const auto found = co_await std::move(finding);
     if (!found) co_return core_.again_later(work.flight, false);
     if (*found) {
+        work.flight.submit_sightings.front().gone_since = 0;
         auto reading = read_outcome(**found, tx);
         const auto read = co_await std::move(reading);
         if (!read) co_return core_.again_later(work.flight, false);
         if (!*read) co_return core_.again_later(work.flight, true);
     } else {
-        auto judging = is_dead(work, tx);
+        auto judging = core_.is_dead(*tx.sent, signer, key, work.flight.submit_sightings.front());
         const auto dead = co_await std::move(judging);
         if (!dead) co_return core_.again_later(work.flight, false);
         if (!*dead) {

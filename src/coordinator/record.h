@@ -52,6 +52,8 @@ inline constexpr std::string_view kDone = "done";
 inline constexpr std::string_view kWorkflowEndpoint = "workflow";
 inline constexpr std::string_view kBatchEndpoint = "sequential_batch";
 inline constexpr std::string_view kDirectUserEndpoint = "direct_user_function_call";
+// A batch of a workflow over several lanes (internal/lanes.h).
+inline constexpr std::string_view kSegmentEndpoint = "workflow_segment";
 
 // A request as it is kept, and everything that is known of what became of it (near.md 6.9). Json
 // members are what the record shows, in its form.

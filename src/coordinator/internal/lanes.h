@@ -17,7 +17,6 @@
 namespace adyton::coordinator {
 
 inline constexpr std::string_view kLanesRunKind = "coordinator.lanes";
-inline constexpr std::string_view kSegmentEndpoint = "workflow_segment";
 
 // Steps of a run over several lanes, beside `policy` and `watch`.
 namespace phase {
@@ -68,10 +67,10 @@ private:
     Task<StepResult> sign_step(Work& work, std::size_t index);
     Task<StepResult> poll_step(Work& work, std::size_t index);
     Task<Result<void>> take_nonce(Work& work, std::size_t index);
+    Task<Result<bool>> nonce_is_free(Work& work, std::size_t index);
     Task<Result<SentTransaction>> ask_signature(const Work& work, const LaneTransaction& tx);
     Task<void> send(Work& work, const SentTransaction& sent);
     Task<Result<bool>> read_outcome(const chain::NearTransaction& seen, LaneTransaction& tx);
-    Task<Result<bool>> is_dead(Work& work, const LaneTransaction& tx);
     Task<StepResult> wait_on(Work& work, std::size_t index);
     AsyncLock& lock_of(const std::string& public_key);
 
@@ -103,7 +102,12 @@ private:
         std::uint64_t height = 0;  // that all of them are at least of
     };
     Task<Result<Balances>> read_balances(Work& work, std::vector<std::string> names);
-    Task<Result<base::Amount>> token_balance(std::string token, std::string account);
+    // These are of a block that knows what the steps before did. Unavailable: the node lags.
+    Task<Result<base::Amount>> token_balance(
+        const Work& work, std::string token, std::string account);
+    Task<Result<base::Amount>> intents_balance(
+        const Work& work, std::string token, std::string account);
+    Task<Result<base::Amount>> native_balance(const Work& work, std::string account);
 
     // ----- lane_batch.cpp -----
     Task<StepResult> batch_step(Work& work);
