@@ -44,6 +44,7 @@ workflow::StepRunner::Options runner_options(
         parts.instance + "/webhooks", parts.executor, parts.database, parts.random, parts.logger};
     out.lease = parts.run_lease;
     out.concurrent_max = options.concurrent_max;
+    out.poll_period = options.poll_period;
     return out;
 }
 
@@ -220,6 +221,7 @@ Result<std::unique_ptr<WebhookOutbox>> WebhookOutbox::create(Parts parts, Webhoo
 }
 
 Result<void> WebhookOutbox::announce(storage::Transaction& tx, const WorkflowRecord& record) const {
+    if (record.endpoint == kSegmentEndpoint) return {};  // its workflow is told
     const std::string event = webhook_event_of(record.status);
     for (const WebhookEndpoint& endpoint : core_->endpoints) {
         if (!endpoint.wants(record.wallet_id, event)) continue;

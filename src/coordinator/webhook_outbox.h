@@ -30,6 +30,7 @@ struct WebhookOptions {
     // From the name server to the last byte of the answer.
     base::Duration timeout = std::chrono::seconds(15);
     std::size_t concurrent_max = 32;
+    base::Duration poll_period = std::chrono::seconds(1);  // for what was announced
     // Delivered and dead ones are kept that long.
     base::Duration keep = std::chrono::hours(24 * 30);
     base::Duration prune_period = std::chrono::hours(1);
@@ -67,7 +68,7 @@ public:
     WebhookOutbox& operator=(const WebhookOutbox&) = delete;
 
     // Inside the unit that changes the record: a delivery for each endpoint that wants this status
-    // of this wallet. Thread safe.
+    // of this wallet. Segments of a workflow are not told by themselves. Thread safe.
     Result<void> announce(storage::Transaction& tx, const WorkflowRecord& record) const;
     // A dead delivery of this wallet is pending again, with all its attempts. NotFound; Conflict
     // "webhook_not_dead".

@@ -92,6 +92,7 @@ protected:
         options_.attempts_max = 4;
         options_.retry_first = milliseconds(20);
         options_.retry_max = milliseconds(50);
+        options_.poll_period = milliseconds(20);
     }
     void TearDown() override {
         if (outbox_ != nullptr && started_) stop();
@@ -210,6 +211,14 @@ TEST_P(WebhookOutboxTest, WhatWasAnnouncedArrivesSignedAndOnce) {
     EXPECT_EQ(delivered.front().last_http_status, 200);
     EXPECT_EQ(delivered.front().event, "workflow.succeeded");
     EXPECT_EQ(delivered.front().body, got.body);
+}
+
+TEST_P(WebhookOutboxTest, SegmentsOfAWorkflowAreNotToldByThemselves) {
+    open();
+    WorkflowRecord segment = record(WorkflowStatus::Succeeded);
+    segment.endpoint = std::string(kSegmentEndpoint);
+    EXPECT_TRUE(announce(segment).empty());
+    EXPECT_EQ(announce(record(WorkflowStatus::Succeeded)).size(), 1U);
 }
 
 TEST_P(WebhookOutboxTest, NothingIsToldOfAUnitThatWasUndone) {

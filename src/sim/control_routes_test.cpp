@@ -15,8 +15,20 @@ protected:
     // One batch is at the gate, and a second one (of the second wallet) waits there, submitted.
     std::string second_waits_submitted() {
         first_ = begin(3, 0);
+        until(first_, "dispatch_poll");
         const std::string id = begin(3, 1);
         until(id, "resume", 1);
+        return id;
+    }
+    // One batch is at the gate, and a second one waits for a place, nothing of it signed.
+    std::string second_waits_unsigned() {
+        WorldOptions options;
+        options.configure = [](coordinator::CoordinatorOptions& its) { its.lane_ahead = 0; };
+        open(std::move(options));
+        first_ = begin(3, 0);
+        until(first_, "dispatch_poll");
+        const std::string id = begin(3, 1);
+        until(id, "queued", 1);
         return id;
     }
     // Of a record, those that may still be taken up.
@@ -81,10 +93,7 @@ protected:
 // ----- pause and resume -------------------------------------------------------------------------
 
 TEST_F(ControlRoutesTest, APausedWorkflowStandsStillAndThenGoesOn) {
-    open();
-    first_ = begin(3, 0);
-    const std::string id = begin(2, 1);
-    until(id, "queued", 1);
+    const std::string id = second_waits_unsigned();
     const WorldAnswer paused = control(id, "pause", 1);
     ASSERT_EQ(paused.status, 200) << paused.text;
     EXPECT_TRUE(paused.at("paused").boolean_value());
@@ -131,13 +140,7 @@ TEST_F(ControlRoutesTest, WhatIsPausedTooLongAfterItsSubmitEndsTruthfully) {
 // ----- cancel -----------------------------------------------------------------------------------
 
 TEST_F(ControlRoutesTest, BeforeAnythingIsSignedACancelIsClean) {
-    WorldOptions options;
-    options.configure = [](coordinator::CoordinatorOptions& its) { its.lane_ahead = 0; };
-    open(std::move(options));
-    first_ = begin(3, 0);
-    until(first_, "dispatch_poll");
-    const std::string id = begin(3, 1);
-    until(id, "queued", 1);
+    const std::string id = second_waits_unsigned();
     const WorldAnswer cancelled = control(id, "cancel", 1);
     ASSERT_EQ(cancelled.status, 200) << cancelled.text;
     const WorldAnswer over = until(id, "done", 1);
@@ -161,10 +164,7 @@ TEST_F(ControlRoutesTest, BeforeAnythingIsSignedACancelIsClean) {
 }
 
 TEST_F(ControlRoutesTest, APausedWorkflowCanBeCancelled) {
-    open();
-    first_ = begin(3, 0);
-    const std::string id = begin(3, 1);
-    until(id, "queued", 1);
+    const std::string id = second_waits_unsigned();
     ASSERT_EQ(control(id, "pause", 1).status, 200);
     ASSERT_EQ(control(id, "cancel", 1).status, 200);
     const WorldAnswer over = until(id, "done", 1);
@@ -355,11 +355,9 @@ protected:
     }
     // What the gate's owner does to it. The coordinator keeps what it knows of a gate for 30 s.
     void by_owner(const std::string& method, const std::string& args) {
-        localchain::NearChain::InjectedCall call{
-            near::AccountId::parse("sequential.near").value(),
-            near::AccountId::parse("gate.sequential.near").value(), method, args};
-        call.deposit = near::YoctoNear::parse("1").value();
-        const auto sent = world().chain().inject(std::move(call));
+        const auto sent = world().chain().inject(
+            {near::AccountId::parse("sequential.near").value(),
+             near::AccountId::parse("gate.sequential.near").value(), method, args});
         ASSERT_TRUE(sent) << sent.error().message();
         world().pass(std::chrono::seconds(60));
     }

@@ -45,11 +45,12 @@ protected:
     // Until the record is at that phase.
     WorldAnswer until(const std::string& id, const std::string& phase, std::size_t wallet = 0) {
         WorldAnswer now;
-        for (int i = 0; i < 30'000; ++i) {
+        for (int i = 0; i < 1'000; ++i) {
             now = record(id, wallet);
             if (now.string("phase") == phase) return now;
             if (now.string("phase") == "done") break;
-            world().pass(std::chrono::milliseconds(50));
+            // Phases pass quickly at first; what lasts may be looked at less often.
+            world().pass(std::chrono::milliseconds(i < 400 ? 50 : 1'000));
         }
         ADD_FAILURE() << "never at " << phase << ": " << now.text;
         return now;

@@ -87,7 +87,8 @@ TEST_F(WebhookWorkflowTest, TheEndOfAWorkflowIsToldOnceAndSigned) {
 
 TEST_F(WebhookWorkflowTest, AFailureIsToldAtOnceAndAgainWhenNothingOfItIsLive) {
     open_with_receiver({"wallet-2"});
-    begin(3, 0);
+    const std::string first = begin(3, 0);
+    until(first, "dispatch_poll");
     const std::string id = begin(3, 1);
     until(id, "resume", 1);
     ASSERT_EQ(control(id, "cancel", 1).status, 200);

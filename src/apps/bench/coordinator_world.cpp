@@ -502,8 +502,12 @@ Task<Result<std::uint64_t>> balance_on(const localchain::NearChain* chain, std::
     co_return near::parse_u64(answer.string_value());
 }
 
-Task<std::uint64_t> blocks_on(const localchain::NearChain* chain) {
-    co_return chain->height() - chain->options().genesis_height;
+Task<CoordinatorWorld::Work> work_on(
+    const localchain::NearChain* chain, const localchain::NearNode* node) {
+    CoordinatorWorld::Work out;
+    out.blocks = chain->height() - chain->options().genesis_height;
+    out.node_calls = node->calls();
+    co_return out;
 }
 
 }  // namespace
@@ -520,9 +524,13 @@ Task<Result<std::uint64_t>> CoordinatorWorld::intents_balance(std::string id) {
         parts_->back, [chain, id = std::move(id)] { return balance_on(chain, id); });
 }
 
-Task<std::uint64_t> CoordinatorWorld::blocks() {
+Task<CoordinatorWorld::Work> CoordinatorWorld::work() {
     const localchain::NearChain* const chain = parts_->chain.get();
-    return run_on<std::uint64_t>(parts_->back, [chain] { return blocks_on(chain); });
+    const localchain::NearNode* const node = parts_->node.get();
+    auto asking = run_on<Work>(parts_->back, [chain, node] { return work_on(chain, node); });
+    Work out = co_await std::move(asking);
+    out.steps = parts_->service->runner_status().calls;
+    co_return out;
 }
 
 std::string three_transfers(const std::string& key, const std::string& receiver) {

@@ -77,7 +77,13 @@ public:
     Task<GateBatches> batches(std::string gate_id);
     // wNEAR inside the intents contract, in its smallest unit.
     Task<Result<std::uint64_t>> intents_balance(std::string account);
-    Task<std::uint64_t> blocks();
+    // What was done since the start.
+    struct Work {
+        std::uint64_t blocks = 0;
+        std::uint64_t node_calls = 0;  // of JSON-RPC, the keystore's too
+        std::uint64_t steps = 0;       // of the coordinator's engine
+    };
+    Task<Work> work();
 
 private:
     struct Parts;
