@@ -632,6 +632,37 @@ TEST_F(LargeBatchTest, AFeeAboveTheConfiguredOneIsNotPaid) {
     EXPECT_EQ(record.at("signed_nep413_payloads").size(), 0U);
 }
 
+// ----- every database ---------------------------------------------------------------------------
+
+class LanesDatabaseTest : public storage::DatabaseTest {};
+
+TEST_P(LanesDatabaseTest, AMixedWorkflowRunsToItsEnd) {
+    WorldOptions options = lanes_on();
+    if (test().sim() == nullptr) {
+        // Real time: blocks come quickly.
+        options.block_time = std::chrono::milliseconds(20);
+        options.poll_interval = std::chrono::milliseconds(10);
+    }
+    World world(test(), options);
+    const WorldAnswer first = world.post(
+        std::string(kExecute), world.wallet(0),
+        R"({"steps":[{"kind":"funding.wrap_near","amount":"1000"},)" + transfer("a.near", "10") +
+            R"(,{"kind":"funding.unwrap_near","amount":"400"}]})");
+    const std::string id = first.string("request_id");
+    ASSERT_FALSE(id.empty()) << first.text;
+    WorldAnswer record;
+    for (int i = 0; i < 2'000 && record.string("phase") != "done"; ++i) {
+        world.pass(options.block_time);
+        record = world.get("/wallet/v1/workflows/" + id, world.wallet(0));
+    }
+    EXPECT_EQ(record.string("status"), "succeeded") << record.text;
+    EXPECT_EQ(record.at("funding_evidence").size(), 2U);
+    EXPECT_EQ(world.intents_balance("a.near").to_string(), "10");
+    for (const std::string& violation : world.violations()) ADD_FAILURE() << violation;
+}
+
+ADYTON_ON_ALL_DATABASES(LanesDatabaseTest);
+
 // ----- crashes ----------------------------------------------------------------------------------
 
 // Others than optimized builds are five to fifty times slower.
