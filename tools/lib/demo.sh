@@ -86,5 +86,11 @@ demo_bench() {
     (($# == 0)) && set -- pool
     ensure_packages build
     build_preset release bin/adyton
-    exec build/release/bin/adyton bench "$@"
+    [[ $1 != all ]] && exec build/release/bin/adyton bench "$@"
+    shift
+    local name
+    for name in pool keystore transfer compute coordinator; do
+        say "adyton bench $name"
+        build/release/bin/adyton bench "$name" --json "$@"
+    done
 }
