@@ -270,7 +270,7 @@ def AMasterKeyIsTakenInEachFormAndNeverMadeUp(world):
     again = world.server(
         ["serve", "compute", "--listen", "127.0.0.1:%d" % base, "--identity", "development",
          "--data-dir", str(server.data), "--metrics-listen", "127.0.0.1:%d" % (base + 1),
-         "--set", 'compute.master_key={file = "%s"}' % raw], world.clean_environment())
+         "--set", "compute.master_key=file:%s" % raw], world.clean_environment())
     again.port, again.metrics_port = base, base + 1
     again.start().wait_ready()
     check(Compute(base).must("GET", "/info")["receipt_public_key"] == keys, "the same key")
