@@ -163,18 +163,28 @@ void add_compute_bench(CLI::App& group, Invocation& invocation) {
          .summary = "Measure the script sandbox",
          .details =
              "Runs trivial scripts in process, through a sandboxed executor and with a process for "
-             "each, cancels endless ones, and times workloads. The output is a list of {name, "
+             "each, cancels endless ones, serves jobs over mutual TLS, and times workloads, also "
+             "with "
+             "peers. The output is a list of {name, "
              "unit, "
              "raw_per_s, served_per_s, ratio, p50_us, p99_us, notes}; what does not apply is null. "
              "Measurements:" +
              list_of_names(bench::compute_bench_names()),
-         .examples = {"adyton bench compute", "adyton bench compute --seconds 3 --only executor"}});
+         .examples = {
+             "adyton bench compute", "adyton bench compute --seconds 3 --only executor",
+             "adyton bench compute --peer goja=build/bench/goja-peer"}});
     const auto options = std::make_shared<BenchOptions>();  // shared: the callback is copied
+    const auto peers = std::make_shared<std::vector<std::string>>();
     add_options(command, *options, bench::compute_bench_names());
-    on_run(command, invocation, [options](Process& process) {
-        return run_bench(process, *options, [&](const std::string&, const std::string&) {
-            return bench::run_compute_bench({options->seconds, options->only}, process.console);
-        });
+    command.add_option(
+        "--peer", *peers, "NAME=COMMAND: another engine (tests/bench); may be repeated");
+    on_run(command, invocation, [options, peers](Process& process) {
+        return run_bench(
+            process, *options, [&](const std::string& executable, const std::string& directory) {
+                return bench::run_compute_bench(
+                    {executable, directory, options->seconds, options->only, *peers},
+                    process.console);
+            });
     });
 }
 

@@ -1,11 +1,20 @@
 #include "apps/bench/compute_bench.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
 
+#include "apps/bench/compute_peers.h"
+#include "apps/bench/compute_workloads.h"
+#include "apps/bench/load_client.h"
 #include "apps/bench/report.h"
+#include "apps/bench/server_process.h"
 #include "base/event_loop.h"
 #include "compute/host/library.h"
 #include "crypto/random.h"
@@ -14,51 +23,6 @@
 
 namespace adyton::apps::bench {
 namespace {
-
-constexpr std::string_view kTrivial =
-    "function main() { return { sum: input.a + input.b, n: input.list.length }; }";
-
-// One run each; the same shapes as the reference measurements.
-struct Workload {
-    std::string_view name;
-    std::string_view source;
-};
-constexpr std::array<Workload, 7> kWorkloads = {{
-    {"loop_sum_1e7",
-     "function main() { let s = 0; for (let i = 0; i < 1e7; i++) s += i; return s; }"},
-    {"fib_30",
-     "function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); } "
-     "function main() { return fib(30); }"},
-    {"json_1mb",
-     "function main() { const a = []; for (let i = 0; i < 9000; i++) a.push({ id: i, name: 'name ' "
-     "+ "
-     "i, tags: ['a', 'b', 'c'], nested: { x: i / 3, y: true, z: null } }); "
-     "let text = JSON.stringify(a); return JSON.stringify(JSON.parse(text)).length; }"},
-    {"string_300k",
-     "function main() { let s = ''; for (let i = 0; i < 300000; i++) s += 'ab'; return s.length; "
-     "}"},
-    {"regex_replace",
-     "function main() { let s = 'The quick brown fox 12345 jumps over 67 dogs. '.repeat(500); let "
-     "n = "
-     "0; const r = /([a-z]+)\\s(\\d+)/g; for (let i = 0; i < 5; i++) { while (r.exec(s)) n++; "
-     "n += s.replace(/[aeiou]/g, (c) => c.toUpperCase()).length; } return n; }"},
-    {"sort_1e5",
-     "function main() { let x = 1; const a = []; for (let i = 0; i < 1e5; i++) { x = (x * "
-     "1103515245 "
-     "+ 12345) % 2147483648; a.push(x); } a.sort((p, q) => p - q); return a[0]; }"},
-    {"objects_200k",
-     "function main() { const a = []; for (let i = 0; i < 200000; i++) a.push({ id: i, v: i % 7 "
-     "}); "
-     "return a.map((o) => ({ ...o, w: o.v * 2 })).filter((o) => o.w > 4).reduce((s, o) => s + o.w, "
-     "0); }"},
-}};
-
-std::string trivial_input() {
-    // 1 KB of JSON, as the reference measurements had.
-    std::string out = R"({"a":1,"b":2,"list":[)";
-    for (int i = 0; i < 90; ++i) out += fmt::format("{}\"item {:04}\"", i == 0 ? "" : ",", i);
-    return out + "]}";
-}
 
 struct Spread {
     double per_s = 0;
@@ -79,6 +43,158 @@ Spread spread_of(std::vector<base::Duration> times) {
     return {static_cast<double>(times.size()) / seconds, us(50), us(99)};
 }
 
+// ----- memory of processes ----------------------------------------------------------------------
+
+struct ProcessMemory {
+    std::int64_t resident_kib = 0;
+    std::int64_t shared_kib = 0;
+    std::int64_t private_kib = 0;
+};
+
+std::string text_of(const std::filesystem::path& path) {
+    std::ifstream in(path);
+    std::ostringstream out;
+    out << in.rdbuf();
+    return out.str();
+}
+
+std::int64_t kib_of(const std::string& text, const std::string& field) {
+    const std::size_t at = text.find("\n" + field + ":");
+    return at == std::string::npos ? 0 : std::strtoll(&text[at + field.size() + 2], nullptr, 10);
+}
+
+// The parent of every process; /proc/PID/stat has it behind the name in brackets.
+std::map<int, int> parents() {
+    std::map<int, int> out;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+        const int pid = std::atoi(entry.path().filename().c_str());
+        const std::string stat = pid > 0 ? text_of(entry.path() / "stat") : "";
+        const std::size_t bracket = stat.rfind(')');
+        if (bracket == std::string::npos || bracket + 4 >= stat.size()) continue;
+        out[pid] = std::atoi(&stat[bracket + 4]);
+    }
+    return out;
+}
+
+// Great-grandchildren: below the zygote that waits and the one inside the namespaces. Empty: this
+// user may not look.
+std::vector<ProcessMemory> executors_of(int pid) {
+    std::vector<ProcessMemory> out;
+    const std::map<int, int> all = parents();
+    const auto parent = [&](int of) {
+        const auto found = all.find(of);
+        return found == all.end() ? 0 : found->second;
+    };
+    for (const auto& [process, its_parent] : all) {
+        if (parent(parent(its_parent)) != pid) continue;
+        const std::string text = text_of(fmt::format("/proc/{}/smaps_rollup", process));
+        if (kib_of(text, "Rss") == 0) continue;
+        out.push_back(
+            {kib_of(text, "Rss"), kib_of(text, "Shared_Clean") + kib_of(text, "Shared_Dirty"),
+             kib_of(text, "Private_Clean") + kib_of(text, "Private_Dirty")});
+    }
+    return out;
+}
+
+// ----- the service ------------------------------------------------------------------------------
+
+// Trivial jobs of one user, one after the other.
+class ExecuteDialogue final : public Dialogue {
+public:
+    explicit ExecuteDialogue(std::string user) : user_(std::move(user)) {
+        base::JsonWriter json(body_);
+        json.begin_object().member("script", kTrivialScript);
+        json.key("input").raw(trivial_input());
+        json.end_object();
+    }
+    void next_request(std::string& out) override {
+        fmt::format_to(
+            std::back_inserter(out),
+            "POST /execute HTTP/1.1\r\nHost: 127.0.0.1\r\nX-User-ID: {}\r\n"
+            "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+            user_, body_.size(), body_);
+    }
+    Result<std::uint64_t> on_answer(unsigned status, std::string_view body) override {
+        // Each has its result and its receipt.
+        if (status != 200 || body.find("\"status\":\"completed\"") == body.npos ||
+            body.find("\"p256_signature\"") == body.npos) {
+            return Error::internal(fmt::format("HTTP {}: {}", status, body.substr(0, 500)));
+        }
+        return std::uint64_t{1};
+    }
+
+private:
+    std::string user_;
+    std::string body_;
+};
+
+// `adyton serve compute` in strict mode, with the client's core as its second: mutual TLS, durable
+// records, a receipt with both signatures for each job.
+class HttpBench {
+public:
+    HttpBench(const ComputeBenchOptions& options, base::EventLoop& loop, Report& report)
+        : options_(options), loop_(loop), report_(report) {}
+
+    Result<void> run() {
+        TRY(auto identities, Identities::create(options_.directory, "neocompute", "gateway"));
+        TRY_VOID(write_file(
+            path("compute.toml"),
+            tls_settings(options_.directory) + fmt::format(
+                                                   "[log]\naccess = \"errors\"\n[compute]\n"
+                                                   "master_key = {{file = \"{}/master.key\"}}\n",
+                                                   options_.directory)));
+        const std::string data = path("compute-data");
+        TRY_VOID(run_migration(
+            loop_, {options_.executable, path("compute.toml"), data, path("migrate.log"), -1}));
+        TRY(const auto port, find_free_port());
+        TRY(const auto metrics_port, find_free_port());
+        TRY(auto process,
+            ServerProcess::start(
+                {{options_.executable, "serve", "compute", "--config", path("compute.toml"),
+                  "--data-dir", data, "--listen", fmt::format("127.0.0.1:{}", port),
+                  "--metrics-listen", fmt::format("127.0.0.1:{}", metrics_port)},
+                 {},
+                 path("server.log"),
+                 -1}));
+        TRY_VOID(process.wait_ready(loop_, metrics_port, kReadyPatience));
+        std::vector<std::unique_ptr<Dialogue>> dialogues;
+        for (int i = 0; i < kUsers * kConnections; ++i) {
+            dialogues.push_back(
+                std::make_unique<ExecuteDialogue>(fmt::format("user-{}", i % kUsers)));
+        }
+        LoadOptions load;
+        load.port = port;
+        load.duration = std::chrono::seconds(options_.seconds);
+        TRY(const LoadResult result, run_load(loop_, identities.client, load, dialogues));
+        const auto resident = process.resident_kib();
+        report_.add(
+            {"http",
+             "jobs",
+             {},
+             result.per_s,
+             {},
+             result.p50_us,
+             result.p99_us,
+             fmt::format(
+                 "{} users with {} connections each, mutual TLS, receipt and durable record; "
+                 "server, executors and client on the same {} cores; server resident {} KiB",
+                 kUsers, kConnections, base::usable_cores(), resident.value_or(0))});
+        TRY(const int status, process.stop(loop_));
+        if (status == 0) return {};
+        return Error::internal(fmt::format("the server ended with {}", status));
+    }
+
+private:
+    static constexpr int kUsers = 4;
+    static constexpr int kConnections = 4;
+    std::string path(const std::string& name) const { return options_.directory + "/" + name; }
+
+    const ComputeBenchOptions& options_;
+    base::EventLoop& loop_;
+    Report& report_;
+};
+
 class Bench {
 public:
     Bench(const ComputeBenchOptions& options, Console& console)
@@ -98,10 +214,17 @@ public:
         if (wanted("cancel")) {
             TRY_VOID(cancel());
         }
+        if (wanted("memory")) {
+            TRY_VOID(memory());
+        }
+        if (wanted("http")) {
+            TRY_VOID(HttpBench(options_, loop_, report_).run());
+        }
         for (const Workload& workload : kWorkloads) {
             if (!wanted(workload.name)) continue;
             TRY_VOID(work(workload));
         }
+        TRY_VOID(compare());
         return report_.to_json();
     }
 
@@ -115,7 +238,7 @@ private:
         const std::size_t count = std::size_t{options_.seconds} * 5'000;
         TRY(const auto times,
             script::bench_engine(
-                loop_, compute::host::library(), kTrivial, trivial_input(), 200, count));
+                loop_, compute::host::library(), kTrivialScript, trivial_input(), 200, count));
         const Spread spread = spread_of(times);
         report_.add(
             {"engine_in_process", "jobs", std::nullopt, spread.per_s, std::nullopt, spread.p50_us,
@@ -127,7 +250,7 @@ private:
         script::Job job;
         job.id = fmt::format("bench-{}", ++jobs_);
         job.user = "bench";
-        job.source = kTrivial;
+        job.source = kTrivialScript;
         job.input_json = trivial_input();
         random_.fill(job.random_seed);
         return job;
@@ -194,10 +317,111 @@ private:
                                   loop_, compute::host::library(), workload.source, "{}", 1,
                                   std::max<std::size_t>(5, options_.seconds)));
         const Spread spread = spread_of(times);
+        ours_us_[std::string(workload.name)] = spread.p50_us;
         report_.add(
             {std::string(workload.name), "runs", std::nullopt, spread.per_s, std::nullopt,
              spread.p50_us, spread.p99_us, "in process, fresh state for each run"});
         return {};
+    }
+
+    // What executors that are kept for their users take.
+    Result<void> memory() {
+        TRY(const auto engine, executors(1));
+        constexpr int kUsers = 8;
+        for (int i = 0; i < 4 * kUsers; ++i) {
+            script::Job job = trivial_job();
+            job.user = fmt::format("user-{}", i % kUsers);
+            TRY(const auto result, loop_.run_until_done(engine->run(std::move(job))));
+            if (result.status != script::Status::Completed) {
+                return Error{ErrorCode::Internal, "a job of the benchmark did not complete"};
+            }
+        }
+        std::vector<ProcessMemory> found = executors_of(::getpid());
+        if (found.empty()) {
+            report_.add(
+                {"memory", "KiB", {}, {}, {}, {}, {}, "NOT RUN: /proc does not show executors"});
+            return {};
+        }
+        std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+            return a.resident_kib < b.resident_kib;
+        });
+        const ProcessMemory& most = found.back();
+        report_.add(
+            {"memory",
+             "KiB",
+             {},
+             {},
+             {},
+             {},
+             {},
+             fmt::format(
+                 "{} executors, each after 4 jobs: resident {} to {} KiB, of it shared with the "
+                 "zygote and the file {} KiB, own {} KiB",
+                 found.size(), found.front().resident_kib, most.resident_kib, most.shared_kib,
+                 most.private_kib)});
+        return {};
+    }
+
+    // Every workload with every peer, and the mean of the eight.
+    Result<void> compare() {
+        for (const std::string& text : options_.peers) {
+            TRY(const Peer peer, Peer::parse(text));
+            double logs = 0;
+            int count = 0;
+            for (const Workload& workload : kWorkloads) {
+                const auto ours = ours_us_.find(std::string(workload.name));
+                if (ours == ours_us_.end() || !workload.in_mean) continue;
+                const auto ratio = compare_with(peer, workload, ours->second);
+                if (!ratio) continue;
+                logs += std::log(*ratio);
+                ++count;
+            }
+            if (count == 0) continue;
+            report_.add(
+                {"geomean@" + peer.name,
+                 "times",
+                 {},
+                 {},
+                 std::exp(logs / count),
+                 {},
+                 {},
+                 fmt::format("speed-up over {} in {} workloads", peer.name, count)});
+        }
+        if (options_.peers.empty()) {
+            report_.add(
+                {"geomean",
+                 "times",
+                 {},
+                 {},
+                 {},
+                 {},
+                 {},
+                 "NOT RUN: no --peer; tests/bench/goja/build makes the one for goja"});
+        }
+        return {};
+    }
+
+    std::optional<double> compare_with(
+        const Peer& peer, const Workload& workload, std::int64_t ours_us) {
+        const std::string name = fmt::format("{}@{}", workload.name, peer.name);
+        auto times = run_peer({loop_, options_.directory, -1}, peer, workload.source, "{}", 5);
+        if (!times) {
+            report_.add({name, "runs", {}, {}, {}, {}, {}, "NOT RUN: " + times.error().message()});
+            return std::nullopt;
+        }
+        std::sort(times->begin(), times->end());
+        const std::int64_t theirs = (*times)[times->size() / 2];
+        const double ratio = static_cast<double>(theirs) / static_cast<double>(ours_us);
+        report_.add(
+            {name,
+             "runs",
+             1e6 / static_cast<double>(theirs),
+             1e6 / static_cast<double>(ours_us),
+             ratio,
+             theirs,
+             {},
+             "raw is the peer, a fresh state for each run as its program says"});
+        return ratio;
     }
 
     const ComputeBenchOptions& options_;
@@ -206,14 +430,21 @@ private:
     base::EventLoop loop_{workers_};
     crypto::SystemRandom random_;
     std::uint64_t jobs_ = 0;
+    std::map<std::string, std::int64_t> ours_us_;  // medians
 };
 
 }  // namespace
 
+std::string trivial_input() {
+    std::string out = R"({"a":1,"b":2,"list":[)";
+    for (int i = 0; i < 90; ++i) out += fmt::format("{}\"item {:04}\"", i == 0 ? "" : ",", i);
+    return out + "]}";
+}
+
 const std::vector<std::string>& compute_bench_names() {
     static const std::vector<std::string> kNames = [] {
         std::vector<std::string> out = {
-            "engine_in_process", "executor", "executor_strict", "cancel"};
+            "engine_in_process", "executor", "executor_strict", "cancel", "memory", "http"};
         for (const Workload& workload : kWorkloads) out.emplace_back(workload.name);
         return out;
     }();

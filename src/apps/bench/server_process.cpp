@@ -95,8 +95,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     char* const* argv, char* const* environment, int log, int core, pid_t parent) {
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET(static_cast<std::size_t>(core), &set);
-    if (::sched_setaffinity(0, sizeof set, &set) != 0) ::_exit(126);
+    if (core >= 0) CPU_SET(static_cast<std::size_t>(core), &set);
+    if (core >= 0 && ::sched_setaffinity(0, sizeof set, &set) != 0) ::_exit(126);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (::getppid() != parent) ::_exit(125);  // it died before prctl
     ::dup2(log, STDOUT_FILENO);

@@ -42,7 +42,7 @@ public:
         std::vector<std::string> arguments;    // argv, the program first
         std::vector<std::string> environment;  // NAME=VALUE; nothing is inherited
         std::string log_path;                  // its standard output and error
-        int core = 0;
+        int core = 0;                          // -1: all that this process may use
     };
 
     // Unavailable: it cannot be started.
