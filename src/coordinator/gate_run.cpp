@@ -173,8 +173,7 @@ Result<void> CoordinatorService::Core::write_audit(
     TRY(const auto position, parts.audit.append(tx, {kind, "system:coordinator", body}));
     record.audit_chain = position.chain;
     record.audit_sequence = position.sequence;
-    // A batch of a larger workflow is told with that.
-    if (outbox == nullptr || record.endpoint == kSegmentEndpoint) return {};
+    if (outbox == nullptr) return {};
     return outbox->announce(tx, record);
 }
 

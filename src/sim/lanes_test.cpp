@@ -339,6 +339,51 @@ TEST_F(LanesTest, AReceiptThatFailsInsideASuccessfulTransactionFailsTheStep) {
         << record.text;
 }
 
+TEST_F(LanesTest, WorkflowsOfOneWalletAtOnceShareItsNonces) {
+    WorldOptions options = lanes_on();
+    options.configure = [switches = options.configure](coordinator::CoordinatorOptions& its) {
+        switches(its);
+        its.execute_wait = base::Duration::zero();
+    };
+    open(std::move(options));
+    ASSERT_EQ(
+        run(steps("first", R"({"kind":"funding.wrap_near","amount":"1000"})")).string("status"),
+        "succeeded");
+    std::vector<std::string> ids;
+    for (int i = 1; i <= 4; ++i) {
+        const WorldAnswer answer = world().post(
+            std::string(kExecute), wallet(),
+            steps(
+                "at-once-" + std::to_string(i),
+                fmt::format(
+                    R"({{"kind":"funding.intents_deposit","token":"wrap.near","amount":"{}"}})",
+                    i * 10)));
+        ids.push_back(answer.string("request_id"));
+    }
+    for (const std::string& id : ids) {
+        EXPECT_EQ(finish(id).string("status"), "succeeded");
+    }
+    EXPECT_EQ(wrapped(wallet_account()).to_string(), "900");
+    const Methods seen = landed(world().account_of(wallet()));
+    EXPECT_EQ(std::count(seen.begin(), seen.end(), "ft_transfer_call"), 4);
+}
+
+TEST_F(LanesTest, APlanKnowsTheFurtherKindsWhereTheyRun) {
+    open();
+    const std::string body =
+        R"({"steps":[{"kind":"funding.unwrap_near","amount":"1"},)"
+        R"({"kind":"funding.intents_withdraw","token":"wrap.near","amount":"1"}]})";
+    const WorldAnswer plan = world().post("/wallet/v1/workflows/plan", wallet(), body);
+    EXPECT_EQ(plan.status, 200);
+    EXPECT_TRUE(plan.at("accepted").boolean_value()) << plan.text;
+    const auto& rows = plan.at("steps").items();
+    EXPECT_EQ(rows.at(0).find("lane")->string_value(), "funding_setup");
+    EXPECT_EQ(rows.at(0).find("receiver_id")->string_value(), "wrap.near");
+    EXPECT_EQ(rows.at(0).find("method_name")->string_value(), "near_withdraw");
+    EXPECT_EQ(rows.at(1).find("receiver_id")->string_value(), "intents.near");
+    EXPECT_EQ(rows.at(1).find("method_name")->string_value(), "ft_withdraw");
+}
+
 TEST_F(LanesTest, RequestsThatLackSomethingAreRefusedAndNotKept) {
     open();
     const std::vector<std::pair<std::string, std::string>> cases = {
