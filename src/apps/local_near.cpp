@@ -24,6 +24,8 @@ localchain::NearChainOptions chain_options(const LocalNearOptions& options, base
     if (now > since)
         out.genesis_height += static_cast<std::uint64_t>((now - since) / kReferenceBlockTime);
     out.seed = static_cast<std::uint64_t>(now.time_since_epoch().count());
+    out.genesis_time_ns = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count());
     out.block_time = options.block_time;
     out.block_transactions_max = options.block_transactions_max;
     out.garbage_collect_blocks = 100'000;

@@ -69,7 +69,9 @@ Result<void> NearChain::Core::make_genesis() {
     height = options.genesis_height;
     auto block = std::make_unique<NearBlockRecord>();
     block->height = height;
-    block->timestamp_ns = timestamp_ns = nanoseconds(executor.now());
+    const bool timed = options.genesis_time_ns != 0;
+    timestamp_ns = timed ? options.genesis_time_ns : nanoseconds(executor.now());
+    block->timestamp_ns = timestamp_ns;
     trace("genesis", options.seed);
     trace("height", height);
     StateChange change(state, kLatest);

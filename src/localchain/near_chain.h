@@ -44,6 +44,7 @@ struct NearChainOptions {
     // Mainnet's order of magnitude, so that nonces made from times relate to heights as they do
     // there (near.md 1.6).
     std::uint64_t genesis_height = 194'854'000;
+    std::uint64_t genesis_time_ns = 0;  // since 1970; 0: the executor's time
     // Of block hashes; the same options and calls give the same hashes.
     std::uint64_t seed = 1;
     std::vector<NearGenesisAccount> genesis;

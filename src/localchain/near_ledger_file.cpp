@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "crypto/digest.h"
 #include "localchain/contracts/contract.h"
 #include "near/borsh.h"
@@ -40,19 +41,22 @@ Result<std::unique_ptr<NearLedgerFile>> NearLedgerFile::open(
             return {};
         }));
     if (records.empty()) {
+        CHECK(options.genesis_time_ns != 0);
         near::BorshWriter start;
-        start.u64(options.genesis_height).u64(options.seed);
+        start.u64(options.genesis_height).u64(options.seed).u64(options.genesis_time_ns);
         TRY_VOID(out->file_->append(start.view()));
         return out;
     }
     near::BorshReader start(records.front());
     const auto genesis_height = start.u64("genesis height");
     const auto seed = start.u64("seed");
-    if (!genesis_height || !seed || !start.finish()) {
+    const auto time_ns = start.u64("time");
+    if (!genesis_height || !seed || !time_ns || *time_ns == 0 || !start.finish()) {
         return Error::corrupt_data(path + ": the first record is damaged");
     }
     options.genesis_height = *genesis_height;
     options.seed = *seed;
+    options.genesis_time_ns = *time_ns;
     records.erase(records.begin());
     out->blocks_ = std::move(records);
     return out;

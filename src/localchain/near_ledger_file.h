@@ -23,9 +23,10 @@ namespace adyton::localchain {
 //     chain->on_block([&](const auto&) { ledger->append(*chain); });
 class NearLedgerFile {
 public:
-    // Makes the file (mode 0600), or reads it. `options` are those of a new chain; genesis_height
-    // and seed become those of the ledger. Conflict ("local_chain_settings"): it belongs to a chain
-    // of other people, balances or contracts. CorruptData: damaged. Unavailable: the disk refuses.
+    // Makes the file (mode 0600), or reads it. `options` are those of a new chain, with a
+    // genesis_time_ns; that, genesis_height and seed become those of the ledger. Conflict
+    // ("local_chain_settings"): it belongs to a chain of other people, balances or contracts.
+    // CorruptData: damaged. Unavailable: the disk refuses.
     static Result<std::unique_ptr<NearLedgerFile>> open(
         const std::string& path, NearChainOptions& options);
 

@@ -35,6 +35,7 @@ protected:
         NearChainOptions options;
         options.genesis_height = 190'000'000 + start * 1'000;
         options.seed = start;
+        options.genesis_time_ns = 1'767'225'600'000'000'000 + start;
         options.genesis = near_network_genesis(network);
         TRY(ledger_, NearLedgerFile::open(path_, options));
         TRY(chain_, NearChain::create(std::move(options), executor_));
@@ -253,6 +254,7 @@ TEST_F(NearLedgerFileTest, ALedgerOfOtherPeopleIsRefused) {
     EXPECT_EQ(open(1, other).error().reason(), "local_chain_settings");
     ASSERT_TRUE(open(1));
     NearChainOptions options;
+    options.genesis_time_ns = 1;
     options.genesis = near_network_genesis({});
     EXPECT_EQ(NearLedgerFile::open(path_, options).error().reason(), "data_dir_in_use");
 }
@@ -268,6 +270,7 @@ TEST_F(NearLedgerFileTest, ARecordThatDoesNotFollowIsRefused) {
         NearChainOptions options;
         options.genesis_height = chain_->options().genesis_height;
         options.seed = chain_->options().seed;
+        options.genesis_time_ns = chain_->options().genesis_time_ns;
         options.genesis = near_network_genesis({});
         return std::move(NearChain::create(std::move(options), executor_).value());
     };
@@ -281,7 +284,8 @@ TEST_F(NearLedgerFileTest, ARecordThatDoesNotFollowIsRefused) {
     for (std::size_t size = 1; size < first.size(); ++size) {
         EXPECT_FALSE(fresh()->replay_record(base::ByteView(first).first(size))) << size;
     }
-    // Height, time and hash; what stands behind them is guarded by the hash, and by the file's sums.
+    // Height, time and hash; what stands behind them is guarded by the hash, and by the file's
+    // sums.
     for (std::size_t at = 0; at < 48; ++at) {
         base::Bytes bad = second;
         bad[at] ^= 1;

@@ -50,7 +50,7 @@ protected:
             if (now.string("phase") == phase) return now;
             if (now.string("phase") == "done") break;
             // Phases pass quickly at first; what lasts may be looked at less often.
-            world().pass(std::chrono::milliseconds(i < 400 ? 50 : 1'000));
+            world().pass(std::chrono::milliseconds(i < 200 ? 150 : 1'000));
         }
         ADD_FAILURE() << "never at " << phase << ": " << now.text;
         return now;
