@@ -40,7 +40,9 @@ class NotRun(Exception):
 
 
 def scenario(function):
-    SCENARIOS[function.__name__] = function
+    """One of the file that runs; those of files that it imports are theirs to run."""
+    if function.__module__ == "__main__":
+        SCENARIOS[function.__name__] = function
     return function
 
 

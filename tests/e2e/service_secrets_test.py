@@ -63,12 +63,12 @@ def check_outside(server, secrets, variables):
         assert_absent(path.name, path.read_bytes(), secrets)
 
 
-def check_memory(world, server, secrets, marker, work):
-    """A core after the start and another while `work(index, stopping)` is done by four callers."""
+def check_memory(world, server, secrets, marker, work, callers=4):
+    """A core after the start and another while callers do `work(index, stopping)`."""
     image = core_image(world, server.pid)
     check(marker in image, "the core does not hold the heap")
     assert_absent("the core after the start", image, secrets)
-    crowd = Crowd(4, work)
+    crowd = Crowd(callers, work)
     image = core_image(world, server.pid)
     crowd.stop()
     assert_absent("the core under load", image, secrets)
@@ -167,6 +167,7 @@ def TheCoordinatorsSecretsAreNowhere(world):
     coordinator = serve(
         world, "coordinator", near + ["coordinator.gates=" + info["gates"][0]["gate_id"]],
         KEYSTORE_URL="http://127.0.0.1:%d" % keystore.port, KEYSTORE_AUTH_TOKEN=token,
+        INTERNAL_WALLET_AUTH_TOKEN="adyton-dev-internal-wallet-token",
         RELAYER_ACCOUNT_ID=info["relayer"], RELAYER_SECRET_KEY=texts["relayer"],
         APPROVER_ACCOUNT_ID=info["approver"], APPROVER_SECRET_KEY=texts["approver"])
     secrets = {}
@@ -176,7 +177,6 @@ def TheCoordinatorsSecretsAreNowhere(world):
         secrets["the %s's text" % name] = text.split(":")[1].encode()
     secrets["the evidence key"] = hkdf(secrets["the approver's seed"],
                                        "adyton/workflow-evidence/v1", "ed25519")
-    print(info)
     check_outside(coordinator, secrets, ["RELAYER_SECRET_KEY", "APPROVER_SECRET_KEY",
                                          "KEYSTORE_AUTH_TOKEN"])
 
@@ -193,7 +193,7 @@ def TheCoordinatorsSecretsAreNowhere(world):
             job()
 
     job()
-    check_memory(world, coordinator, secrets, info["relayer"].encode(), work)
+    check_memory(world, coordinator, secrets, info["relayer"].encode(), work, callers=1)
     check_outside(coordinator, secrets, [])
     assert_absent("the keystore's log", keystore.log.read_bytes(), secrets)
 
