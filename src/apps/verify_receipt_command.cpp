@@ -155,10 +155,16 @@ Exit run_verify_receipt(Process& process, const ReceiptOptions& options, bool js
         return Exit::Ok;
     }
     const auto parsed = Json::parse(verdict->receipt.to_json_text());
-    process.console.print_json(Json::object()
-                                   .set("valid", Json::boolean(true))
-                                   .set("key_trusted", Json::boolean(verdict->key_trusted))
-                                   .set("receipt", parsed ? *parsed : Json()));
+    Json out = Json::object();
+    out.set("valid", Json::boolean(true));
+    out.set("key_trusted", Json::boolean(verdict->key_trusted));
+    if (verdict->attested) {
+        const AttestedKeys& attested = *verdict->attested;
+        out.set("attested", Json::string(std::string(to_string(attested.acceptance))));
+        out.set("attested_service", Json::string(attested.claims.service_id));
+    }
+    out.set("receipt", parsed ? *parsed : Json());
+    process.console.print_json(out);
     return Exit::Ok;
 }
 
