@@ -41,8 +41,9 @@ constexpr rlim_t kStackBytes = rlim_t{64} << 20U;
     } else {
         ::dup2(socket, kZygoteSocket);
     }
-    // Nothing of the environment: it may hold secrets.
-    std::array<char*, 1> environment{nullptr};
+    // Nothing of the environment: it may hold secrets. Symbols are bound once, not in each
+    // executor.
+    std::array<char*, 2> environment{const_cast<char*>("LD_BIND_NOW=1"), nullptr};
     std::array<char*, 5> arguments{
         const_cast<char*>("adyton"), const_cast<char*>(kZygoteCommand),
         const_cast<char*>(executors), signal ? const_cast<char*>(kZygoteSignalOption) : nullptr,

@@ -139,9 +139,7 @@ bool drop_user(std::uint32_t number, bool own_namespace) {
 }
 
 bool drop_capabilities() {
-    for (int capability = 0; capability <= 63; ++capability) {
-        if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno == EINVAL) break;
-    }
+    if (::prctl(PR_CAPBSET_READ, 0, 0, 0, 0) != 0) drop_bounding_set();
     ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     std::array<__user_cap_data_struct, 2> none{};
@@ -260,6 +258,44 @@ Layers enter_namespaces(Layers born) {
     if (born.has(Layer::ControlGroup)) layers.add(Layer::ControlGroup);
     if (born.has(Layer::MountNamespace) && empty_root()) layers.add(Layer::MountNamespace);
     return layers;
+}
+
+void keep_from_children() {
+#if !defined(ADYTON_SANITIZED)
+    // Those of the program itself, of the language and of the host functions.
+    constexpr std::array<std::string_view, 8> kNeeded = {"ld-linux", "libc.so",    "libm.so",
+                                                         "libgcc_s", "libstdc++",  "libcrypto",
+                                                         "libfmt",   "libmimalloc"};
+    std::FILE* const maps = std::fopen("/proc/self/maps", "re");
+    if (maps == nullptr) return;
+    std::array<char, 4096 + 128> line{};
+    while (std::fgets(line.data(), static_cast<int>(line.size()), maps) != nullptr) {
+        unsigned long from = 0;
+        unsigned long to = 0;
+        int name_at = 0;
+        if (std::sscanf(line.data(), "%lx-%lx %*s %*s %*s %*s %n", &from, &to, &name_at) < 2) {
+            continue;
+        }
+        const std::string_view path = &line[static_cast<std::size_t>(name_at)];
+        const std::string_view name = path.substr(path.rfind('/') + 1);
+        const bool library = path.starts_with('/') && name.starts_with("lib") &&
+                             name.find(".so") != std::string_view::npos;
+        const bool needed = std::any_of(
+            kNeeded.begin(), kNeeded.end(),
+            [&](const std::string_view one) { return name.starts_with(one); });
+        if (library && !needed) {
+            // NOLINTNEXTLINE(performance-no-int-to-ptr): /proc has numbers
+            ::madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTFORK);
+        }
+    }
+    std::fclose(maps);
+#endif
+}
+
+void drop_bounding_set() {
+    for (int capability = 0; capability <= 63; ++capability) {
+        if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno == EINVAL) break;
+    }
 }
 
 Birth fork_executor() {

@@ -40,6 +40,12 @@ Birth fork_into_namespaces();
 // Makes the new namespaces empty: an empty read-only root, no name of a user. Gives the layers that
 // are really there. Dies with its parent.
 Layers enter_namespaces(Layers born);
+// Leaves libraries that no executor calls out of what a fork copies: a program has many of them,
+// and each mapping costs every fork and every end. Needs all symbols bound (LD_BIND_NOW): looking
+// one up would go through every library. Before /proc goes away.
+void keep_from_children();
+// For all that this process will fork: no capability can be had again by any exec.
+void drop_bounding_set();
 // Forks, with a pidfd where the kernel has them.
 Birth fork_executor();
 

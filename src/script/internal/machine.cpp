@@ -103,6 +103,10 @@ Result<std::shared_ptr<const BootImage>> Machine::boot(const HostLibrary& librar
             "the engine's prelude failed: " + result_.error->name + " " + result_.error->message};
     }
     image->snapshot = Snapshot(slot_.memory(), slot_.instance()->w2c___stack_pointer);
+    // What is there now is what a reset would write: the first job needs none, which matters to a
+    // process that runs one job only.
+    image_ = image;
+    dirty_ = false;
     return std::shared_ptr<const BootImage>(std::move(image));
 }
 

@@ -130,6 +130,7 @@ SensitiveBytes encode_job(const Job& job, std::span<const Secret> secrets) {
     writer.number(static_cast<std::uint8_t>(job.on_log ? 1 : 0))
         .number(static_cast<std::uint8_t>(job.host ? 1 : 0))
         .number(static_cast<std::uint8_t>(job.language))
+        .number(static_cast<std::uint8_t>(job.strict ? 1 : 0))
         .number(static_cast<std::uint64_t>(job.limits.time.count()))
         .number(static_cast<std::uint64_t>(job.limits.memory_bytes))
         .number(job.limits.gas)
@@ -155,6 +156,7 @@ Result<Work> decode_job(base::ByteView payload, JobFlags& flags) {
     const auto language = reader.number<std::uint8_t>();
     reader.require(language <= static_cast<std::uint8_t>(Language::TypeScript));
     work.language = static_cast<Language>(language);
+    flags.last = reader.flag();
     work.limits.time = base::Duration(static_cast<std::int64_t>(reader.number<std::uint64_t>()));
     work.limits.memory_bytes = static_cast<std::size_t>(reader.number<std::uint64_t>());
     work.limits.gas = reader.number<std::uint64_t>();

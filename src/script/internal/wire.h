@@ -43,6 +43,7 @@ Result<std::optional<Frame>> read_frame(base::ByteView bytes, std::size_t& size)
 struct JobFlags {
     bool live_logs = false;
     bool has_host = false;
+    bool last = false;  // this process is killed after it
 };
 // A whole frame, secrets included.
 SensitiveBytes encode_job(const Job& job, std::span<const Secret> secrets);
