@@ -60,6 +60,14 @@ TEST(Base58Test, KeepsLeadingZerosAndRefusesAmbiguousLetters) {
     EXPECT_EQ(base58_encode(Bytes{0, 0, 1}), "112");
     EXPECT_EQ(base58_decode("112", 3).value(), (Bytes{0, 0, 1}));
     EXPECT_FALSE(base58_decode("112", 2));
+    const Bytes ones(32, 0xff);
+    EXPECT_EQ(base58_encode(ones), "JEKNVnkbo3jma5nREBBJCDoXFVeKkD56V3xKrvRmWxFG");
+    EXPECT_EQ(base58_decode("JEKNVnkbo3jma5nREBBJCDoXFVeKkD56V3xKrvRmWxFG", 32).value(), ones);
+    EXPECT_FALSE(base58_decode("JEKNVnkbo3jma5nREBBJCDoXFVeKkD56V3xKrvRmWxFG", 31));
+    EXPECT_FALSE(base58_decode("JEKNVnkbo3jma5nREBBJCDoXFVeKkD56V3xKrvRmWxFH", 31));
+    EXPECT_EQ(
+        base58_decode("JEKNVnkbo3jma5nREBBJCDoXFVeKkD56V3xKrvRmWxFH", 33).value().size(), 33U);
+    EXPECT_FALSE(base58_decode(std::string(100'000, 'z'), 64));
     for (const char* bad : {"0", "O", "I", "l", "1 ", "+"}) {
         EXPECT_FALSE(base58_decode(bad, 32)) << bad;
     }
