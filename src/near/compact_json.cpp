@@ -10,12 +10,15 @@ using base::Json;
 void append_string(std::string& out, const std::string& text) {
     constexpr std::string_view kHex = "0123456789abcdef";
     out += '"';
-    for (const char c : text) {
+    std::size_t plain = 0;  // from here on nothing is escaped
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
         const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && c != '"' && c != '\\') continue;
+        out.append(text, plain, i - plain);
+        plain = i + 1;
         if (c == '"' || c == '\\') {
             out += '\\';
-            out += c;
-        } else if (byte >= 0x20) {
             out += c;
         } else if (c == '\b') {
             out += "\\b";
@@ -33,6 +36,7 @@ void append_string(std::string& out, const std::string& text) {
             out += kHex[byte & 0xfU];
         }
     }
+    out.append(text, plain);
     out += '"';
 }
 
