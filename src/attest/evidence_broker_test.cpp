@@ -60,6 +60,7 @@ protected:
         std::string pattern = testing::TempDir() + "adyton-broker-XXXXXX";
         directory_ = ::mkdtemp(pattern.data());
         options_.socket = directory_ + "/evidence.sock";
+        options_.timeout = milliseconds(20'000);  // this machine may be busy
     }
     ~EvidenceBrokerTest() override {
         stop();
@@ -155,7 +156,6 @@ TEST_F(EvidenceBrokerTest, AHardwareThatFailsIsAReasonAndNotEvidence) {
 }
 
 TEST_F(EvidenceBrokerTest, OnlySixtyFourBytesAreARequest) {
-    options_.timeout = milliseconds(10'000);
     start();
     for (const std::size_t size : {1U, 32U, 63U, 65U, 4096U}) {
         const base::Bytes answer = exchange(base::Bytes(size, 7));

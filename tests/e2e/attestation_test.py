@@ -116,6 +116,29 @@ def AuditCheckpointsAreTiedToTheAttestedKey(world):
 
 
 @scenario
+def HardwareThatIsNotHereEndsTheStartAndNothingTakesItsPlace(world):
+    authority = Authority(world.directory / "pki")
+    credentials = authority.issue("server", ["neoaccounts"], san="IP:127.0.0.1",
+                                  usage="serverAuth,clientAuth")
+    present = {"gramine": "/dev/attestation/attestation_type",
+               "tsm": "/sys/kernel/config/tsm/report", "sev-guest": "/dev/sev-guest"}
+    world.migrate(world.directory / "data")
+    for mode, path in present.items():
+        if os.path.exists(path):
+            continue  # this machine is one
+        done = world.try_run(
+            "serve", "pool", "--data-dir", str(world.directory / "data"), "--listen",
+            "127.0.0.1:0", "--set", "platform.mode=" + mode, POOL_MASTER_KEY="x" * 40,
+            **strict_environment(authority, credentials))
+        check(done.returncode == 1 and "simulation" not in done.stdout, mode, done)
+        if mode != "gramine":
+            done = world.try_run("evidence-broker", "--platform", mode, "--socket",
+                                 str(world.directory / "evidence.sock"))
+            check(done.returncode == 1, mode, done)
+            check(not (world.directory / "evidence.sock").exists(), "it listens")
+
+
+@scenario
 def EveryServiceServesWhatItsDocumentSaysAndTheOtherWayRound(world):
     """GET /attestation of all four, and every path of their OpenAPI documents."""
     server = world.dev()
