@@ -110,7 +110,7 @@ def embed(modules_file, entry_file, out):
     pathlib.Path(out).write_text(
         '#include "script/internal/type_stripper.h"\n\n'
         "namespace adyton::script::internal {\n"
-        f"extern const unsigned char kTypeStripper[{len(data)}] = {{\n"
+        f"static const unsigned char kTypeStripper[{len(data)}] = {{\n"
         + ",\n".join(lines)
         + "};\nstd::string_view type_stripper_source() {\n"
         "    return {reinterpret_cast<const char*>(kTypeStripper), sizeof(kTypeStripper)};\n}\n"
