@@ -64,7 +64,8 @@ Json deltas_of(const LaneSegment& segment) {
 
 std::string_view word_of(const LaneSegment& segment, bool current) {
     if (segment.outcome != LaneSegment::Outcome::Open) return to_string(segment.outcome);
-    return current ? "pending" : "not_begun";
+    const bool begun = segment.prepared || !segment.child_id.empty();
+    return current && begun ? "pending" : "not_begun";
 }
 
 Json hashes_of(const LaneSegment& segment) {
@@ -129,16 +130,16 @@ Json count_of(const Json& amounts) {
 
 Json direct_row(const LaneSegment& segment, bool current) {
     const LaneTransaction* const tx = last_sent(segment);
-    Json methods = Json::array();
-    for (const LaneCall& call : segment.calls) methods.push_back(text(call.method_name));
+    const Json* const label = segment.result.find("key_label");
     Json out = Json::object();
     out.set("step", Json::unsigned_integer(segment.first_step));
     for (const char* const name : {"user_id", "registry_id", "receiver_id"}) {
         const Json* const found = segment.params.find(name);
         out.set(name, found == nullptr ? Json() : *found);
     }
-    out.set("method_names", std::move(methods));
+    out.set("method_name", text(segment.calls.front().method_name));
     out.set("public_key", tx == nullptr ? Json() : text(tx->public_key));
+    out.set("key_label", label == nullptr ? Json() : *label);
     out.set("tx_hash", tx == nullptr ? Json() : text(tx->sent->hash));
     out.set("signer_id", tx == nullptr ? Json() : text(tx->signer_id));
     out.set("nonce", tx == nullptr ? Json() : height_or_null(tx->nonce));
@@ -151,6 +152,7 @@ Json direct_row(const LaneSegment& segment, bool current) {
         out.set("count_delta_ok", Json::boolean(from && to && *to == *from + segment.calls.size()));
     }
     out.set("block_height", tx == nullptr ? Json() : height_or_null(tx->block_height));
+    out.set("block_hash", tx == nullptr ? Json() : text_or_null(tx->block_hash));
     const bool over = tx != nullptr && tx->over;
     out.set("receipt_status", over ? text(tx->succeeded ? "success" : "failure") : Json());
     out.set("predecessor_model", text("user")).set("error", text_or_null(segment.error));

@@ -386,6 +386,7 @@ Task<Result<Lanes::Intended>> Lanes::intend_user_calls(Work& work, const LaneSeg
     tx.receiver_id = scope.receiver_id;
     tx.calls = segment.calls;
     out.transactions.push_back(std::move(tx));
+    out.result = Json::object().set("key_label", text(status.key.key_label));
     // The counter proof's own measure; other contracts have none.
     if (scope.method_names == counter_proof_scope().method_names) {
         out.balances = {std::string(kCount)};

@@ -131,6 +131,7 @@ Json json_of(const LaneTransaction& tx) {
     out.set("error", text(tx.error)).set("value", text(tx.value));
     out.set("block_height", Json::unsigned_integer(tx.block_height));
     out.set("last_height", Json::unsigned_integer(tx.last_height));
+    out.set("block_hash", text(tx.block_hash));
     return out;
 }
 
@@ -158,6 +159,7 @@ bool read_transaction(const Json& json, LaneTransaction& out) {
     in.read("value", out.value);
     in.read("block_height", out.block_height);
     in.read("last_height", out.last_height);
+    in.read("block_hash", out.block_hash);
     return in.good();
 }
 

@@ -39,6 +39,7 @@ struct LaneTransaction {
     std::string error;
     std::string value;               // what it returned
     std::uint64_t block_height = 0;  // of its outer receipt
+    std::string block_hash;          // the same block
     std::uint64_t last_height = 0;   // of the last block that any of its receipts ran in
 };
 

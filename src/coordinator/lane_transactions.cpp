@@ -282,7 +282,10 @@ Task<Result<bool>> Lanes::read_outcome(const chain::NearTransaction& seen, LaneT
             CO_TRY(height, co_await std::move(resolving));
         }
         tx.last_height = std::max(tx.last_height, height);
-        if (outer && outcome.id == *outer) tx.block_height = height;
+        if (outer && outcome.id == *outer) {
+            tx.block_height = height;
+            tx.block_hash = outcome.block_hash.to_string();
+        }
     }
     tx.succeeded = tx.succeeded && tx.error.empty();
     tx.value = cut_text(std::string(base::as_text(seen.value)), 1000);

@@ -468,6 +468,13 @@ TEST_F(LanesTest, AUsersCallRunsAsATransactionOfTheUsersKey) {
     EXPECT_TRUE(row.find("count_delta_ok")->boolean_value());
     EXPECT_EQ(row.find("receipt_status")->string_value(), "success");
     EXPECT_EQ(row.find("final_status")->string_value(), "success");
+    EXPECT_EQ(row.find("method_name")->string_value(), "increase");
+    EXPECT_NE(row.find("key_label")->string_value().find("direct-user-fc"), std::string::npos);
+    const auto block = near::BlockHash::parse(row.find("block_hash")->string_value());
+    ASSERT_TRUE(block);
+    const auto* const there = world().chain().find_block(*block);
+    ASSERT_NE(there, nullptr);
+    EXPECT_EQ(std::to_string(there->height), row.find("block_height")->number_text());
     expect_evidence(record);
 }
 
@@ -660,6 +667,30 @@ TEST_F(LargeBatchTest, WithTheSwitchOffThreeAreTheMost) {
         world().post(std::string(kExecute), wallet(), steps("four", transfers(4)));
     EXPECT_EQ(answer.status, 400);
     EXPECT_EQ(answer.string("user_visible_error"), "gate batch supports at most 3 calls");
+}
+
+TEST_F(LargeBatchTest, ASequentialBatchTakesAsManyAndNoMore) {
+    open(most(5));
+    const auto call = [](std::size_t i) {
+        return fmt::format(
+            R"({{"receiver_id":"count.mike.near","method_name":"increase",)"
+            R"("gas":"30000000000000","args_json":{{"n":{}}}}})",
+            i);
+    };
+    const auto body = [&](std::size_t calls) {
+        std::string list;
+        for (std::size_t i = 0; i < calls; ++i) list += (i == 0 ? "" : ",") + call(i);
+        return R"({"gate_id":"gate.sequential.near","idempotency_key":"b)" + std::to_string(calls) +
+               R"(","calls":[)" + list + "]}";
+    };
+    const WorldAnswer many = world().post("/wallet/v1/sequential-batch", wallet(), body(6));
+    EXPECT_EQ(many.status, 400);
+    EXPECT_EQ(many.string("user_visible_error"), "sequential batch requires 1 to 5 calls");
+    const WorldAnswer first = world().post("/wallet/v1/sequential-batch", wallet(), body(5));
+    const WorldAnswer record = finish(first.string("request_id"));
+    EXPECT_EQ(record.string("status"), "succeeded") << record.text;
+    EXPECT_EQ(record.at("dispatch_receipts").size(), 5U);
+    EXPECT_EQ(count(), "5");
 }
 
 TEST_F(LargeBatchTest, AFeeAboveTheConfiguredOneIsNotPaid) {
