@@ -181,29 +181,26 @@ std::string delta_text(base::Amount before, base::Amount after) {
 
 }  // namespace
 
-// Reads the submit transactions that are not over, or all of them again. The last one first: until
-// it is dispatched or dead, those before it that are known need not be asked for again.
+// Reads the submit transactions of which there may be news, or all of them again. While a call is
+// not dispatched, none after it can be.
 Task<Result<void>> CoordinatorService::Core::read_submits(Flight& flight, bool all) {
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
-    bool later_pending = false;
-    for (std::size_t left = flight.state.calls.size(); left > 0; --left) {
-        const std::size_t i = left - 1;
+    bool reached = true;
+    for (std::size_t i = 0; i < flight.state.calls.size(); ++i) {
         const GateCall call = flight.state.calls[i];
         if (!call.intent_id || !call.submit) continue;
         if (!all && flight.submits[i]) {
-            if (later_pending) continue;
             const auto known =
                 near::read_gate_dispatch(*flight.submits[i], gate_id, *call.intent_id);
-            if (known && is_over(*known)) continue;
+            if (!reached || (known && is_over(*known))) continue;
         }
         CO_TRY(const auto hash, near::TransactionHash::parse(call.submit->hash));
         auto finding = find_agreed(hash, keys.relayer, dispatch_story(gate_id, *call.intent_id));
         CO_TRY(const auto found, co_await std::move(finding));
         if (!found) co_return Error::unavailable("a submit that was seen is not known now");
         CO_TRY(auto status, near::parse_transaction_status(found->result));
-        const auto dispatch = near::read_gate_dispatch(status, gate_id, *call.intent_id);
-        later_pending =
-            later_pending || (dispatch && dispatch->state == GateDispatch::State::Pending);
+        const auto now = near::read_gate_dispatch(status, gate_id, *call.intent_id);
+        reached = !now || now->state != GateDispatch::State::Pending;
         flight.submits[i] = std::move(status);
     }
     co_return Result<void>();

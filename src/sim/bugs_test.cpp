@@ -48,7 +48,7 @@ void hide_for_long(World& world) {
     NearFaultRule rule;
     rule.fault = NearFault::RpcError;
     rule.method = "EXPERIMENTAL_tx_status";
-    rule.count = 400;
+    rule.count = 60;
     order_all(world, rule);
 }
 

@@ -307,10 +307,10 @@ void run_world(std::uint64_t seed) {
     options.gates = 1 + random.below(2);
     options.relayer_keys = 1 + random.below(3);
     options.latency_max = std::chrono::milliseconds(random.below(300));
-    options.poll_interval = std::chrono::milliseconds(750 + 250 * random.below(4));
+    options.poll_interval = std::chrono::milliseconds(750 + 500 * random.below(4));
     options.probe_period = std::chrono::seconds(2 + random.below(6));
     World world(*database, options);
-    const std::uint64_t wishes = 1 + random.below(6);
+    const std::uint64_t wishes = 1 + random.below(5);
     for (std::uint64_t i = 0; i < wishes; ++i) {
         const bool batch = random.below(3) == 0;
         world.wish(
