@@ -21,12 +21,15 @@ using storage::TestDatabase;
 
 // Others than optimized builds are five to fifty times slower, and get enough to see that they
 // work.
-#if defined(__OPTIMIZE__) && !defined(ADYTON_SANITIZED)
+#if defined(ADYTON_SANITIZED)
+constexpr std::uint64_t kStride = 9;
+constexpr std::uint64_t kSeeds = 25;  // in each part
+#elif defined(__OPTIMIZE__)
 constexpr std::uint64_t kStride = 1;
-constexpr std::uint64_t kSeeds = 250;  // in each part
+constexpr std::uint64_t kSeeds = 250;
 #else
 constexpr std::uint64_t kStride = 9;
-constexpr std::uint64_t kSeeds = 25;
+constexpr std::uint64_t kSeeds = 8;
 #endif
 
 std::uint64_t number_from(const char* variable, std::uint64_t fallback) {
