@@ -391,7 +391,7 @@ private:
                  {},
                  fmt::format("speed-up over {} in {} workloads", peer.name, count)});
         }
-        if (options_.peers.empty()) {
+        if (options_.peers.empty() && !ours_us_.empty()) {
             report_.add(
                 {"geomean",
                  "times",
