@@ -213,9 +213,9 @@ public:
     // Called after each block, on the executor.
     void on_block(std::function<void(const NearBlockRecord&)> observer);
 
-    // For a ledger on disk (near_ledger_file.h): from now on head_record() is what the head was made
-    // of, and a chain of the same options makes the same block of it. What tests do by hand (mint,
-    // set_storage, faults) is in no record.
+    // For a ledger on disk (near_ledger_file.h): from now on head_record() is what the head was
+    // made of, and a chain of the same options makes the same block of it. What tests do by hand
+    // (mint, set_storage, faults) is in no record.
     void keep_head_record();
     const base::Bytes& head_record() const;
     // The next block. CorruptData: it does not follow, or does not come out as it did; the chain is

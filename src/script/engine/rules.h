@@ -13,10 +13,9 @@
 #pragma once
 
 #include <math.h>
+#include <quickjs.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <quickjs.h>
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
