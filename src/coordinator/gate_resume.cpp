@@ -163,6 +163,53 @@ Task<StepResult> CoordinatorService::Core::resume_step(StepContext& context, Fli
     co_return StepOutcome::again(options.poll_interval / 2);
 }
 
+// Another resume may follow: this one was refused or is dead.
+Task<Result<void>> CoordinatorService::Core::drop_resume(
+    StepContext& context, Flight& flight, std::string_view event) {
+    auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
+                      GateState& state) -> Result<void> {
+        state.dead_resumes.push_back(state.resume->hash);
+        state.resume.reset();
+        record.resume_tx_hash.reset();
+        return lane::give_gate_back(tx, record.request_id);
+    };
+    auto saving = save(context, flight, phase::kResume, event, change);
+    co_return co_await std::move(saving);
+}
+
+// What a quorum says of the resume.
+Task<StepResult> CoordinatorService::Core::resume_told(
+    StepContext& context, Flight& flight, near::TransactionStatus status) {
+    CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+    const auto resume = near::read_gate_resume(status, gate_id);
+    if (resume.state == near::GateState::Pending) co_return again_later(flight, true);
+    if (resume.state == near::GateState::Done) {
+        auto change = [&](storage::Transaction&, WorkflowRecord& record,
+                          GateState& state) -> Result<void> {
+            state.batch_id = resume.batch_id;
+            if (const auto id = status.outer_receipt_id()) {
+                record.dispatch_evidence.set("resume_receipt_id", Json::string(id->to_string()));
+            }
+            return {};
+        };
+        flight.resume = status;
+        auto saving = save(context, flight, phase::kDispatchPoll, "batch_started", change);
+        CO_TRY_VOID(co_await std::move(saving));
+        at(WorkflowPoint::AfterResumeSeen, flight.record.request_id);
+        co_return again_later(flight, true);
+    }
+    if (says_gate_is_busy(resume)) {
+        metrics.foreign_batches.add();
+        auto dropping = drop_resume(context, flight, "gate_busy");
+        CO_TRY_VOID(co_await std::move(dropping));
+        flight.resume_again_at = parts.executor.steady_now() + std::chrono::seconds(2);
+        nudge_waiting(flight.state.gate_id);
+        co_return again_later(flight, true);
+    }
+    auto failing = fail(context, flight, "resume failed: " + resume.error);
+    co_return co_await std::move(failing);
+}
+
 Task<StepResult> CoordinatorService::Core::resume_poll_step(StepContext& context, Flight& flight) {
     const SentTransaction sent = *flight.state.resume;
     CO_TRY(const auto hash, near::TransactionHash::parse(sent.hash));
@@ -170,49 +217,11 @@ Task<StepResult> CoordinatorService::Core::resume_poll_step(StepContext& context
     auto finding = find_agreed(hash, keys.approver, resume_story(gate_id));
     const auto found = co_await std::move(finding);
     if (!found) co_return again_later(flight, false);
-    const auto nothing = [](storage::Transaction&, WorkflowRecord&, GateState&) -> Result<void> {
-        return {};
-    };
     if (*found) {
-        const auto status = near::parse_transaction_status((*found)->result);
+        auto status = near::parse_transaction_status((*found)->result);
         if (!status) co_return again_later(flight, false);
-        const auto resume = near::read_gate_resume(*status, gate_id);
-        if (resume.state == near::GateState::Pending) co_return again_later(flight, true);
-        if (resume.state == near::GateState::Done) {
-            flight.resume = *status;
-            const std::uint64_t batch_id = resume.batch_id;
-            auto change = [&](storage::Transaction&, WorkflowRecord& record,
-                              GateState& state) -> Result<void> {
-                state.batch_id = batch_id;
-                if (const auto id = status->outer_receipt_id()) {
-                    record.dispatch_evidence.set(
-                        "resume_receipt_id", Json::string(id->to_string()));
-                }
-                return {};
-            };
-            auto saving = save(context, flight, phase::kDispatchPoll, "batch_started", change);
-            CO_TRY_VOID(co_await std::move(saving));
-            at(WorkflowPoint::AfterResumeSeen, flight.record.request_id);
-            co_return again_later(flight, true);
-        }
-        if (says_gate_is_busy(resume)) {
-            metrics.foreign_batches.add();
-            auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
-                              GateState& state) -> Result<void> {
-                state.dead_resumes.push_back(state.resume->hash);
-                state.resume.reset();
-                record.resume_tx_hash.reset();
-                return lane::give_gate_back(tx, record.request_id);
-            };
-            auto saving = save(context, flight, phase::kResume, "gate_busy", change);
-            CO_TRY_VOID(co_await std::move(saving));
-            flight.resume_again_at = parts.executor.steady_now() + std::chrono::seconds(2);
-            nudge_waiting(flight.state.gate_id);
-            co_return again_later(flight, true);
-        }
-        const std::string why = "resume failed: " + resume.error;
-        auto failing = fail(context, flight, why);
-        co_return co_await std::move(failing);
+        auto telling = resume_told(context, flight, *std::move(status));
+        co_return co_await std::move(telling);
     }
     auto counting = facts.final_heights();
     const auto heights = co_await std::move(counting);
@@ -220,6 +229,9 @@ Task<StepResult> CoordinatorService::Core::resume_poll_step(StepContext& context
     if (heights->reached >
         flight.state.last_submit_height() + options.yield_blocks + kYieldMarginBlocks) {
         // Whether it landed or not, the submits tell by now what became of each intent.
+        const auto nothing = [](storage::Transaction&, WorkflowRecord&, GateState&) {
+            return Result<void>();
+        };
         auto saving = save(context, flight, phase::kDispatchPoll, "resume_not_seen", nothing);
         CO_TRY_VOID(co_await std::move(saving));
         co_return StepOutcome::again();
@@ -235,15 +247,8 @@ Task<StepResult> CoordinatorService::Core::resume_poll_step(StepContext& context
     if (dead) {
         metrics.resigned.add();
         approver_lane.chain_nonce.reset();
-        auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
-                          GateState& state) -> Result<void> {
-            state.dead_resumes.push_back(state.resume->hash);
-            state.resume.reset();
-            record.resume_tx_hash.reset();
-            return lane::give_gate_back(tx, record.request_id);
-        };
-        auto saving = save(context, flight, phase::kResume, "resume_dead", change);
-        CO_TRY_VOID(co_await std::move(saving));
+        auto dropping = drop_resume(context, flight, "resume_dead");
+        CO_TRY_VOID(co_await std::move(dropping));
         co_return StepOutcome::again();
     }
     Sighting& sighting = flight.resume_sighting;

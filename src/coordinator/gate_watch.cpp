@@ -348,6 +348,23 @@ Task<Result<void>> CoordinatorService::Core::read_resume(Flight& flight, bool ag
     co_return Result<void>();
 }
 
+// The last call of the batch was dispatched: the gate is free for the next one.
+Task<Result<void>> CoordinatorService::Core::leave_gate(StepContext& context, Flight& flight) {
+    auto change = [](storage::Transaction& tx, WorkflowRecord& record, GateState&) {
+        record.phase = std::string(phase::kEvidence);
+        return lane::leave(tx, record.request_id);
+    };
+    auto noting = note(context, flight, "last_dispatched", change);
+    CO_TRY_VOID(co_await std::move(noting));
+    flight.gate_released = true;
+    if (flight.resumed_at != base::SteadyTime{}) {
+        note_pace(flight.state.gate_id, parts.executor.steady_now() - flight.resumed_at);
+    }
+    nudge_waiting(flight.state.gate_id);
+    nudge_ready(flight.state.gate_id);
+    co_return Result<void>();
+}
+
 Task<StepResult> CoordinatorService::Core::dispatch_step(StepContext& context, Flight& flight) {
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
     auto reading = read_submits(flight, false);
@@ -370,18 +387,8 @@ Task<StepResult> CoordinatorService::Core::dispatch_step(StepContext& context, F
     evidence = near::read_gate_batch(batch, gate_id, {});
     const GateDispatch& last = evidence.dispatches.back();
     if (last.state != GateDispatch::State::Pending && !flight.gate_released) {
-        auto change = [](storage::Transaction& tx, WorkflowRecord& record, GateState&) {
-            record.phase = std::string(phase::kEvidence);
-            return lane::leave(tx, record.request_id);
-        };
-        auto noting = note(context, flight, "last_dispatched", change);
-        CO_TRY_VOID(co_await std::move(noting));
-        flight.gate_released = true;
-        if (flight.resumed_at != base::SteadyTime{}) {
-            note_pace(flight.state.gate_id, parts.executor.steady_now() - flight.resumed_at);
-        }
-        nudge_waiting(flight.state.gate_id);
-        nudge_ready(flight.state.gate_id);
+        auto leaving = leave_gate(context, flight);
+        CO_TRY_VOID(co_await std::move(leaving));
     }
     const bool told_early = bug(kSucceedOnDispatch) && last.state != GateDispatch::State::Pending;
     if (!evidence.complete && !told_early) {

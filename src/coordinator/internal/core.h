@@ -247,12 +247,17 @@ struct CoordinatorService::Core {
     // ----- gate_resume.cpp -----
     Task<StepResult> resume_step(workflow::StepContext& context, Flight& flight);
     Task<StepResult> resume_poll_step(workflow::StepContext& context, Flight& flight);
+    Task<StepResult> resume_told(
+        workflow::StepContext& context, Flight& flight, near::TransactionStatus status);
+    Task<Result<void>> drop_resume(
+        workflow::StepContext& context, Flight& flight, std::string_view event);
     Task<Result<void>> sign_resume(
         workflow::StepContext& context, Flight& flight, near::YoctoNear fee, bool& taken);
     Task<Result<bool>> too_late(const GateState& state);
 
     // ----- gate_watch.cpp -----
     Task<StepResult> dispatch_step(workflow::StepContext& context, Flight& flight);
+    Task<Result<void>> leave_gate(workflow::StepContext& context, Flight& flight);
     Task<StepResult> watch_step(workflow::StepContext& context, Flight& flight);
     Task<Result<void>> amend(workflow::StepContext& context, Flight& flight);
     Task<Result<void>> read_submits(Flight& flight, bool all);
