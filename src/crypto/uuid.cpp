@@ -15,7 +15,7 @@ constexpr bool hyphen_at(std::size_t i) {
 
 std::string to_text(std::array<std::uint8_t, 16> bytes, std::uint8_t version) {
     constexpr std::string_view kDigits = "0123456789abcdef";
-    bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0fU) | version << 4U);
+    bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0fU) | static_cast<unsigned>(version) << 4U);
     bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3fU) | 0x80U);  // variant 10
     std::string out;
     out.reserve(kUuidTextLength);

@@ -274,9 +274,8 @@ Stop Machine::boot_stripper() {
     gas_ = gas;
     gas_max_ = gas_max;
     if (stop != Stop::None || result_.error) return stop;
-    stripper_.emplace();
-    stripper_->snapshot = Snapshot(slot_.memory(), slot_.instance()->w2c___stack_pointer);
-    stripper_->function = stripper_function_;
+    stripper_ = StripperImage{
+        Snapshot(slot_.memory(), slot_.instance()->w2c___stack_pointer), stripper_function_};
     return Stop::None;
 }
 
