@@ -92,8 +92,7 @@ void CoordinatorService::Core::note_pace(const std::string& gate_id, base::Durat
 
 // The gate that was named, or the one whose queue is shortest. ResourceExhausted "rate_limited":
 // it would take too long there.
-Task<Result<std::string>> CoordinatorService::Core::choose_gate(
-    const std::optional<std::string>& wanted) {
+Task<Result<std::string>> CoordinatorService::Core::choose_gate(std::optional<std::string> wanted) {
     struct Choice {
         std::string gate_id;
         double wait_ms = 0;

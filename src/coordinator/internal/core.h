@@ -157,7 +157,7 @@ struct CoordinatorService::Core {
     // What there is when it is final, or when `patience` is over.
     Task<Result<WorkflowRecord>> wait_for(
         std::string wallet_id, std::string request_id, base::Duration patience);
-    Task<Result<std::string>> choose_gate(const std::optional<std::string>& wanted);
+    Task<Result<std::string>> choose_gate(std::optional<std::string> wanted);
     double pace_of(const std::string& gate_id) const;  // milliseconds a batch
     void note_pace(const std::string& gate_id, base::Duration taken);
 
