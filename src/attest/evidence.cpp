@@ -15,9 +15,12 @@
 #include "attest/quote.h"
 #include "attest/snp_report.h"
 #include "base/check.h"
+#include "base/file_descriptor.h"
 
 namespace adyton::attest {
 namespace {
+
+using base::FileDescriptor;
 
 constexpr std::size_t kGramineQuoteBytesMax = 8192;
 constexpr std::size_t kTsmBlobBytesMax = 32 * 1024;
@@ -31,21 +34,6 @@ Error error_of(int number, const std::string& path) {
     return Error::unavailable(message);
 }
 
-class Descriptor {
-public:
-    explicit Descriptor(int number) : number_(number) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (number_ >= 0) ::close(number_);
-    }
-    int get() const { return number_; }
-    int release() { return std::exchange(number_, -1); }
-
-private:
-    int number_;
-};
-
 class SystemFiles final : public FileOperations {
 public:
     Result<void> make_directory(const std::string& path) override {
@@ -57,7 +45,7 @@ public:
         return {};
     }
     Result<void> write_once(const std::string& path, base::ByteView bytes) override {
-        Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+        FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
         if (file.get() < 0) return error_of(errno, path);
         const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
         if (written < 0) return error_of(errno, path);
@@ -68,7 +56,7 @@ public:
         return {};
     }
     Result<base::Bytes> read_all(const std::string& path, std::size_t size_max) override {
-        const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+        const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
         if (file.get() < 0) return error_of(errno, path);
         base::Bytes out;
         std::array<std::uint8_t, 4096> piece{};

@@ -13,9 +13,12 @@
 #include <utility>
 
 #include "attest/internal/evidence_check.h"
+#include "base/file_descriptor.h"
 
 namespace adyton::attest {
 namespace {
+
+using base::FileDescriptor;
 
 constexpr std::size_t kBlobBytesMax = 32 * 1024;
 constexpr std::size_t kAnswerBytesMax = 2 + 2 * (4 + kBlobBytesMax);
@@ -25,21 +28,6 @@ constexpr int kBacklog = 16;
 constexpr mode_t kSocketMode = 0660;
 
 using Steady = std::chrono::steady_clock;
-
-class Descriptor {
-public:
-    explicit Descriptor(int number) : number_(number) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (number_ >= 0) ::close(number_);
-    }
-    int get() const { return number_; }
-    int release() { return std::exchange(number_, -1); }
-
-private:
-    int number_;
-};
 
 Error system_error(std::string_view what, int cause) {
     return Error::unavailable(std::string(what) + ": " + std::strerror(cause));
@@ -98,7 +86,7 @@ Result<void> send_all(int fd, base::ByteView bytes, Steady::time_point deadline)
 
 Result<int> connect_to(const std::string& path) {
     TRY(const sockaddr_un address, address_of(path));
-    Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (fd.get() < 0) return system_error("socket", errno);
     const auto* const where = reinterpret_cast<const sockaddr*>(&address);
     if (::connect(fd.get(), where, sizeof(address)) != 0) {
@@ -131,7 +119,7 @@ public:
     Result<Evidence> collect(const ReportData& report_data) override {
         const Steady::time_point deadline = Steady::now() + timeout_;
         TRY(const int number, connect_to(socket_));
-        const Descriptor fd(number);
+        const FileDescriptor fd(number);
         const auto bytes = exchange(fd.get(), report_data, deadline);
         if (!bytes) return Error::unavailable("evidence broker: " + bytes.error().message());
         TRY(auto evidence, parse_broker_answer(*bytes));
@@ -226,7 +214,7 @@ Result<std::unique_ptr<EvidenceBroker>> EvidenceBroker::listen(
     BrokerOptions options, EvidenceProvider& provider, const base::Clock& clock) {
     TRY(const sockaddr_un address, address_of(options.socket));
     TRY_VOID(clear_place(options.socket));
-    Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (fd.get() < 0) return system_error("socket", errno);
     const auto* const where = reinterpret_cast<const sockaddr*>(&address);
     if (::bind(fd.get(), where, sizeof(address)) != 0) return system_error(options.socket, errno);
@@ -272,7 +260,7 @@ Result<Evidence> EvidenceBroker::answer(int caller, uid_t user) {
 
 std::optional<EvidenceBroker::Served> EvidenceBroker::serve(std::chrono::milliseconds wait) {
     if (!wait_for(listener_, POLLIN, Steady::now() + wait)) return std::nullopt;
-    const Descriptor caller(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC));
+    const FileDescriptor caller(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC));
     if (caller.get() < 0) return std::nullopt;
     ucred who{};
     socklen_t size = sizeof(who);

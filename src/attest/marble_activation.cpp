@@ -16,10 +16,13 @@
 #include "attest/marble_secrets.h"
 #include "attest/refusal.h"
 #include "attest/service_id.h"
+#include "base/file_descriptor.h"
 #include "crypto/uuid.h"
 
 namespace adyton::attest {
 namespace {
+
+using base::FileDescriptor;
 
 using internal::GrpcAnswer;
 using internal::MarbleRequestKey;
@@ -33,20 +36,6 @@ constexpr int kPermissionDenied = 7;
 constexpr int kFailedPrecondition = 9;
 constexpr int kUnavailable = 14;
 constexpr int kUnauthenticated = 16;
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int fd() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 Error file_error(const std::string& path, int cause) {
     const std::string message = "\"" + path + "\": " + std::strerror(cause);
@@ -185,15 +174,15 @@ void pause(const MarbleOptions& options, std::chrono::milliseconds span) {
 }  // namespace
 
 Result<std::string> load_or_create_uuid(const std::string& path, base::RandomSource& random) {
-    const Descriptor old(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (old.fd() >= 0) return read_uuid(old.fd(), path);
+    const FileDescriptor old(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (old.get() >= 0) return read_uuid(old.get(), path);
     if (errno != ENOENT) return file_error(path, errno);
     const std::string made = crypto::uuid_v4(random);
-    const Descriptor file(
+    const FileDescriptor file(
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (file.fd() < 0) return file_error(path, errno);
-    const ssize_t written = ::write(file.fd(), made.data(), made.size());
-    if (written != static_cast<ssize_t>(made.size()) || ::fsync(file.fd()) != 0) {
+    if (file.get() < 0) return file_error(path, errno);
+    const ssize_t written = ::write(file.get(), made.data(), made.size());
+    if (written != static_cast<ssize_t>(made.size()) || ::fsync(file.get()) != 0) {
         return file_error(path, errno);
     }
     return made;

@@ -146,7 +146,7 @@ Result<void> Executors::Impl::start() {
     if (zygote_->receive(child) != ZygoteProcess::Received::Child || child.pid <= 0) {
         return Error::unavailable("the script zygote cannot start an executor");
     }
-    const internal::Descriptor socket(std::move(child.socket));
+    const base::FileDescriptor socket(std::move(child.socket));
     std::array<std::uint8_t, 64> bytes{};
     pollfd hello{socket.get(), POLLIN, 0};
     std::size_t size = 0;

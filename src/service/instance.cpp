@@ -10,25 +10,13 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/file_descriptor.h"
 #include "crypto/uuid.h"
 
 namespace adyton::service {
 namespace {
 
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int fd() const { return fd_; }
-    int release() { return std::exchange(fd_, -1); }
-
-private:
-    int fd_;
-};
+using base::FileDescriptor;
 
 Error system_error(const std::string& path, int cause) {
     const std::string what = "\"" + path + "\": " + std::strerror(cause);
@@ -60,9 +48,9 @@ Result<void> make_directory(const std::string& path) {
 }
 
 Result<int> take_lock(const std::string& path) {
-    Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (file.fd() < 0) return system_error(path, errno);
-    if (::flock(file.fd(), LOCK_EX | LOCK_NB) != 0) {
+    FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (file.get() < 0) return system_error(path, errno);
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) return system_error(path, errno);
         return Error::conflict(
             "\"" + path +
@@ -74,13 +62,13 @@ Result<int> take_lock(const std::string& path) {
 }
 
 Result<std::string> read_id(const std::string& path) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (file.fd() < 0) {
+    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (file.get() < 0) {
         if (errno == ENOENT) return Error::not_found("no instance id yet");
         return system_error(path, errno);
     }
     char text[64];
-    const ssize_t size = ::read(file.fd(), text, sizeof(text));
+    const ssize_t size = ::read(file.get(), text, sizeof(text));
     if (size < 0) return system_error(path, errno);
     std::string_view id(text, static_cast<std::size_t>(size));
     if (id.ends_with('\n')) id.remove_suffix(1);
@@ -95,17 +83,17 @@ Result<void> write_id(const std::string& directory, const std::string& path, std
     id.push_back('\n');
     const std::string aside = path + ".new";
     {
-        const Descriptor file(
+        const FileDescriptor file(
             ::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-        if (file.fd() < 0) return system_error(aside, errno);
-        const ssize_t written = ::write(file.fd(), id.data(), id.size());
-        if (written != static_cast<ssize_t>(id.size()) || ::fsync(file.fd()) != 0) {
+        if (file.get() < 0) return system_error(aside, errno);
+        const ssize_t written = ::write(file.get(), id.data(), id.size());
+        if (written != static_cast<ssize_t>(id.size()) || ::fsync(file.get()) != 0) {
             return system_error(aside, errno);
         }
     }
     if (::rename(aside.c_str(), path.c_str()) != 0) return system_error(path, errno);
-    const Descriptor parent(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (parent.fd() < 0 || ::fsync(parent.fd()) != 0) return system_error(directory, errno);
+    const FileDescriptor parent(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (parent.get() < 0 || ::fsync(parent.get()) != 0) return system_error(directory, errno);
     return {};
 }
 

@@ -7,43 +7,31 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/file_descriptor.h"
 #include "service/rollback_guard.h"
 
 namespace adyton::service {
 namespace {
 
+using base::FileDescriptor;
 using base::Json;
 
 constexpr std::size_t kFileBytesMax = std::size_t{4} * 1024 * 1024;
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int fd() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 Error system_error(const std::string& path) {
     return Error::unavailable("\"" + path + "\": " + std::strerror(errno));
 }
 
 Result<std::optional<Anchor>> read_file(const std::string& path) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (file.fd() < 0) {
+    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (file.get() < 0) {
         if (errno == ENOENT) return std::optional<Anchor>();
         return system_error(path);
     }
     std::string text(kFileBytesMax, '\0');
     std::size_t have = 0;
     while (have < text.size()) {
-        const ssize_t got = ::read(file.fd(), text.data() + have, text.size() - have);
+        const ssize_t got = ::read(file.get(), text.data() + have, text.size() - have);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return system_error(path);
         if (got == 0) break;
@@ -59,19 +47,19 @@ Result<std::optional<Anchor>> read_file(const std::string& path) {
 Result<void> write_file(const std::string& path, const std::string& text) {
     const std::string aside = path + ".new";
     {
-        const Descriptor file(
+        const FileDescriptor file(
             ::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-        if (file.fd() < 0) return system_error(aside);
-        const ssize_t written = ::write(file.fd(), text.data(), text.size());
-        if (written != static_cast<ssize_t>(text.size()) || ::fsync(file.fd()) != 0) {
+        if (file.get() < 0) return system_error(aside);
+        const ssize_t written = ::write(file.get(), text.data(), text.size());
+        if (written != static_cast<ssize_t>(text.size()) || ::fsync(file.get()) != 0) {
             return system_error(aside);
         }
     }
     if (::rename(aside.c_str(), path.c_str()) != 0) return system_error(path);
     std::string parent = std::filesystem::path(path).parent_path().string();
     if (parent.empty()) parent = ".";
-    const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory.fd() < 0 || ::fsync(directory.fd()) != 0) return system_error(parent);
+    const FileDescriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory.get() < 0 || ::fsync(directory.get()) != 0) return system_error(parent);
     return {};
 }
 

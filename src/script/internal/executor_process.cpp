@@ -54,23 +54,9 @@ constexpr rlim_t kStackBytes = rlim_t{64} << 20U;
 
 }  // namespace
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-    if (this != &other) {
-        reset();
-        fd_ = other.fd_;
-        other.fd_ = -1;
-    }
-    return *this;
-}
-
-void Descriptor::reset() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-}
-
 // --- GasMeter -----------------------------------------------------------------------------------
 
-GasMeter::GasMeter(const Descriptor& page) {
+GasMeter::GasMeter(const base::FileDescriptor& page) {
     if (page.get() < 0) return;
     void* const mapped = ::mmap(nullptr, kMeterBytes, PROT_READ, MAP_SHARED, page.get(), 0);
     if (mapped != MAP_FAILED) page_ = mapped;
@@ -88,8 +74,8 @@ std::uint64_t GasMeter::read() const {
 // --- ExecutorProcess ----------------------------------------------------------------------------
 
 ExecutorProcess::ExecutorProcess(
-    base::EventLoop& loop, Owner& owner, Descriptor socket, Descriptor pid_fd, GasMeter meter,
-    std::int32_t pid)
+    base::EventLoop& loop, Owner& owner, base::FileDescriptor socket, base::FileDescriptor pid_fd,
+    GasMeter meter, std::int32_t pid)
     : loop_(loop),
       owner_(owner),
       socket_(std::move(socket)),
@@ -194,8 +180,8 @@ Result<std::unique_ptr<ZygoteProcess>> ZygoteProcess::start(
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
         return Error::unavailable("no socket for the script zygote");
     }
-    Descriptor ours(sockets[0]);
-    const Descriptor theirs(sockets[1]);
+    base::FileDescriptor ours(sockets[0]);
+    const base::FileDescriptor theirs(sockets[1]);
     const char* const path = program.c_str();
     const std::string count = std::to_string(executors);
     const char* const count_text = count.c_str();
@@ -246,9 +232,9 @@ ZygoteProcess::Received ZygoteProcess::receive(Child& out) {
         const std::size_t bytes = header->cmsg_len - CMSG_LEN(0);
         std::memcpy(descriptors.data(), CMSG_DATA(header), std::min(bytes, sizeof(descriptors)));
         std::size_t next = 0;
-        out.socket = Descriptor(descriptors[next++]);
-        if (packet.has_pid_fd != 0) out.pid_fd = Descriptor(descriptors[next++]);
-        out.meter = Descriptor(descriptors[next]);
+        out.socket = base::FileDescriptor(descriptors[next++]);
+        if (packet.has_pid_fd != 0) out.pid_fd = base::FileDescriptor(descriptors[next++]);
+        out.meter = base::FileDescriptor(descriptors[next]);
     }
     if (out.socket.get() < 0) out.pid = -1;
     return Received::Child;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/event_loop.h"
+#include "base/file_descriptor.h"
 #include "base/result.h"
 #include "script/internal/wire.h"
 #include "script/layers.h"
@@ -13,29 +14,12 @@
 
 namespace adyton::script::internal {
 
-// A file descriptor with one owner.
-class Descriptor {
-public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-    Descriptor& operator=(Descriptor&& other) noexcept;
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() { reset(); }
-    int get() const { return fd_; }
-    void reset();
-
-private:
-    int fd_ = -1;
-};
-
 // The service's view of an executor's gas meter (zygote_protocol.h).
 class GasMeter {
 public:
     GasMeter() = default;
     // Without a descriptor, or when it cannot be mapped: a meter that shows nothing.
-    explicit GasMeter(const Descriptor& page);
+    explicit GasMeter(const base::FileDescriptor& page);
     GasMeter(GasMeter&& other) noexcept : page_(other.page_) { other.page_ = nullptr; }
     GasMeter& operator=(GasMeter&&) = delete;
     ~GasMeter();
@@ -58,8 +42,8 @@ public:
     };
 
     ExecutorProcess(
-        base::EventLoop& loop, Owner& owner, Descriptor socket, Descriptor pid_fd, GasMeter meter,
-        std::int32_t pid);
+        base::EventLoop& loop, Owner& owner, base::FileDescriptor socket,
+        base::FileDescriptor pid_fd, GasMeter meter, std::int32_t pid);
     ~ExecutorProcess() override;
 
     // Unavailable: epoll refused.
@@ -80,8 +64,8 @@ private:
 
     base::EventLoop& loop_;
     Owner& owner_;
-    Descriptor socket_;
-    Descriptor pid_fd_;
+    base::FileDescriptor socket_;
+    base::FileDescriptor pid_fd_;
     const GasMeter meter_;
     const std::int32_t pid_;
     std::vector<std::uint8_t> in_;
@@ -110,17 +94,17 @@ public:
 
     struct Child {
         std::int32_t pid = -1;  // -1: the fork failed
-        Descriptor socket;
-        Descriptor pid_fd;
-        Descriptor meter;
+        base::FileDescriptor socket;
+        base::FileDescriptor pid_fd;
+        base::FileDescriptor meter;
     };
     enum class Received { Child, Nothing, Gone };
     // Does not block.
     Received receive(Child& out);
 
 private:
-    ZygoteProcess(Descriptor socket, int pid) : socket_(std::move(socket)), pid_(pid) {}
-    Descriptor socket_;
+    ZygoteProcess(base::FileDescriptor socket, int pid) : socket_(std::move(socket)), pid_(pid) {}
+    base::FileDescriptor socket_;
     const int pid_;
 };
 
