@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "coordinator/internal/core.h"
+#include "coordinator/internal/refusals.h"
 #include "near/compact_json.h"
 #include "near/delegate.h"
 #include "near/intents.h"
@@ -25,25 +26,8 @@ constexpr base::Duration kNonceMargin = std::chrono::seconds(60);
 constexpr base::Duration kPlaceLife = std::chrono::minutes(6);
 constexpr base::Duration kQueueLook = std::chrono::seconds(10);
 
-// A refusal that will be the same when asked again.
-bool is_final_refusal(const Error& error) {
-    switch (error.code()) {
-        case ErrorCode::InvalidArgument:
-        case ErrorCode::PermissionDenied:
-        case ErrorCode::NotFound:
-        case ErrorCode::Conflict:
-        case ErrorCode::TooLarge:
-        case ErrorCode::Unprocessable:
-        case ErrorCode::Frozen:
-            return true;
-        default:
-            return false;
-    }
-}
-
 Ending ending_of(const Error& error, std::string_view what) {
-    const bool denied =
-        error.code() == ErrorCode::PermissionDenied || error.code() == ErrorCode::Frozen;
+    const bool denied = is_denial(error);
     return {
         denied ? WorkflowStatus::PolicyDenied : WorkflowStatus::Failed,
         denied ? error.message() : fmt::format("keystore {}: {}", what, error.message()),

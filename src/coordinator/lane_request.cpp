@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "coordinator/internal/step_fields.h"
 #include "near/compact_json.h"
 #include "near/intents.h"
 
@@ -23,47 +24,16 @@ Json text(std::string_view value) {
     return Json::string(std::string(value));
 }
 
-// Members of one step, with their place for messages. Absent and null are the same.
-class StepReader {
+// What steps of the other lanes say beside that.
+class StepReader : public StepFields {
 public:
-    StepReader(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
+    using StepFields::StepFields;
 
-    Error bad(std::string_view name, std::string_view why) const {
-        return Error::invalid_argument(
-            fmt::format("invalid workflow JSON: {}.{} {}", where_, name, why));
-    }
-    const Json* find(std::string_view name) const {
-        const Json* const found = json_.find(name);
-        return found == nullptr || found->is_null() ? nullptr : found;
-    }
-    Result<std::optional<std::string>> optional(std::string_view name) const {
-        const Json* const found = find(name);
-        if (found == nullptr) return std::optional<std::string>();
-        if (!found->is_string()) return bad(name, "is not a string");
-        return std::optional<std::string>(found->string_value());
-    }
-    Result<std::string> required(std::string_view name) const {
-        TRY(auto found, optional(name));
-        if (!found || found->empty()) return bad(name, "is required");
-        return *std::move(found);
-    }
-    Result<std::string> account(std::string_view name) const {
-        TRY(auto found, required(name));
-        if (!near::AccountId::parse(found)) return bad(name, "is not an account id");
-        return found;
-    }
     // Empty: not given.
     Result<std::string> optional_account(std::string_view name) const {
         TRY(const auto found, optional(name));
         if (!found || found->empty()) return std::string();
         return account(name);
-    }
-    Result<std::string> amount(std::string_view name) const {
-        TRY(auto found, required(name));
-        const auto parsed = near::parse_u128(found);
-        if (!parsed) return bad(name, "is not an amount in decimal digits");
-        if (*parsed == base::Amount()) return bad(name, "is zero");
-        return found;
     }
     // The contract of a fungible token: its account, with or without "nep141:".
     Result<std::string> token(std::string_view name) const {
@@ -81,12 +51,6 @@ public:
             return bad("gas", "is not 1 to 300000000000000");
         }
         return *number;
-    }
-    Result<std::string> deposit() const {
-        TRY(const auto found, optional("deposit"));
-        if (!found) return std::string("0");
-        if (!near::parse_u128(*found)) return bad("deposit", "is not an amount in decimal digits");
-        return *found;
     }
     Result<std::string> args() const {
         const Json* const json = find("args_json");
@@ -109,18 +73,7 @@ public:
         if (out.size() > kArgsBytesMax) return bad("args", "are too long");
         return out;
     }
-
-private:
-    const Json& json_;
-    std::string where_;
 };
-
-bool is_method_name(std::string_view name) {
-    return !name.empty() && name.size() <= 256 && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '_';
-    });
-}
 
 Result<LaneCall> read_call(const StepReader& in, std::uint64_t gas) {
     LaneCall out;

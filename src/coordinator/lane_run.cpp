@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/internal/lanes.h"
+#include "coordinator/internal/step_fields.h"
 
 // A run over several lanes: the policy for all of it, then one segment after the other. Each step
 // may be killed anywhere and is then called again on what it last recorded.
@@ -16,10 +17,6 @@ using workflow::StepOutcome;
 namespace {
 
 constexpr std::string_view kDenied = "policy_denied";
-
-Json text(std::string_view value) {
-    return Json::string(std::string(value));
-}
 
 Ending ended(WorkflowStatus status, std::string error) {
     return {status, cut_text(std::move(error), 1000), {}};
@@ -38,15 +35,9 @@ bool is_under_way(const LanesState& state) {
 
 // What the policy is asked about a transaction: its calls as they will be signed.
 Json action_of(const LaneTransaction& tx, const LaneCall& call, std::string_view type) {
-    Json out = Json::object();
-    out.set("type", text(type)).set("receiver_id", text(tx.receiver_id));
-    out.set("method_name", text(call.method_name)).set("to", text(tx.receiver_id));
-    out.set("deposit", text(call.deposit)).set("amount", text(call.deposit));
-    out.set("token", text("native"));
-    if (!call.args.empty()) {
-        out.set("args_base64", text(base::base64_encode(base::as_bytes(call.args))));
-    }
-    return out;
+    return call_action(
+        type, tx.receiver_id, call.method_name, call.deposit,
+        base::base64_encode(base::as_bytes(call.args)));
 }
 
 std::string name_of(const LaneSegment& segment) {

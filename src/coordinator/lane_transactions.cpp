@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/internal/lanes.h"
+#include "coordinator/internal/refusals.h"
 #include "coordinator/internal/stories.h"
 #include "near/transaction.h"
 #include "near/transaction_status.h"
@@ -19,26 +20,6 @@ using workflow::StepOutcome;
 namespace {
 
 constexpr base::Duration kWatchLook = std::chrono::seconds(15);
-
-bool is_denial(const Error& error) {
-    return error.code() == ErrorCode::PermissionDenied || error.code() == ErrorCode::Frozen;
-}
-
-// A refusal that will be the same when asked again.
-bool is_final_refusal(const Error& error) {
-    switch (error.code()) {
-        case ErrorCode::InvalidArgument:
-        case ErrorCode::PermissionDenied:
-        case ErrorCode::NotFound:
-        case ErrorCode::Conflict:
-        case ErrorCode::TooLarge:
-        case ErrorCode::Unprocessable:
-        case ErrorCode::Frozen:
-            return error.reason() != "run_lost";
-        default:
-            return false;
-    }
-}
 
 api::CallArgs args_of(const LaneCall& call) {
     api::CallArgs out;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "coordinator/internal/step_fields.h"
 #include "coordinator/lane_request.h"
 #include "near/compact_json.h"
 #include "near/delegate.h"
@@ -30,38 +31,11 @@ Json text(std::string_view value) {
 // Why a request is kept and not carried out; nothing: it is fine so far.
 using Reason = std::optional<std::string>;
 
-// Members of one step or call, with their place for messages. Absent and null are the same.
-class Fields {
+// What steps of the gate say beside that.
+class Fields : public StepFields {
 public:
-    Fields(const Json& json, std::string where) : json_(json), where_(std::move(where)) {}
+    using StepFields::StepFields;
 
-    const Json* find(std::string_view name) const {
-        const Json* const found = json_.find(name);
-        return found == nullptr || found->is_null() ? nullptr : found;
-    }
-    Result<std::optional<std::string>> optional(std::string_view name) const {
-        const Json* const found = find(name);
-        if (found == nullptr) return std::optional<std::string>();
-        if (!found->is_string()) return bad(name, "is not a string");
-        return std::optional<std::string>(found->string_value());
-    }
-    Result<std::string> required(std::string_view name) const {
-        TRY(auto found, optional(name));
-        if (!found || found->empty()) return bad(name, "is required");
-        return *std::move(found);
-    }
-    Result<std::string> account(std::string_view name) const {
-        TRY(auto found, required(name));
-        if (!near::AccountId::parse(found)) return bad(name, "is not an account id");
-        return found;
-    }
-    Result<std::string> amount(std::string_view name) const {
-        TRY(auto found, required(name));
-        const auto parsed = near::parse_u128(found);
-        if (!parsed) return bad(name, "is not an amount in decimal digits");
-        if (*parsed == base::Amount()) return bad(name, "is zero");
-        return found;
-    }
     Result<std::string> token(std::string_view name) const {
         TRY(auto found, required(name));
         if (!near::TokenId::parse(found)) {
@@ -83,43 +57,9 @@ public:
         if (!number) return bad("gas", "is not a number in decimal digits");
         return *number;
     }
-    Result<std::string> deposit() const {
-        TRY(auto found, optional("deposit"));
-        if (!found) return std::string("0");
-        if (!near::parse_u128(*found)) return bad("deposit", "is not an amount in decimal digits");
-        return *std::move(found);
-    }
-    Error bad(std::string_view name, std::string_view why) const {
-        return invalid(fmt::format("{}.{} {}", where_, name, why));
-    }
-    const std::string& where() const { return where_; }
-
-private:
-    const Json& json_;
-    std::string where_;
 };
 
-bool is_method_name(std::string_view name) {
-    return !name.empty() && name.size() <= 256 && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '_';
-    });
-}
-
 // ----- what the policy is asked (near.md 5.4) -------------------------------------------------
-
-Json call_action(const GateCall& call) {
-    Json out = Json::object();
-    out.set("type", text("call"));
-    out.set("receiver_id", text(call.receiver_id));
-    out.set("method_name", text(call.method_name));
-    out.set("to", text(call.receiver_id));
-    out.set("deposit", text(call.deposit));
-    out.set("amount", text(call.deposit));
-    out.set("token", text("native"));
-    if (call.raw_args && !call.raw_args->empty()) out.set("args_base64", text(*call.raw_args));
-    return out;
-}
 
 Json movement_action(
     std::string_view type, const near::IntentMovement& movement, const GateCall& call) {
@@ -149,7 +89,8 @@ Json swap_action(const near::IntentMovement& out_of, const near::IntentFacts& fa
 Result<Reason> add_intent_actions(GateCall& call, const CoordinatorOptions& options) {
     // Whose intents they are does not matter for what leaves; the keystore decides on the message.
     TRY(const auto nobody, near::AccountId::parse(std::string(64, '0')));
-    call.actions.push_back(call_action(call));
+    call.actions.push_back(call_action(
+        "call", call.receiver_id, call.method_name, call.deposit, call.raw_args.value_or("")));
     for (std::size_t i = 0; i < call.intents.size(); ++i) {
         const near::Intent intent = near::parse_intent(call.intents.items()[i]);
         const near::IntentFacts facts = near::facts_of(intent, nobody, options.wrap_contract);
@@ -316,7 +257,8 @@ Result<Reason> read_call(
         return add_intent_actions(call, options);
     }
     TRY_VOID(read_raw_args(fields, call));
-    call.actions.push_back(call_action(call));
+    call.actions.push_back(call_action(
+        "call", call.receiver_id, call.method_name, call.deposit, call.raw_args.value_or("")));
     return Reason();
 }
 
