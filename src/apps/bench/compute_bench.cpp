@@ -129,8 +129,8 @@ private:
     std::string body_;
 };
 
-// `adyton serve compute` in strict mode, with the client's core as its second: mutual TLS, durable
-// records, a receipt with both signatures for each job.
+// `adyton serve compute` in strict mode: mutual TLS, durable records, a receipt with both
+// signatures for each job. Nothing is bound to a core.
 class HttpBench {
 public:
     HttpBench(const ComputeBenchOptions& options, base::EventLoop& loop, Report& report)
@@ -166,8 +166,7 @@ public:
         LoadOptions load;
         load.port = port;
         load.duration = std::chrono::seconds(options_.seconds);
-        // The client never sleeps: it must not wander between the server's cores.
-        const PinnedScope pinned(choose_cores().client);
+        load.stay_awake = false;  // the cores are for all: client, server and executors
         TRY(const LoadResult result, run_load(loop_, identities.client, load, dialogues));
         const auto resident = process.resident_kib();
         report_.add(
@@ -180,9 +179,7 @@ public:
              result.p99_us,
              fmt::format(
                  "{} users with {} connections each, mutual TLS, receipt and durable record; "
-                 "server and executors on {} cores, the client on one of them and never asleep; "
-                 "server "
-                 "resident {} KiB",
+                 "client, server and executors share {} cores; server resident {} KiB",
                  kUsers, kConnections, base::usable_cores(), resident.value_or(0))});
         TRY(const int status, process.stop(loop_));
         if (status == 0) return {};

@@ -134,8 +134,7 @@ private:
     std::vector<std::uint32_t> latencies_;  // us
 };
 
-// Keeps the loop polling while `*on`: the client has a core of its own, and waking a sleeping
-// thread on another core would be paid by the server, inside its send().
+// Keeps the loop polling while `*on` (LoadOptions::stay_awake).
 void stay_awake(base::EventLoop& loop, const std::shared_ptr<bool>& on) {
     if (*on) loop.post([&loop, on] { stay_awake(loop, on); });
 }
@@ -150,7 +149,7 @@ Result<LoadResult> Load::run(SSL_CTX* context, std::vector<std::unique_ptr<Dialo
         TRY_VOID(loop_.watch(connections.back()->descriptor(), EPOLLOUT, *connections.back()));
     }
     loop_.post_after(options_.warm_up + options_.duration, [this] { end(); });
-    const auto awake = std::make_shared<bool>(true);
+    const auto awake = std::make_shared<bool>(options_.stay_awake);
     stay_awake(loop_, awake);
     loop_.run();
     *awake = false;

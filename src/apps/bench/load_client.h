@@ -36,6 +36,9 @@ struct LoadOptions {
     std::uint16_t port = 0;  // on 127.0.0.1
     base::Duration warm_up = std::chrono::milliseconds(300);
     base::Duration duration = std::chrono::seconds(5);
+    // The client has a core of its own: it polls without sleeping, because waking a sleeping thread
+    // on another core would be paid by the server, inside its send(). Off where both share cores.
+    bool stay_awake = true;
 };
 
 struct LoadResult {
