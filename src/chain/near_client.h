@@ -95,7 +95,8 @@ public:
     // forgotten (ask an archive).
     virtual Task<Result<NearBlock>> find_block(near::BlockHash hash) = 0;
 
-    // Nothing: a quorum of endpoints says that there is no such key, or no such account.
+    // As one endpoint says it. Nothing: a quorum of them says that there is no such key, or no such
+    // account.
     virtual Task<Result<std::optional<NearAccessKey>>> find_access_key(
         near::AccountId account, near::PublicKey key) = 0;
     virtual Task<Result<std::optional<NearAccount>>> find_account(near::AccountId account) = 0;
@@ -103,6 +104,16 @@ public:
     // A view call. `arguments` is usually JSON. Unprocessable: the contract panicked or has no such
     // method, with its words. NotFound: no such account or contract, as a quorum says.
     virtual Task<Result<NearView>> call_function(
+        near::AccountId contract, std::string method, base::Bytes arguments) = 0;
+
+    // The same three where money depends on the answer: as a quorum of endpoints tells them alike
+    // of one final block that so many have reached. Where one endpoint is a quorum it is asked
+    // once. Unavailable "nodes_disagree": they tell different things of that block.
+    virtual Task<Result<std::optional<NearAccessKey>>> find_agreed_access_key(
+        near::AccountId account, near::PublicKey key) = 0;
+    virtual Task<Result<std::optional<NearAccount>>> find_agreed_account(
+        near::AccountId account) = 0;
+    virtual Task<Result<NearView>> call_agreed_function(
         near::AccountId contract, std::string method, base::Bytes arguments) = 0;
 
     // broadcast_tx_async to one endpoint; to the next one only when nothing was sent. Never fails:
@@ -161,6 +172,11 @@ public:
         near::AccountId account, near::PublicKey key) override;
     Task<Result<std::optional<NearAccount>>> find_account(near::AccountId account) override;
     Task<Result<NearView>> call_function(
+        near::AccountId contract, std::string method, base::Bytes arguments) override;
+    Task<Result<std::optional<NearAccessKey>>> find_agreed_access_key(
+        near::AccountId account, near::PublicKey key) override;
+    Task<Result<std::optional<NearAccount>>> find_agreed_account(near::AccountId account) override;
+    Task<Result<NearView>> call_agreed_function(
         near::AccountId contract, std::string method, base::Bytes arguments) override;
     Task<NearSendOutcome> broadcast(
         base::Bytes signed_transaction, near::TransactionHash hash) override;

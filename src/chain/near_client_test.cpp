@@ -59,13 +59,15 @@ protected:
             header.set("timestamp", base::Json::unsigned_integer(state.time_ns));
             return result(base::Json::object().set("header", std::move(header)));
         };
-        node.methods["query"] = [&state](const base::Json&) {
+        node.methods["query"] = [&state](const base::Json& params) {
             base::Json answer = state.query;
+            const base::Json* const wanted = params.find("block_id");
+            std::uint64_t height = wanted != nullptr ? *wanted->as_uint64() : state.height;
+            if (height > state.height) return handler_error("UNKNOWN_BLOCK");
+            if (state.view_height != 0) height = state.view_height;
             if (const base::Json* value = answer.find("result"); value != nullptr) {
                 base::Json copy = *value;
-                copy.set(
-                    "block_height", base::Json::unsigned_integer(
-                                        state.view_height != 0 ? state.view_height : state.height));
+                copy.set("block_height", base::Json::unsigned_integer(height));
                 copy.set("block_hash", base::Json::string(std::string(kHash)));
                 answer.set("result", std::move(copy));
             }
@@ -209,6 +211,67 @@ TEST_F(NearQuorumTest, HeightsAreThoseThatTwoHaveReached) {
     ASSERT_TRUE(found);
     EXPECT_EQ(found->reached, 1040U);
     EXPECT_EQ(found->newest, 1041U);
+}
+
+TEST_F(NearQuorumTest, AKeysNonceIsWhatTwoTellOfOneBlock) {
+    const auto ask = [&] {
+        return executor.run_until_done(client->find_agreed_access_key(account, key));
+    };
+    state_a.query = result(json(R"({"nonce":50,"permission":"FullAccess"})"));
+    state_b.query = state_c.query = result(json(R"({"nonce":5,"permission":"FullAccess"})"));
+    state_b.height = 1002;
+    state_c.height = 1001;
+    const auto found = ask();
+    ASSERT_TRUE(found && *found) << found.error().message();
+    EXPECT_EQ((*found)->nonce, 5U);
+    EXPECT_EQ((*found)->block_height, 1000U) << "a block that all who were asked have";
+    // Another permission is another story, and so is an absence.
+    state_c.query = handler_error("UNKNOWN_ACCESS_KEY");
+    auto split = ask();
+    ASSERT_FALSE(split);
+    EXPECT_EQ(split.error().reason(), "nodes_disagree");
+    state_a.query = state_c.query;
+    const auto none = ask();
+    ASSERT_TRUE(none);
+    EXPECT_FALSE(none->has_value());
+    // What is told of another block than was asked for does not count.
+    state_a.query = state_b.query = result(json(R"({"nonce":5,"permission":"FullAccess"})"));
+    state_b.view_height = 900;
+    split = ask();
+    ASSERT_FALSE(split);
+    EXPECT_EQ(split.error().code(), ErrorCode::Unavailable);
+}
+
+TEST_F(NearQuorumTest, AViewsAnswerAndAnAccountsAmountNeedTwo) {
+    const auto contract = *near::AccountId::parse("gate.near");
+    const auto view = [&] {
+        return executor.run_until_done(client->call_agreed_function(contract, "get", {}));
+    };
+    state_a.query = result(json(R"({"result":[49,48],"logs":[]})"));
+    state_b.query = state_c.query = result(json(R"({"result":[49],"logs":[]})"));
+    ASSERT_TRUE(view());
+    EXPECT_EQ(base::as_text(view()->result), "1");
+    const base::Json panic =
+        result(json(R"({"error":"wasm execution failed with error: no","logs":[]})"));
+    state_b.query = panic;
+    EXPECT_EQ(view().error().code(), ErrorCode::Unavailable) << "one panic is one voice";
+    state_c.query = panic;
+    EXPECT_EQ(view().error().code(), ErrorCode::Unprocessable);
+    const auto amount = [&] {
+        return executor.run_until_done(client->find_agreed_account(account));
+    };
+    const auto has = [](const char* digits) {
+        base::Json out = json(
+            R"({"locked":"0","code_hash":"11111111111111111111111111111111","storage_usage":1})");
+        return result(out.set("amount", base::Json::string(digits)));
+    };
+    state_a.query = has("7000");
+    state_b.query = state_c.query = has("7");
+    const auto account_now = amount();
+    ASSERT_TRUE(account_now && *account_now) << account_now.error().message();
+    EXPECT_EQ((*account_now)->amount.to_string(), "7");
+    c.before = Error::unavailable("refused");
+    EXPECT_FALSE(amount()) << "one of each";
 }
 
 TEST_F(NearQuorumTest, ABlockHasTheHeightThatTwoTell) {

@@ -80,6 +80,7 @@ bool applies(NearFault fault, std::string_view method) {
         case NearFault::ForgeIds:
             return method == "tx" || method == "EXPERIMENTAL_tx_status";
         case NearFault::StaleNonce:
+        case NearFault::ContradictState:
             return method == "query";
         case NearFault::OtherHeight:
             return method == "block";
@@ -177,6 +178,41 @@ void move_height(Json& result, std::uint32_t blocks) {
     Json moved = *header;
     moved.set("height", Json::unsigned_integer(*height->as_uint64() + blocks));
     result.set("header", std::move(moved));
+}
+
+// Each number in a text, times ten.
+std::string times_ten(std::string_view text) {
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        out += text[i];
+        const bool ends = is_digit(text[i]) && (i + 1 == text.size() || !is_digit(text[i + 1]));
+        const bool zero = text[i] == '0' && (i == 0 || !is_digit(text[i - 1]));
+        if (ends && !zero) out += '0';
+    }
+    return out;
+}
+
+void contradict_state(Json& result) {
+    const Json* const amount = result.find("amount");
+    const Json* const nonce = result.find("nonce");
+    const Json* const bytes = result.find("result");
+    if (amount != nullptr && amount->is_string()) {
+        result.set("amount", Json::string(times_ten(amount->string_value())));
+    }
+    if (nonce != nullptr && nonce->as_uint64()) {
+        result.set("nonce", Json::unsigned_integer(*nonce->as_uint64() * 10));
+    }
+    if (bytes == nullptr || !bytes->is_array()) return;
+    std::string text;
+    for (const Json& byte : bytes->items()) {
+        text += static_cast<char>(byte.as_uint64().value_or(0));
+    }
+    Json changed = Json::array();
+    for (const char c : times_ten(text)) {
+        changed.push_back(Json::unsigned_integer(static_cast<unsigned char>(c)));
+    }
+    result.set("result", std::move(changed));
 }
 
 }  // namespace
@@ -339,6 +375,7 @@ void NearNode::Core::spoil(const Call& call, Json& result) {
     if (call.struck_by(NearFault::ContradictReceipts)) change_outcomes(result, contradict_receipt);
     if (call.struck_by(NearFault::ForgeIds)) change_outcomes(result, forge_ids);
     if (call.struck_by(NearFault::OtherHeight)) move_height(result, call.fault->blocks);
+    if (call.struck_by(NearFault::ContradictState)) contradict_state(result);
     if (call.struck_by(NearFault::OtherHash) && result.is_string()) {
         result = Json::string(
             near::TransactionHash{crypto::sha256(base::as_bytes(result.string_value()))}

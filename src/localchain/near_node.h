@@ -38,8 +38,9 @@ enum class NearFault {
     ContradictReceipts,  // the same of each receipt: a success as a failure, a failure as a success
     ForgeIds,            // a transaction query: contracts' logs name intents by other ids
     OtherHeight,         // block: the height is off by NearFaultRule::blocks
+    ContradictState,     // query: amounts, nonces and numbers of views, times ten
 };
-inline constexpr std::size_t kNearFaultCount = 20;
+inline constexpr std::size_t kNearFaultCount = 21;
 
 // When a fault strikes: calls of `method` (empty: any) are counted; the first `skip` go through,
 // then each of the next `count` is struck with a chance of per_mille / 1000 from the node's seed.

@@ -367,6 +367,10 @@ TEST_F(NearNodeTest, StaleAnswersShowThePastOfTheChain) {
     EXPECT_EQ(
         result("query", account_params(bob_, "optimistic")).find("amount")->string_value(),
         in_near(100).to_string());
+    const std::string account = account_params(bob_, "final");
+    const std::string truth = result("query", account).find("amount")->string_value();
+    node_->order({.fault = NearFault::ContradictState});
+    EXPECT_EQ(result("query", account).find("amount")->string_value(), truth + "0");
     node_->set_height_lie(1000);
     EXPECT_EQ(
         result("block", R"({"finality":"optimistic"})")

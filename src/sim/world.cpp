@@ -209,6 +209,19 @@ public:
         near::AccountId contract, std::string method, base::Bytes arguments) override {
         return inner_.call_function(std::move(contract), std::move(method), std::move(arguments));
     }
+    Task<Result<std::optional<chain::NearAccessKey>>> find_agreed_access_key(
+        near::AccountId id, near::PublicKey key) override {
+        return inner_.find_agreed_access_key(std::move(id), std::move(key));
+    }
+    Task<Result<std::optional<chain::NearAccount>>> find_agreed_account(
+        near::AccountId id) override {
+        return inner_.find_agreed_account(std::move(id));
+    }
+    Task<Result<chain::NearView>> call_agreed_function(
+        near::AccountId contract, std::string method, base::Bytes arguments) override {
+        return inner_.call_agreed_function(
+            std::move(contract), std::move(method), std::move(arguments));
+    }
     Task<chain::NearSendOutcome> broadcast(base::Bytes bytes, near::TransactionHash hash) override {
         return watched(this, std::move(bytes), hash);
     }
