@@ -206,7 +206,9 @@ void contradict_state(Json& result) {
     if (bytes == nullptr || !bytes->is_array()) return;
     std::string text;
     for (const Json& byte : bytes->items()) {
-        text += static_cast<char>(byte.as_uint64().value_or(0));
+        const auto number = byte.as_uint64();
+        if (!number || *number > 255) return;
+        text += static_cast<char>(*number);
     }
     Json changed = Json::array();
     for (const char c : times_ten(text)) {
