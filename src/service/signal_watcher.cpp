@@ -22,7 +22,7 @@ static_assert(std::atomic<int>::is_always_lock_free);
 void on_signal(int signal_number) {
     const int saved = errno;
     const auto byte = static_cast<unsigned char>(signal_number);
-    const int fd = write_end.load(std::memory_order_relaxed);
+    const int fd = write_end.load(std::memory_order_acquire);
     // A full pipe drops the byte: there are enough signals in it already.
     if (fd >= 0) [[maybe_unused]]
         const auto written = ::write(fd, &byte, 1);
@@ -42,7 +42,7 @@ public:
         for (std::size_t i = 0; i < installed_; ++i) {
             ::sigaction(kSignals[i], &previous_[i], nullptr);
         }
-        if (installed_ > 0) write_end.store(-1, std::memory_order_relaxed);
+        if (installed_ > 0) write_end.store(-1, std::memory_order_release);
         if (watched_) loop_.unwatch(read_fd_);
         ::close(read_fd_);
         ::close(write_fd_);
