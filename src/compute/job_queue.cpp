@@ -36,7 +36,7 @@ Task<Result<bool>> start_claimed(ComputeContext& compute, SharedPlan plan) {
         }
         const std::string answer = conclude_failure(filled, *denied, now).to_json_text();
         TRY_VOID(jobs::finish(
-            tx, filled.job_id, compute.claim,
+            tx, filled.job_id, filled.user, compute.claim,
             final_job(compute, filled.job_id, filled.user, denied->phase, answer, now)));
         return false;
     };
@@ -49,7 +49,7 @@ Task<Result<void>> end_unplanned(ComputeContext& compute, SharedPlan plan, JobFa
     const std::string answer = conclude_failure(*plan, failure, now).to_json_text();
     auto unit = [&](storage::Transaction& tx) -> Result<void> {
         return jobs::finish(
-            tx, plan->job_id, compute.claim,
+            tx, plan->job_id, plan->user, compute.claim,
             final_job(compute, plan->job_id, plan->user, failure.phase, answer, now));
     };
     auto write = compute.database.write(std::move(unit));

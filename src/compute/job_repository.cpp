@@ -238,18 +238,17 @@ Result<void> note_started(Transaction& tx, const std::string& job_id, base::Time
 }
 
 Result<void> finish(
-    Transaction& tx, const std::string& job_id, const InstanceClaim& owner, const FinalJob& end) {
+    Transaction& tx, const std::string& job_id, const std::string& user, const InstanceClaim& owner,
+    const FinalJob& end) {
     CHECK(is_final(end.phase));
-    TRY(const auto rows, tx.query("SELECT user_id FROM compute_jobs WHERE job_id = $1", {job_id}));
-    if (rows.empty()) return job_lost();
-    TRY(const auto user, rows.text(0, 0));
     TRY(const auto changed,
         tx.execute(
             "UPDATE compute_jobs SET phase = $4, answer = $5, recording = $6, finished_at = $7, "
             "expires_at = $8, instance = NULL, epoch = NULL, request = NULL "
-            "WHERE job_id = $1 AND phase = 'running' AND instance = $2 AND epoch = $3",
+            "WHERE job_id = $1 AND phase = 'running' AND instance = $2 AND epoch = $3 "
+            "AND user_id = $9",
             {job_id, owner.instance, owner.epoch, to_string(end.phase), end.answer,
-             blob(end.recording), end.finished_at, end.expires_at}));
+             blob(end.recording), end.finished_at, end.expires_at, user}));
     if (changed == 0) return job_lost();
     return give_slot_back(tx, user);
 }
@@ -352,7 +351,7 @@ Result<bool> requeue_orphan(Transaction& tx, const JobRow& orphan, std::int64_t 
 }
 
 Result<void> end_orphan(Transaction& tx, const JobRow& orphan, const FinalJob& end) {
-    return finish(tx, orphan.job_id, orphan.owner, end);
+    return finish(tx, orphan.job_id, orphan.user, orphan.owner, end);
 }
 
 // ----- reading and forgetting -------------------------------------------------------------------

@@ -113,8 +113,8 @@ Result<void> note_started(
     storage::Transaction& tx, const std::string& job_id, base::Timestamp started_at);
 // Conflict, reason "job_lost": it is not this owner's any more.
 Result<void> finish(
-    storage::Transaction& tx, const std::string& job_id, const InstanceClaim& owner,
-    const FinalJob& end);
+    storage::Transaction& tx, const std::string& job_id, const std::string& user,
+    const InstanceClaim& owner, const FinalJob& end);
 Result<void> append_logs(storage::Transaction& tx, const std::vector<LogRow>& lines);
 Result<std::vector<LogRow>> list_logs(storage::Transaction& tx, const std::string& job_id);
 

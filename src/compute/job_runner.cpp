@@ -152,7 +152,7 @@ Task<Result<void>> store_end(ComputeContext& compute, SharedPlan plan, jobs::Fin
     Result<void> stored;
     for (int attempt = 0; attempt < kStoreAttempts; ++attempt) {
         auto unit = [&](storage::Transaction& tx) -> Result<void> {
-            return jobs::finish(tx, plan->job_id, compute.claim, end);
+            return jobs::finish(tx, plan->job_id, plan->user, compute.claim, end);
         };
         auto write = compute.database.write(std::move(unit));
         stored = co_await std::move(write);

@@ -58,6 +58,7 @@ ComputeKeys::ComputeKeys(crypto::SecretBuffer master)
       jobs_master_(derive(master_.expose(), "adyton/compute-jobs/v1", "aes-256-gcm")),
       secrets_key_(derive(master_.expose(), "adyton/compute-secrets/v1", "aes-256-gcm")),
       receipt_ed25519_(derive(master_.expose(), "adyton/receipt/v1", "ed25519")),
+      receipt_signer_(receipt_ed25519_),
       receipt_p256_(crypto::P256PrivateKey::reduce_scalar_shifted(
           derive(master_.expose(), "adyton/receipt/v1", "p256"))),
       receipt_p256_public_(receipt_p256_.public_key()),

@@ -266,8 +266,8 @@ Result<SignedReceipt> sign_receipt(const ComputeKeys& keys, Receipt receipt) {
         receipt_transcript(receipt, ed25519.public_key(), keys.receipt_p256_public());
     TRY(const auto p256, crypto::sign_rfc6979_low_s(keys.receipt_p256(), crypto::sha256(bytes)));
     return SignedReceipt{
-        std::move(receipt), ed25519.public_key(), keys.receipt_p256_public(), ed25519.sign(bytes),
-        p256};
+        std::move(receipt), ed25519.public_key(), keys.receipt_p256_public(),
+        keys.receipt_signer().sign(bytes), p256};
 }
 
 Result<SignedReceipt> parse_receipt(std::string_view text) {
