@@ -126,10 +126,10 @@ void add_transfer_bench(CLI::App& group, Invocation& invocation) {
         {.name = "transfer",
          .summary = "Measure transfers of the account pool on a simulated Neo chain",
          .details =
-             "Starts a pool in strict mode on one core and loads /transfer over mutual TLS from "
-             "another, where the simulated chain answers too. Each answered transfer is "
-             "simulated, priced, signed, durable, broadcast and recorded; the notes give the "
-             "share of each stage. Then waits until all are final and compares with the ledger.",
+             "Starts a pool in strict mode and a simulated chain, and loads /transfer over mutual "
+             "TLS. Server, client and chain share all cores. Each answered transfer is simulated, "
+             "priced, signed, durable, broadcast and recorded; the notes give the share of each "
+             "stage. Then waits until all are final and compares with the ledger.",
          .examples = {"adyton bench transfer", "adyton bench transfer --seconds 3"}});
     struct Options {
         BenchOptions common;

@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 #include <utility>
 
 namespace adyton::apps::bench {
@@ -182,6 +183,21 @@ Result<int> ServerProcess::stop(base::EventLoop& loop) {
     if (pid_ <= 0) return Error::unavailable("the server has ended already");
     ::kill(pid_, SIGTERM);
     return wait_exit(loop, kStopPatience);
+}
+
+std::optional<std::chrono::microseconds> ServerProcess::cpu_time() const {
+    std::ifstream file(fmt::format("/proc/{}/stat", pid_));
+    std::string line;
+    std::getline(file, line);
+    const std::size_t name_end = line.rfind(')');  // the name may hold blanks
+    if (name_end == std::string::npos) return std::nullopt;
+    std::istringstream fields(line.substr(name_end + 1));
+    std::string skipped;
+    for (int i = 3; i < 14; ++i) fields >> skipped;  // proc(5): utime is the 14th field
+    std::int64_t user = 0;
+    std::int64_t system = 0;
+    if (!(fields >> user >> system)) return std::nullopt;
+    return std::chrono::microseconds((user + system) * 1'000'000 / ::sysconf(_SC_CLK_TCK));
 }
 
 std::optional<std::int64_t> ServerProcess::status_kib(const std::string& field) const {

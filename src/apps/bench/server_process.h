@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -59,6 +60,8 @@ public:
     // SIGTERM, then waits; its exit status, or 128 and the signal.
     Result<int> stop(base::EventLoop& loop);
 
+    // Time on processors so far, of all its threads, in units of 10 ms.
+    std::optional<std::chrono::microseconds> cpu_time() const;
     // Resident memory now, in KiB; null when /proc does not say.
     std::optional<std::int64_t> resident_kib() const;
     // The most it ever was.
