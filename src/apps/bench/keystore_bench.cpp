@@ -38,14 +38,24 @@ constexpr std::size_t kConnections = 64;
 constexpr std::size_t kManyWallets = 100'000;
 constexpr std::size_t kUnitOfWork = 2'000;  // wallets
 constexpr auto kRawTime = milliseconds(1500);
+// Servers that are compared take turns of this length, so that a machine whose speed drifts slows
+// all of them alike; raw is measured between any two.
+constexpr auto kTurnTime = milliseconds(1000);
+constexpr auto kTurnRawTime = milliseconds(250);
 constexpr const char* kToken = "bench-coordinator-token";
 constexpr const char* kPolicy =
     R"({"limits":{"hourly":{"native":"1000000000000000000000000000"},"daily":{"native":)"
     R"("1000000000000000000000000000"}},"rules":[{"name":"gate","effect":"allow","operations":)"
     R"(["call"],"receivers":["count.near"],"methods":["increase"]}]})";
 
+double median(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+}
+
 // Signatures a second of libcrypto with one prepared key.
-double measure_library(const base::Clock& clock) {
+double measure_library(const base::Clock& clock, base::Duration time) {
     struct Free {
         void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
         void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
@@ -61,7 +71,7 @@ double measure_library(const base::Clock& clock) {
     std::uint64_t count = 0;
     const auto begin = clock.steady_now();
     base::Duration took{};
-    while (took < kRawTime) {
+    while (took < time) {
         for (int i = 0; i < 64; ++i) {
             message[0] = static_cast<std::uint8_t>(i);
             std::size_t size = signature.size();
@@ -184,6 +194,18 @@ private:
         ServerProcess process;
         std::uint16_t port = 0;
     };
+    // One server with its wallets, and what its turns gave.
+    struct Contender {
+        std::string name;
+        std::vector<Wallet> wallets;
+        double filling_s = 0;
+        std::optional<Running> running;
+        std::vector<double> raw_per_s;
+        std::vector<double> served_per_s;
+        std::vector<double> ratios;
+        std::vector<double> p50_us;
+        std::vector<double> p99_us;
+    };
 
     bool wants(std::string_view name) const {
         return options_.only.empty() ||
@@ -192,16 +214,17 @@ private:
     std::string path(const std::string& name) const { return options_.directory + "/" + name; }
 
     Result<void> prepare();
-    Result<Running> start(const std::string& data);
+    Result<Running> start(const std::string& name);
     Result<void> stop(Running& running);
     std::vector<Wallet> make_wallets(std::size_t count) const;
     Result<void> migrate(const std::string& data);
     Result<void> fill(const std::string& data, const std::vector<Wallet>& wallets);
     Result<void> touch(const Running& running, const std::vector<Wallet>& wallets);
-    double measure_raw();
+    double measure_raw(base::Duration time);
     Result<LoadResult> load(const Running& running, const std::vector<Wallet>& wallets);
-    Result<double> measure(const std::string& name, std::size_t wallets);
-    void add(Row row) { report_->add(std::move(row)); }
+    Result<Contender> enter(const std::string& name, std::size_t wallets);
+    Result<void> take_turns(std::vector<Contender>& contenders);
+    void report(const Contender& contender, const Contender* few_or_null);
 
     const KeystoreBenchOptions& options_;
     Console& console_;
@@ -211,7 +234,7 @@ private:
     LoadTls tls_;
     std::array<std::uint8_t, 32> master_{};
     std::optional<Report> report_;
-    std::optional<double> few_per_raw_;
+    std::size_t dialogues_made_ = 0;  // each has nonces of its own
 };
 
 Result<void> KeystoreBench::prepare() {
@@ -240,19 +263,20 @@ Result<void> KeystoreBench::migrate(const std::string& data) {
         {options_.executable, path("keystore.toml"), data, path("migrate.log"), cores_.server});
 }
 
-Result<KeystoreBench::Running> KeystoreBench::start(const std::string& data) {
+Result<KeystoreBench::Running> KeystoreBench::start(const std::string& name) {
+    const std::string log = path(name + ".log");
     TRY(const auto port, find_free_port());
     TRY(const auto metrics_port, find_free_port());
     TRY(auto process,
         ServerProcess::start(
             {{options_.executable, "serve", "keystore", "--config", path("keystore.toml"),
-              "--data-dir", data, "--listen", fmt::format("127.0.0.1:{}", port), "--metrics-listen",
-              fmt::format("127.0.0.1:{}", metrics_port)},
+              "--data-dir", path(name), "--listen", fmt::format("127.0.0.1:{}", port),
+              "--metrics-listen", fmt::format("127.0.0.1:{}", metrics_port)},
              {},
-             path("server.log"),
+             log,
              cores_.server}));
     auto ready = process.wait_ready(loop_, metrics_port, kReadyPatience);
-    if (!ready) return std::move(ready).error().with_context("see " + path("server.log"));
+    if (!ready) return std::move(ready).error().with_context("see " + log);
     return Running{std::move(process), port};
 }
 
@@ -260,7 +284,7 @@ Result<void> KeystoreBench::stop(Running& running) {
     TRY(const int status, running.process.stop(loop_));
     if (status == 0) return {};
     return Error::internal(
-        fmt::format("the server ended with {}; see {}", status, path("server.log")));
+        fmt::format("a server ended with {}; see its log in {}", status, options_.directory));
 }
 
 std::vector<Wallet> KeystoreBench::make_wallets(std::size_t count) const {
@@ -333,16 +357,16 @@ Result<void> KeystoreBench::touch(const Running& running, const std::vector<Wall
     return {};
 }
 
-double KeystoreBench::measure_raw() {
+double KeystoreBench::measure_raw(base::Duration time) {
     const PinnedScope pinned(cores_.server);
-    return measure_library(loop_);
+    return measure_library(loop_, time);
 }
 
 Result<LoadResult> KeystoreBench::load(const Running& running, const std::vector<Wallet>& wallets) {
     std::vector<DelegateDialogue*> watched;
     std::vector<std::unique_ptr<Dialogue>> dialogues;
     for (std::size_t i = 0; i < kConnections; ++i) {
-        auto dialogue = std::make_unique<DelegateDialogue>(wallets, i + 1);
+        auto dialogue = std::make_unique<DelegateDialogue>(wallets, ++dialogues_made_);
         watched.push_back(dialogue.get());
         dialogues.push_back(std::move(dialogue));
     }
@@ -350,7 +374,7 @@ Result<LoadResult> KeystoreBench::load(const Running& running, const std::vector
     LoadOptions options;
     options.port = running.port;
     options.warm_up = milliseconds(500);
-    options.duration = seconds(options_.seconds);
+    options.duration = kTurnTime;
     TRY(const auto result, run_load(loop_, tls_, options, dialogues));
     for (const DelegateDialogue* const dialogue : watched) {
         TRY_VOID(dialogue->verify());
@@ -358,48 +382,89 @@ Result<LoadResult> KeystoreBench::load(const Running& running, const std::vector
     return result;
 }
 
-Result<double> KeystoreBench::measure(const std::string& name, std::size_t count) {
-    const auto wallets = make_wallets(count);
+Result<KeystoreBench::Contender> KeystoreBench::enter(const std::string& name, std::size_t count) {
+    Contender out;
+    out.name = name;
+    out.wallets = make_wallets(count);
     TRY_VOID(migrate(path(name)));
     const auto began = loop_.steady_now();
-    TRY_VOID(fill(path(name), wallets));
-    const double filling = std::chrono::duration<double>(loop_.steady_now() - began).count();
-    TRY(auto running, start(path(name)));
-    TRY_VOID(touch(running, wallets));
-    const double before = measure_raw();
-    TRY(const LoadResult result, load(running, wallets));
-    const double after = measure_raw();
-    const double raw = (before + after) / 2;
+    TRY_VOID(fill(path(name), out.wallets));
+    out.filling_s = std::chrono::duration<double>(loop_.steady_now() - began).count();
+    TRY(auto running, start(name));
+    out.running.emplace(std::move(running));
+    TRY_VOID(touch(*out.running, out.wallets));
+    return out;
+}
+
+// Each has its turn in each round, every other round in the opposite order.
+Result<void> KeystoreBench::take_turns(std::vector<Contender>& contenders) {
+    std::vector<Contender*> order;
+    for (Contender& contender : contenders) order.push_back(&contender);
+    double before = measure_raw(kTurnRawTime);
+    for (unsigned round = 0; round < options_.seconds; ++round) {
+        for (Contender* const contender : order) {
+            TRY(const LoadResult result, load(*contender->running, contender->wallets));
+            const double after = measure_raw(kTurnRawTime);
+            const double raw = (before + after) / 2;
+            before = after;
+            contender->raw_per_s.push_back(raw);
+            contender->served_per_s.push_back(result.per_s);
+            contender->ratios.push_back(result.per_s / raw);
+            contender->p50_us.push_back(static_cast<double>(result.p50_us));
+            contender->p99_us.push_back(static_cast<double>(result.p99_us));
+        }
+        std::reverse(order.begin(), order.end());
+        console_.progress("rounds", round + 1, options_.seconds);
+    }
+    console_.end_progress();
+    return {};
+}
+
+void KeystoreBench::report(const Contender& contender, const Contender* few_or_null) {
     std::string notes = fmt::format(
         "/wallet/sign-nep366-delegate, mTLS keep-alive, {} connections, {} wallets with a policy "
         "each (caps by hour and day, reserved; set up in {:.1f} s), audit durable, SQLite, access "
-        "log: errors; resident {:.0f} MB",
-        kConnections, count, filling,
-        static_cast<double>(running.process.resident_kib().value_or(0)) / 1024);
-    if (few_per_raw_) {
+        "log: errors; resident {:.0f} MB; medians of {} turns of {} ms, raw before and after each",
+        kConnections, contender.wallets.size(), contender.filling_s,
+        static_cast<double>(contender.running->process.resident_kib().value_or(0)) / 1024,
+        options_.seconds, kTurnTime.count());
+    const double ratio = median(contender.ratios);
+    if (few_or_null != nullptr) {
         notes += fmt::format(
-            "; {:.1f} % slower than with {} wallets",
-            100 * (1 - result.per_s / raw / *few_per_raw_), kConnections);
+            "; {:.1f} % slower than with {} wallets, which took turns with it",
+            100 * (1 - ratio / median(few_or_null->ratios)), few_or_null->wallets.size());
     }
-    add(
-        {name, "signatures", raw, result.per_s, result.per_s / raw, result.p50_us, result.p99_us,
-         std::move(notes)});
-    TRY_VOID(stop(running));
-    return result.per_s / raw;
+    report_->add(
+        {contender.name, "signatures", median(contender.raw_per_s), median(contender.served_per_s),
+         ratio, static_cast<std::int64_t>(median(contender.p50_us)),
+         static_cast<std::int64_t>(median(contender.p99_us)), std::move(notes)});
 }
 
 Result<Json> KeystoreBench::run() {
     TRY_VOID(prepare());
     if (wants("raw_sign")) {
-        add(
-            {"raw_sign", "signatures", measure_raw(), std::nullopt, std::nullopt, std::nullopt,
-             std::nullopt, "one thread: libcrypto's Ed25519 of 32 bytes with a prepared key"});
+        report_->add(
+            {"raw_sign", "signatures", measure_raw(kRawTime), std::nullopt, std::nullopt,
+             std::nullopt, std::nullopt,
+             "one thread: libcrypto's Ed25519 of 32 bytes with a prepared key"});
     }
-    if (wants("delegate_64") || wants("delegate_100000")) {
-        TRY(few_per_raw_, measure("delegate_64", kConnections));
+    const bool many = wants("delegate_100000");
+    std::vector<Contender> contenders;
+    if (many || wants("delegate_64")) {
+        TRY(auto few, enter("delegate_64", kConnections));
+        contenders.push_back(std::move(few));
     }
-    if (wants("delegate_100000")) {
-        TRY_VOID(measure("delegate_100000", kManyWallets));
+    if (many) {
+        TRY(auto crowd, enter("delegate_100000", kManyWallets));
+        contenders.push_back(std::move(crowd));
+    }
+    if (contenders.empty()) return report_->to_json();
+    TRY_VOID(take_turns(contenders));
+    for (const Contender& contender : contenders) {
+        report(contender, &contender == &contenders.front() ? nullptr : &contenders.front());
+    }
+    for (Contender& contender : contenders) {
+        TRY_VOID(stop(*contender.running));
     }
     return report_->to_json();
 }
