@@ -28,6 +28,16 @@ Owned<EVP_PKEY> private_key(const SecretBytes<Ed25519KeyPair::kSeedSize>& seed) 
     return key;
 }
 
+// Looking the algorithm up costs as much as taking the key in. It holds no key.
+EVP_PKEY_CTX* import_context() {
+    thread_local const Owned<EVP_PKEY_CTX> context = [] {
+        Owned<EVP_PKEY_CTX> made(EVP_PKEY_CTX_new_from_name(nullptr, "ED25519", nullptr));
+        CHECK(made != nullptr && EVP_PKEY_fromdata_init(made.get()) == 1);
+        return made;
+    }();
+    return context.get();
+}
+
 // The same without computing the public key anew: given both halves, libcrypto takes them.
 Owned<EVP_PKEY> private_key(
     const SecretBytes<Ed25519KeyPair::kSeedSize>& seed, Ed25519PublicKey public_key) {
@@ -38,12 +48,10 @@ Owned<EVP_PKEY> private_key(
         OSSL_PARAM_construct_octet_string(
             OSSL_PKEY_PARAM_PUB_KEY, public_key.bytes.data(), public_key.bytes.size()),
         OSSL_PARAM_construct_end()};
-    const Owned<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_name(nullptr, "ED25519", nullptr));
-    CHECK(context != nullptr && EVP_PKEY_fromdata_init(context.get()) == 1);
     EVP_PKEY* key = nullptr;
     CHECK(
         EVP_PKEY_fromdata(
-            context.get(), &key, EVP_PKEY_KEYPAIR, const_cast<OSSL_PARAM*>(parameters)) == 1);
+            import_context(), &key, EVP_PKEY_KEYPAIR, const_cast<OSSL_PARAM*>(parameters)) == 1);
     return Owned<EVP_PKEY>(key);
 }
 
