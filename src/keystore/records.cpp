@@ -83,8 +83,8 @@ Result<Known> load(
             "s.key_version, s.payload_hash, s.payload, s.nonce, s.valid_until, s.reservation_id, "
             "s.state FROM (SELECT 1 AS one) AS o "
             "LEFT JOIN keystore_wallets AS w ON w.wallet_id = $1 "
-            "LEFT JOIN keystore_signatures AS s ON s.request_digest = $2 "
-            "ORDER BY s.generation DESC LIMIT 1",
+            "LEFT JOIN keystore_signatures AS s ON s.request_digest = $2 AND s.generation = "
+            "(SELECT MAX(l.generation) FROM keystore_signatures AS l WHERE l.request_digest = $2)",
             {wallet_id, bytes(request_digest.view())}));
     Known out;
     if (rows.empty()) return Error::internal("a join of one row gave none");
