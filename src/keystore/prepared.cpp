@@ -6,7 +6,9 @@
 #include "base/check.h"
 #include "crypto/transcript.h"
 #include "keystore/records.h"
+#include "near/borsh.h"
 #include "near/intents.h"
+#include "near/nep461.h"
 
 namespace adyton::keystore {
 namespace {
@@ -56,6 +58,13 @@ Result<Prepared> prepare_message(
     return out;
 }
 
+// near::hash() of a delegate, from its Borsh.
+crypto::Sha256Digest delegate_digest(base::ByteView payload) {
+    near::BorshWriter tag;
+    tag.u32(near::kNep366Tag);
+    return crypto::Sha256().update(tag.view()).update(payload).finish();
+}
+
 Result<Prepared> prepare_delegate(
     const Order& order, const DelegateAction& asked, const policy::NearNetwork& network) {
     Prepared out;
@@ -66,7 +75,7 @@ Result<Prepared> prepare_delegate(
         read->public_key != near::PublicKey(order.public_key)) {
         return mismatch();
     }
-    out.digest = near::hash(*read).digest;
+    out.digest = delegate_digest(out.payload);
     out.facts = policy::facts_of(*read, network);
     for (const near::PlainAction& action : read->actions) {
         const auto* const call = std::get_if<near::FunctionCall>(&action);
@@ -162,18 +171,17 @@ Result<Order> with_chain(Order order, const AccessKeyView& view) {
     return order;
 }
 
-crypto::Sha256Digest request_digest(const Order& order, std::string_view idempotency_key) {
-    base::Bytes payload;
+crypto::Sha256Digest request_digest(
+    const Order& order, const Prepared& prepared, std::string_view idempotency_key) {
+    base::Bytes without_chain;
+    base::ByteView payload = prepared.payload;
     if (!order.is_transaction() || order.override_nonce) idempotency_key = {};
-    if (const auto* const message = std::get_if<MessagePayload>(&order.content)) {
-        payload = near::serialize(*message);
-    } else if (const auto* const delegate = std::get_if<DelegateAction>(&order.content)) {
-        payload = near::serialize(*delegate);
-    } else {
+    if (order.is_transaction()) {
         Transaction transaction = std::get<Transaction>(order.content);
         transaction.nonce = order.override_nonce.value_or(0);
         transaction.block_hash = near::BlockHash{};
-        payload = near::serialize(transaction);
+        without_chain = near::serialize(transaction);
+        payload = without_chain;
     }
     crypto::Transcript transcript("keystore-request");
     transcript.add(1, order.wallet_id).add(2, to_string(order.operation));
@@ -182,14 +190,13 @@ crypto::Sha256Digest request_digest(const Order& order, std::string_view idempot
     return transcript.sha256();
 }
 
-crypto::Sha256Digest signing_digest(const Order& order, base::ByteView payload) {
-    if (const auto* const message = std::get_if<MessagePayload>(&order.content)) {
-        return near::hash(*message).digest;
-    }
-    if (const auto* const delegate = std::get_if<DelegateAction>(&order.content)) {
-        return near::hash(*delegate).digest;
-    }
-    return crypto::sha256(payload);
+bool is_recorded_for(
+    const Order& order, const Prepared& prepared, base::ByteView payload,
+    const crypto::Sha256Digest& digest) {
+    if (order.is_transaction()) return crypto::sha256(payload) == digest;
+    return digest == prepared.digest &&
+           std::equal(
+               payload.begin(), payload.end(), prepared.payload.begin(), prepared.payload.end());
 }
 
 }  // namespace adyton::keystore

@@ -58,10 +58,15 @@ Result<Order> with_chain(Order order, const AccessKeyView& view);
 // 1 wallet id, 2 operation, 3 key version, 4 public key, 5 the payload (a transaction's without
 // block hash, and without nonce unless the caller set it), 6 whether the caller set a nonce,
 // 7 idempotency key, which counts only where nothing else tells two requests apart: transactions
-// whose nonce the caller did not set.
-crypto::Sha256Digest request_digest(const Order& order, std::string_view idempotency_key);
+// whose nonce the caller did not set. `prepared` is the order's.
+crypto::Sha256Digest request_digest(
+    const Order& order, const Prepared& prepared, std::string_view idempotency_key);
 
-// A stored payload signed again: the answer's parts follow from it.
-crypto::Sha256Digest signing_digest(const Order& order, base::ByteView payload);
+// Whether a recorded payload and the hash recorded beside it are what this order signs: for
+// messages and delegates exactly what was prepared; a transaction may be one that was recorded
+// earlier, with another nonce and block hash, and has its own hash.
+bool is_recorded_for(
+    const Order& order, const Prepared& prepared, base::ByteView payload,
+    const crypto::Sha256Digest& digest);
 
 }  // namespace adyton::keystore

@@ -34,8 +34,8 @@ void try_order(
     const auto prepared = prepare(*made, network());
     CHECK(prepared || prepared.error().code() != ErrorCode::Internal);
     if (!prepared) return;
-    CHECK(signing_digest(*made, prepared->payload) == prepared->digest);
-    CHECK(request_digest(*made, "") == request_digest(*made, ""));
+    CHECK(is_recorded_for(*made, *prepared, prepared->payload, prepared->digest));
+    CHECK(request_digest(*made, *prepared, "") == request_digest(*made, *prepared, ""));
 }
 
 }  // namespace

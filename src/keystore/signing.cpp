@@ -7,6 +7,7 @@
 #include "keystore/approvals.h"
 #include "keystore/records.h"
 #include "keystore/wallet_id.h"
+#include "near/borsh.h"
 #include "policy/reservation.h"
 
 namespace adyton::keystore {
@@ -118,15 +119,16 @@ Result<policy::Verdict> decide(
 }
 
 // Whether there is something to reserve, and under which id: in the order of time, so that
-// neighbours are written to one page.
+// neighbours are written to one page, and with half of the request's digest, which nobody can make
+// two requests share.
 void name_reservation(Work& work, const std::vector<policy::Charge>& charges, base::Timestamp now) {
     if (charges.empty()) {
         work.record.state = SignatureState::Done;
         return;
     }
     work.record.state = SignatureState::Open;
-    work.record.reservation_id =
-        "keystore:" + std::to_string(now.time_since_epoch().count()) + ":" + work.request.to_hex();
+    work.record.reservation_id = "keystore:" + std::to_string(now.time_since_epoch().count()) +
+                                 ":" + work.request.to_hex().substr(0, crypto::Sha256Digest::kSize);
 }
 
 Result<void> reserve(
@@ -185,8 +187,12 @@ Result<void> decide_and_record(storage::Transaction& tx, Work& work) {
         work.record.generation = known.latest->generation + 1;
     }
     std::vector<const CarriedPayload*> fresh;
-    TRY(const policy::ActionFacts facts,
-        with_fresh_payloads(tx, work.prepared.facts, work.prepared.carried, fresh));
+    policy::ActionFacts extended;
+    if (!work.prepared.carried.empty()) {
+        TRY(extended, with_fresh_payloads(tx, work.prepared.facts, work.prepared.carried, fresh));
+    }
+    const policy::ActionFacts& facts =
+        work.prepared.carried.empty() ? work.prepared.facts : extended;
     TRY(const policy::Verdict verdict, decide(tx, work, stored, facts, now));
     name_reservation(work, verdict.charges, now);
     work.record.request_digest = work.request;
@@ -302,7 +308,7 @@ Task<Result<Signed>> sign(
     }
     Work work{keystore, call, order, prepared, view, subject_of(order.wallet_id),
               {},       {},   {},    false,    {}};
-    work.request = request_digest(order, call.idempotency_key);
+    work.request = request_digest(order, prepared, call.idempotency_key);
     auto deciding = decide_durably(work);
     const auto done = co_await std::move(deciding);
     if (!done) {
@@ -315,7 +321,7 @@ Task<Result<Signed>> sign(
     out.digest = work.record.payload_hash;
     out.payload = std::move(work.record.payload);
     // Whatever a row says, only the hash of its own payload is signed.
-    if (signing_digest(order, out.payload) != out.digest) {
+    if (!is_recorded_for(order, prepared, out.payload, out.digest)) {
         co_return Error::corrupt_data("a recorded payload does not have its hash");
     }
     CO_TRY(out.signature, keystore.keys.sign(order.key, out.digest));
@@ -329,9 +335,12 @@ Result<api::SignNep413Response> nep413_answer(const Order& order, const Signed& 
 
 Result<api::SignDelegateResponse> delegate_answer(const Order& order, const Signed& made) {
     const auto& action = std::get<near::DelegateAction>(order.content);
-    const near::SignedDelegate whole{action, near::Signature(made.signature)};
+    // A signed delegate is the delegate, which the payload is, and the signature.
+    near::BorshWriter whole;
+    whole.fixed(made.payload);
+    near::write_borsh(whole, near::Signature(made.signature));
     return api::SignDelegateResponse{
-        near::to_base64(whole),
+        base::base64_encode(whole.view()),
         near::DelegateHash{made.digest}.to_string(),
         action.sender_id.text(),
         action.public_key.to_string(),
