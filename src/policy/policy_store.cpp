@@ -17,6 +17,7 @@ constexpr std::string_view kKeyIdInfo = "adyton/policy-store/v1/id";
 constexpr std::string_view kRemoved = "removed";  // what is sealed where a version says: none
 constexpr std::size_t kSubjectBytesMax = 256;
 constexpr std::size_t kNoteBytesMax = 256;
+constexpr std::size_t kTextsMax = 1024;  // policies that subjects can share
 
 bool is_text(std::string_view text, std::size_t bytes_max) {
     return text.size() <= bytes_max && base::is_valid_utf8(text) &&
@@ -38,6 +39,13 @@ PolicyKeys::Key derive(base::ByteView secret) {
     crypto::hkdf_sha256(secret, salt, base::as_bytes(kKeyIdInfo), id);
     out.id = base::hex_encode(id);
     return out;
+}
+
+Result<ValuePolicy> parse_stored(const std::string& text) {
+    const auto json = base::Json::parse(text);
+    auto policy = json ? ValuePolicy::parse(*json) : Result<ValuePolicy>(json.error());
+    if (!policy) return Error::corrupt_data("a stored policy is malformed");
+    return policy;
 }
 
 }  // namespace
@@ -101,11 +109,14 @@ public:
     // Version 0 where there is no row.
     Result<Head> read_head(
         storage::Transaction& tx, const std::string& subject, std::string_view lock) const {
-        const std::string sql =
+        constexpr std::string_view kSelect =
             "SELECT version, digest, present, frozen, freeze_reason FROM policy_heads "
-            "WHERE store = $1 AND subject = $2" +
-            std::string(lock);
-        TRY(const storage::Rows rows, tx.query(sql, {options_.name, subject}));
+            "WHERE store = $1 AND subject = $2";
+        // Without a lock the literal itself, which the database finds again quickest.
+        TRY(const storage::Rows rows,
+            lock.empty()
+                ? tx.query(kSelect, {options_.name, subject})
+                : tx.query(std::string(kSelect) + std::string(lock), {options_.name, subject}));
         Head head;
         if (rows.empty()) return head;
         TRY(head.version, rows.integer(0, 0));
@@ -159,10 +170,7 @@ public:
         storage::Transaction& tx, const std::string& subject, std::int64_t version) const {
         TRY(const std::string text, read_text(tx, subject, version));
         if (text.empty()) return Error::not_found("that version says that there is no policy");
-        const auto json = base::Json::parse(text);
-        const auto policy = json ? ValuePolicy::parse(*json) : Result<ValuePolicy>(json.error());
-        if (!policy) return Error::corrupt_data("a stored policy is malformed");
-        return *policy;
+        return parse_stored(text);
     }
 
     Result<StoredPolicy> load(
@@ -181,6 +189,25 @@ public:
         if (found == cache_.end() || found->second.digest != digest) return nullptr;
         recent_.splice(recent_.begin(), recent_, found->second.place);
         return found->second.policy;
+    }
+
+    // The policy that an opened row says; the same object for the same text.
+    Result<std::shared_ptr<const ValuePolicy>> parse_shared(const std::string& text) {
+        {
+            const std::lock_guard guard(mutex_);
+            const auto found = by_text_.find(text);
+            if (found != by_text_.end()) {
+                if (auto shared = found->second.lock()) return shared;
+            }
+        }
+        TRY(ValuePolicy policy, parse_stored(text));
+        auto made = std::make_shared<const ValuePolicy>(std::move(policy));
+        const std::lock_guard guard(mutex_);
+        if (by_text_.size() >= kTextsMax) {
+            std::erase_if(by_text_, [](const auto& known) { return known.second.expired(); });
+        }
+        if (by_text_.size() < kTextsMax) by_text_.insert_or_assign(text, made);
+        return made;
     }
 
     void remember(
@@ -211,6 +238,8 @@ public:
     std::mutex mutex_;
     std::list<std::string> recent_;  // subjects in the cache, last used first
     std::unordered_map<std::string, Entry> cache_;
+    // What cached subjects hold, by the text: wallets that were set up alike share one policy.
+    std::unordered_map<std::string, std::weak_ptr<const ValuePolicy>> by_text_;
 };
 
 Result<std::int64_t> PolicyStore::Impl::add_version(
@@ -269,8 +298,9 @@ Result<StoredPolicy> PolicyStore::Impl::load(
     if (!head.present) return out;
     out.policy = cached(subject, head.digest);
     if (out.policy == nullptr) {
-        TRY(ValuePolicy policy, read_policy(tx, subject, head.version));
-        out.policy = std::make_shared<const ValuePolicy>(std::move(policy));
+        TRY(const std::string text, read_text(tx, subject, head.version));
+        if (text.empty()) return Error::not_found("that version says that there is no policy");
+        TRY(out.policy, parse_shared(text));
         remember(subject, head.digest, out.policy);
     }
     out.frozen = out.frozen || out.policy->frozen;

@@ -79,6 +79,18 @@ TEST_P(PolicyStoreTest, EveryChangeIsAVersion) {
     EXPECT_EQ(count("audit_records"), 4);
 }
 
+TEST_P(PolicyStoreTest, SubjectsWithOnePolicyShareItInMemoryUntilOneOfThemChanges) {
+    const PolicyStore::Change other = change("wallet:other");
+    ASSERT_TRUE(put(with_daily(1)));
+    ASSERT_TRUE(put(with_daily(1), other, store_));
+    const StoredPolicy first = loaded();
+    EXPECT_EQ(load(store_, other.subject)->policy, first.policy);
+    ASSERT_TRUE(put(with_daily(2), other, store_));
+    EXPECT_EQ(*load(store_, other.subject)->policy, with_daily(2));
+    EXPECT_EQ(loaded().policy, first.policy);
+    EXPECT_EQ(*loaded().policy, with_daily(1));
+}
+
 TEST_P(PolicyStoreTest, AnotherVersionThanExpectedIsAConflict) {
     PolicyStore::Change first = change();
     first.expected_version = 0;
