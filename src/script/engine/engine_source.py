@@ -8,7 +8,8 @@ wasm2c writes its own rules (loads, stores, traps) above its output. They are re
 which is ours. What is left has a small and regular grammar, one statement a line; every line must
 match one of the forms below, so nothing can reach memory but through the functions of rules.h: no
 `*pointer`, no `->` but on `instance`, no subscript, no address taken but of the memory that is
-handed to those functions. A change of wasm2c or of the engine that brings a new form stops the build.
+handed to those functions. Every export goes in through ENTER or ENTER_VOID of rules.h, which say
+where the memory is. A change of wasm2c or of the engine that brings a new form stops the build.
 
 Python 3.9, standard library only.
 """
@@ -66,7 +67,7 @@ STATEMENT = r"|".join([
     r"\} else \{", r"\}", r"(?:%s = %s; )?goto %s;" % (REGISTER, REGISTER, LABEL), r"%s:;?" % LABEL, r"switch \(%s\) \{" % REGISTER,
     r"case \d+: goto %s;" % LABEL, r"default: goto %s;" % LABEL,
     r"return(?: (?:%s|%s))?;" % (REGISTER, CALL), r"UNREACHABLE;", r"FUNC_PROLOGUE;",
-    r"FUNC_EPILOGUE;",
+    r"FUNC_EPILOGUE;", r"ENTER\(%s, %s\);" % (TYPE, CALL), r"ENTER_VOID\(%s\);" % CALL,
     # Declarations, also when they go over several lines.
     r"(?:%s )?(?:%s(?: = 0)?(?:, ?|;| = 0,? ?;?))+" % (TYPE, REGISTER),
 ])
@@ -109,6 +110,11 @@ TOP = r"|".join([
     % (TYPE, FUNCTION, TYPE, REGISTER),
 ])
 LINE = re.compile(r"(?:%s|%s)?" % (STATEMENT, TOP))
+# What wasm2c makes of an export that is a function, and what an export looks like here.
+EXPORT = re.compile(
+    r"^((void|%s) Z_quickjsZ_\w+\(Z_quickjs_instance_t\* instance(?:,[^{]*)?\) \{\n)"
+    r"  (?:return )?(w2c_\w+\(instance[^;]*\));\n\}$" % TYPE, re.M)
+ENTRY = re.compile(r"^(?:void|%s) Z_quickjsZ_[^{]*\{\n(.*)$" % TYPE, re.M)
 CALLEE_INSTANCE = re.compile(r"%s\.data\[%s\]\.module_instance" % (TABLE, REGISTER))
 
 
@@ -129,15 +135,26 @@ def violations(text):
         found.append((number, line))
         if len(found) == 20:
             break
+    for entry in ENTRY.finditer(text):
+        if not re.match(r"  ENTER(?:_VOID)?\(", entry.group(1)):
+            found.append((text.count("\n", 0, entry.start()) + 2, entry.group(1).strip()))
     return found
 
 
+def enter(export):
+    """An export that calls its function through ENTER."""
+    head, result, call = export.groups()
+    how = "ENTER_VOID(" if result == "void" else "ENTER(%s, " % result
+    return "%s  %s%s);\n}" % (head, how, call)
+
+
 def body_of(generated):
-    """What follows wasm2c's own rules, with the callee's instance made the constant that it is."""
+    """What follows wasm2c's own rules, with the callee's instance made the constant that it is and
+    exports that enter."""
     start = generated.find(START)
     if start < 0:
         raise ValueError("no line '%s': not the wasm2c this was written for" % START)
-    return CALLEE_INSTANCE.sub("instance", generated[start:])
+    return EXPORT.sub(enter, CALLEE_INSTANCE.sub("instance", generated[start:]))
 
 
 def main(arguments):

@@ -31,6 +31,7 @@ AROUND = [
     "w2c_i0 = adyton_script_stack_limit;", "adyton_script_stack_limit = 0;",
     "wasm_rt_grow_memory(&instance->w2c_memory, 4096);",
     "static u32 w2c_f1(Z_quickjs_instance_t* instance) { return 1; }",
+    "adyton_memory = (u8*)w2c_j0;", "ENTER(u32, w2c_i0);",
 ]
 
 
@@ -57,6 +58,17 @@ class EngineSource(unittest.TestCase):
             with self.subTest(line=line):
                 seeded = "\n".join(lines[middle - 50:middle] + ["  " + line] + lines[middle:middle + 50])
                 self.assertEqual([text for _, text in engine_source.violations(seeded)], [line])
+
+    def test_an_export_that_does_not_enter_is_found(self):
+        export = "u32 Z_quickjsZ_f(Z_quickjs_instance_t* instance, u32 w2c_p0) {\n  %s\n}\n"
+        entered = engine_source.EXPORT.sub(
+            engine_source.enter, export % "return w2c_f(instance, w2c_p0);")
+        self.assertEqual(entered, export % "ENTER(u32, w2c_f(instance, w2c_p0));")
+        self.assertEqual(engine_source.violations(entered), [])
+        self.assertEqual(
+            engine_source.violations(export % "return w2c_f(instance, w2c_p0);"),
+            [(2, "return w2c_f(instance, w2c_p0);")])
+        self.assertGreater(self.body.count("  ENTER(") + self.body.count("  ENTER_VOID("), 400)
 
     def test_another_translator_is_refused(self):
         with self.assertRaises(ValueError):
