@@ -88,6 +88,8 @@ Result<std::shared_ptr<const BootImage>> Machine::boot(const HostLibrary& librar
     gas_max_ = UINT64_MAX;
     deadline_ = base::SteadyTime::max();
     Stop stop = slot_.instantiate();
+    const base::ByteView memory = slot_.memory();
+    const std::vector<std::uint8_t> started(memory.begin(), memory.end());
     if (stop == Stop::None) {
         stop = Activation::enter(
             slot_.region(), [](void* self) { static_cast<Machine*>(self)->guest_boot(); }, this);
@@ -102,7 +104,7 @@ Result<std::shared_ptr<const BootImage>> Machine::boot(const HostLibrary& librar
             ErrorCode::Internal,
             "the engine's prelude failed: " + result_.error->name + " " + result_.error->message};
     }
-    image->snapshot = Snapshot(slot_.memory(), slot_.instance()->w2c___stack_pointer);
+    image->snapshot = Snapshot(slot_.memory(), slot_.instance()->w2c___stack_pointer, started);
     // What is there now is what a reset would write: the first job needs none, which matters to a
     // process that runs one job only.
     image_ = image;
@@ -275,7 +277,8 @@ Stop Machine::boot_stripper() {
     gas_max_ = gas_max;
     if (stop != Stop::None || result_.error) return stop;
     stripper_ = StripperImage{
-        Snapshot(slot_.memory(), slot_.instance()->w2c___stack_pointer), stripper_function_};
+        Snapshot(slot_.memory(), slot_.instance()->w2c___stack_pointer, image_->snapshot.image()),
+        stripper_function_};
     return Stop::None;
 }
 

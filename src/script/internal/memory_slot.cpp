@@ -1,6 +1,7 @@
 #include "script/internal/memory_slot.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "base/check.h"
@@ -10,8 +11,10 @@ namespace adyton::script::internal {
 namespace {
 
 constexpr std::size_t kSmallPage = 4096;
-// Zeros shorter than this are copied like anything else: cheaper than asking the kernel.
-constexpr std::size_t kZeroRunMin = std::size_t{128} << 10U;
+// Zeros shorter than this are written: cheaper than asking the kernel.
+constexpr std::size_t kManyZerosMin = std::size_t{128} << 10U;
+// Constants shorter than this are copied like anything else.
+constexpr std::size_t kConstantsMin = std::size_t{64} << 10U;
 // Left in place at the end of a run of zeros: the engine's stack ends there and every job uses it.
 constexpr std::size_t kKeptBeforeData = std::size_t{32} << 10U;
 
@@ -21,27 +24,42 @@ bool is_zero(base::ByteView bytes) {
 
 }  // namespace
 
-Snapshot::Snapshot(base::ByteView memory, std::uint32_t stack_pointer)
+Snapshot::Snapshot(base::ByteView memory, std::uint32_t stack_pointer, base::ByteView started)
     : image_(memory.begin(), memory.end()), stack_pointer_(stack_pointer) {
-    std::size_t from = 0;
-    std::size_t at = 0;
-    const auto copy_until = [&](std::size_t to) {
-        if (from < to) pieces_.push_back({from, to, false});
-        from = to;
+    static std::atomic<std::uint64_t> last_serial{0};
+    serial_ = ++last_serial;
+    enum class Kind : std::uint8_t { Zeros, Constants, Other };
+    const auto kind_at = [&](std::size_t at) {
+        const auto page = base::ByteView(image_).subspan(at, kSmallPage);
+        if (is_zero(page)) return Kind::Zeros;
+        const bool same = at + kSmallPage <= started.size() &&
+                          std::memcmp(page.data(), started.data() + at, kSmallPage) == 0;
+        return same ? Kind::Constants : Kind::Other;
     };
-    while (at < image_.size()) {
-        std::size_t end = at;
-        while (end < image_.size() && is_zero(base::ByteView(image_).subspan(end, kSmallPage))) {
-            end += kSmallPage;
+    for (std::size_t at = 0; at < image_.size();) {
+        const std::size_t from = at;
+        const Kind kind = kind_at(at);
+        while (at < image_.size() && kind_at(at) == kind) at += kSmallPage;
+        if (kind == Kind::Zeros && at - from >= kManyZerosMin + kKeptBeforeData) {
+            add_piece({from, at - kKeptBeforeData, Content::ManyZeros, true});
+            add_piece({at - kKeptBeforeData, at, Content::Zeros, false});
+        } else if (kind == Kind::Zeros) {
+            add_piece({from, at, Content::Zeros, false});
+        } else {
+            const bool quiet = kind == Kind::Constants && at - from >= kConstantsMin;
+            add_piece({from, at, Content::Bytes, quiet});
         }
-        if (end - at >= kZeroRunMin + kKeptBeforeData) {
-            copy_until(at);
-            from = end - kKeptBeforeData;
-            pieces_.push_back({at, from, true});
-        }
-        at = end + kSmallPage;
     }
-    copy_until(image_.size());
+}
+
+// Neighbours of a kind become one.
+void Snapshot::add_piece(Piece piece) {
+    if (!pieces_.empty() && pieces_.back().content == piece.content &&
+        pieces_.back().quiet == piece.quiet) {
+        pieces_.back().to = piece.to;
+    } else {
+        pieces_.push_back(piece);
+    }
 }
 
 Result<std::unique_ptr<MemorySlot>> MemorySlot::create() {
@@ -91,15 +109,23 @@ void MemorySlot::set_memory_max(std::size_t bytes) {
 
 void MemorySlot::reset(const Snapshot& snapshot) {
     CHECK(region_->commit(snapshot.bytes()));
+    // What is still quiet has not been written since it was made of this very snapshot.
+    const bool known = quiet_serial_ == snapshot.serial();
+    if (!known) region_->forget_quiet();
+    quiet_serial_ = snapshot.serial();
     region_->zero(snapshot.bytes(), region_->committed());
     for (const Snapshot::Piece& piece : snapshot.pieces()) {
-        if (piece.zero) {
+        if (piece.quiet && region_->is_quiet(piece.from)) continue;
+        std::uint8_t* const to = region_->data() + piece.from;
+        const std::size_t bytes = piece.to - piece.from;
+        if (piece.content == Snapshot::Content::ManyZeros) {
             region_->zero(piece.from, piece.to);
+        } else if (piece.content == Snapshot::Content::Zeros) {
+            std::memset(to, 0, bytes);
         } else {
-            std::memcpy(
-                region_->data() + piece.from, snapshot.image().data() + piece.from,
-                piece.to - piece.from);
+            std::memcpy(to, snapshot.image().data() + piece.from, bytes);
         }
+        if (piece.quiet) region_->keep_quiet(piece.from, piece.to);
     }
     set_size(snapshot.bytes());
     instance_.w2c___stack_pointer = snapshot.stack_pointer();
@@ -107,6 +133,8 @@ void MemorySlot::reset(const Snapshot& snapshot) {
 }
 
 void MemorySlot::wipe() {
+    region_->forget_quiet();
+    quiet_serial_ = 0;
     region_->zero(0, region_->committed());
 }
 

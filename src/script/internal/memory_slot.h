@@ -30,24 +30,39 @@ class Machine;
 class Snapshot {
 public:
     Snapshot() = default;
-    Snapshot(base::ByteView memory, std::uint32_t stack_pointer);
+    // `started`: the memory as the module's own initialisation left it, or nothing. Long parts that
+    // are still the same are its constants, and the jobs' too.
+    Snapshot(
+        base::ByteView memory, std::uint32_t stack_pointer,
+        base::ByteView started = base::ByteView());
 
     std::size_t bytes() const { return image_.size(); }
     std::uint32_t stack_pointer() const { return stack_pointer_; }
     base::ByteView image() const { return image_; }
 
-    // Part of the image: written from it, or known to be zero and given back to the kernel.
+    // Part of the image, in whole pages; together they are all of it.
+    enum class Content : std::uint8_t {
+        Bytes,
+        Zeros,      // written as zeros
+        ManyZeros,  // given back to the kernel
+    };
     struct Piece {
-        std::size_t from;
-        std::size_t to;
-        bool zero;
+        std::size_t from = 0;
+        std::size_t to = 0;
+        Content content = Content::Bytes;
+        bool quiet = false;  // few jobs write there (Region::keep_quiet)
     };
     std::span<const Piece> pieces() const { return pieces_; }
+    // Another one for each snapshot of the process; never 0.
+    std::uint64_t serial() const { return serial_; }
 
 private:
+    void add_piece(Piece piece);
+
     std::vector<std::uint8_t> image_;
     std::vector<Piece> pieces_;
     std::uint32_t stack_pointer_ = 0;
+    std::uint64_t serial_ = 0;
 };
 
 // One instance of the engine: a linear memory in a Region, and the little state beside it. Every
@@ -70,7 +85,7 @@ public:
     void wipe();
 
     Z_quickjs_instance_t* instance() { return &instance_; }
-    const Region& region() const { return *region_; }
+    Region& region() { return *region_; }
     Machine* machine() const { return machine_; }
     // Who answers the imports of the engine.
     void set_machine(Machine* machine) { machine_ = machine; }
@@ -106,6 +121,7 @@ private:
     Z_quickjs_instance_t instance_{};
     Machine* machine_ = nullptr;
     std::size_t memory_max_ = 0;
+    std::uint64_t quiet_serial_ = 0;  // of the snapshot whose quiet pieces are the region's
     bool memory_refused_ = false;
     bool instantiated_ = false;
 };

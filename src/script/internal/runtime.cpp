@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdarg>
 #include <cstdlib>
 #include <mutex>
@@ -42,7 +43,7 @@ static_assert(std::atomic<Stop>::is_always_lock_free);
 
 struct Active {
     sigjmp_buf jump;
-    const Region* region = nullptr;
+    Region* region = nullptr;
     const std::atomic<Stop>* request = nullptr;
     // Read by the signal handlers of the same thread.
     volatile sig_atomic_t in_guest = 0;
@@ -122,6 +123,7 @@ void pass_on(int signal, siginfo_t* info, void* context) {
 void on_fault(int signal, siginfo_t* info, void* context) {
     Active* const active = t_active;
     // si_code > 0: the kernel saw a fault; anything else was sent by somebody.
+    if (active != nullptr && info->si_code > 0 && active->region->let_write(info->si_addr)) return;
     if (active != nullptr && active->in_guest != 0 && info->si_code > 0 &&
         active->region->contains(info->si_addr)) {
         stop_now(Stop::OutOfBounds);
@@ -253,8 +255,52 @@ bool Region::contains(const void* address) const {
     return at >= low && at - low < reserved_;
 }
 
+bool Region::keep_quiet(std::size_t from, std::size_t to) {
+#if defined(ADYTON_SCRIPT_MASKED)
+    static_cast<void>(from);
+    static_cast<void>(to);
+    return false;
+#else
+    CHECK(from < to && to <= committed_);
+    const auto free = std::find_if(
+        quiet_.begin(), quiet_.end(), [](const Quiet& one) { return one.from == one.to; });
+    if (free == quiet_.end() || ::mprotect(data_ + from, to - from, PROT_READ) != 0) return false;
+    *free = {from, to};
+    return true;
+#endif
+}
+
+bool Region::is_quiet(std::size_t from) const {
+    return std::any_of(quiet_.begin(), quiet_.end(), [from](const Quiet& one) {
+        return one.from == from && one.to > from;
+    });
+}
+
+void Region::forget_quiet() {
+    for (Quiet& one : quiet_) {
+        if (one.from == one.to) continue;
+        CHECK(::mprotect(data_ + one.from, one.to - one.from, PROT_READ | PROT_WRITE) == 0);
+        one = Quiet{};
+    }
+}
+
+bool Region::let_write(const void* address) {
+    if (!contains(address)) return false;
+    const auto at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(address) - data_);
+    for (Quiet& one : quiet_) {
+        if (at < one.from || at >= one.to) continue;
+        const int kept = errno;
+        const bool open =
+            ::mprotect(data_ + one.from, one.to - one.from, PROT_READ | PROT_WRITE) == 0;
+        errno = kept;
+        if (open) one = Quiet{};
+        return open;
+    }
+    return false;
+}
+
 Stop Activation::enter(
-    const Region& region, void (*body)(void*), void* argument, const std::atomic<Stop>* request) {
+    Region& region, void (*body)(void*), void* argument, const std::atomic<Stop>* request) {
     CHECK(t_active == nullptr);  // no script runs another one
     if (!prepare_thread()) return Stop::StackExhausted;
     const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <atomic>
 #include <csetjmp>
 #include <cstddef>
@@ -55,11 +56,29 @@ public:
     void zero(std::size_t from, std::size_t to);
     bool contains(const void* address) const;
 
+    // Guard form: makes [from, to), multiples of 4096, read-only until the first write to it, by
+    // the engine or by host code, which then goes through as if nothing had been. So what is still
+    // quiet has not changed. At most kQuietMax at once; false: not made, as always in the masked
+    // form. Only inside an activation of this region can a write be let through.
+    bool keep_quiet(std::size_t from, std::size_t to);
+    // Whether the quiet range that starts there is still that.
+    bool is_quiet(std::size_t from) const;
+    // Everything is writable again.
+    void forget_quiet();
+    // In the handler of a fault: true when the write may be tried again.
+    bool let_write(const void* address);
+
 private:
+    static constexpr std::size_t kQuietMax = 4;
+    struct Quiet {
+        std::size_t from = 0;
+        std::size_t to = 0;  // `from`: none
+    };
     Region(std::uint8_t* data, std::size_t reserved) : data_(data), reserved_(reserved) {}
     std::uint8_t* data_;
     std::size_t reserved_;
     std::size_t committed_ = 0;
+    std::array<Quiet, kQuietMax> quiet_{};  // of a thread and of its own signal handler
 };
 
 // One entry into the engine on this thread. While it is active, stop_now(), faults inside `region`
@@ -74,7 +93,7 @@ public:
     // bounded to what this thread has, at most 48 MiB. `request`, if any, is read when the thread
     // is interrupted: a Stop other than None ends the run there and then.
     static Stop enter(
-        const Region& region, void (*body)(void*), void* argument,
+        Region& region, void (*body)(void*), void* argument,
         const std::atomic<Stop>* request = nullptr);
 };
 
