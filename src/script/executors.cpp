@@ -321,13 +321,22 @@ void Executors::Impl::pump() {
         dispatch(executor, running);
     }
     want_fresh();
-    count([this](Stats& stats) { stats.waiting = waiting_.size(); });
+    std::size_t spares = 0;
+    for (const Executor& executor : executors_) {
+        spares += executor.ready && executor.jobs == 0 ? 1U : 0U;
+    }
+    count([&](Stats& stats) {
+        stats.waiting = waiting_.size();
+        stats.spares = spares;
+    });
 }
 
-// One that serves this user already, or one that has served nobody.
+// The one that has served this user last, whose memory is still in the caches, or one that has
+// served nobody.
 Executors::Impl::Iterator Executors::Impl::choose(const Job& job) {
     Iterator fresh = executors_.end();
-    for (auto at = executors_.begin(); at != executors_.end(); ++at) {
+    for (auto at = executors_.end(); at != executors_.begin();) {
+        --at;
         if (!at->ready || at->running) continue;
         if (!job.strict && !at->user.empty() && at->user == job.user) return at;
         if (at->user.empty() && at->jobs == 0) fresh = at;
@@ -336,13 +345,17 @@ Executors::Impl::Iterator Executors::Impl::choose(const Job& job) {
 }
 
 // Asks for executors that have served nobody: one for each job that waits, and the spares. An idle
-// one of a user makes room when all are taken.
+// one of a user makes room when all are taken. While a job runs and there is a spare, others can
+// wait: a fork takes as long as a small job, and it would take it from that job.
 void Executors::Impl::want_fresh() {
     if (!zygote_ || !watching_) return;
     std::size_t fresh = forks_asked_;
+    bool busy = false;
     for (const Executor& executor : executors_) {
         if (!executor.running && executor.jobs == 0 && executor.user.empty()) ++fresh;
+        busy = busy || executor.running;
     }
+    if (busy && fresh > 0 && waiting_.empty()) return;
     const std::size_t wanted =
         std::min(most(), std::max<std::size_t>(1, options_.spares) + waiting_.size());
     while (fresh < wanted) {

@@ -43,6 +43,7 @@ public:
         std::int32_t last_violation = -1;
         std::size_t running = 0;
         std::size_t waiting = 0;
+        std::size_t spares = 0;  // ready, and have served nobody
     };
 
     // Starts the zygote and the first executor and learns which layers the kernel grants.
