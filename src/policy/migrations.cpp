@@ -224,13 +224,22 @@ CREATE TABLE policy_versions (
 CREATE INDEX policy_versions_by_key ON policy_versions (store, key_id);
 )sql";
 
-constexpr std::array<storage::Migration, 6> kMigrations = {{
+// What is removed is found by its age, and only what is decided. Reserving, which signatures wait
+// for, touches no index but the ids'. No service lists what is undecided.
+constexpr std::string_view kDecidedIndex = R"sql(
+DROP INDEX policy_reservations_by_state;
+CREATE INDEX policy_reservations_decided ON policy_reservations (created_us)
+    WHERE state <> 'reserved';
+)sql";
+
+constexpr std::array<storage::Migration, 7> kMigrations = {{
     {20, "policy_freezes", kFreezesSqlite, kFreezesPostgres},
     {21, "policy_rates", kRatesSqlite, kRatesPostgres},
     {22, "policy_reservations", kReservations, kReservations},
     {23, "policy_usage", kUsageSqlite, kUsagePostgres},
     {24, "policy_approvals", kApprovalsSqlite, kApprovalsPostgres},
     {25, "policy_store", kStoreSqlite, kStorePostgres},
+    {26, "policy_reservations_decided", kDecidedIndex, kDecidedIndex},
 }};
 
 }  // namespace
