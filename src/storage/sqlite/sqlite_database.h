@@ -15,11 +15,11 @@ struct SqliteOptions {
     std::string path;
     std::string vfs;  // name of a registered SQLite VFS; empty: the system's disk
     base::Duration busy_timeout = std::chrono::seconds(5);  // for locks of other processes
-    std::int64_t cache_kib = 16 * 1024;                     // of each connection, at most
-    std::size_t readers = 2;                                // connections for reads, at least 1
-    std::size_t queue_limit = 4096;                         // units waiting, writes and reads each
-    std::size_t batch_limit = 256;                          // units in one commit
-    int checkpoint_pages = 2000;                            // of the log, before it is moved
+    std::int64_t cache_kib = 16 * 1024;  // of a reader, at most; the writer four times
+    std::size_t readers = 2;             // connections for reads, at least 1
+    std::size_t queue_limit = 4096;      // units waiting, writes and reads each
+    std::size_t batch_limit = 256;       // units in one commit
+    int checkpoint_pages = 2000;         // of the log, before it is moved
 };
 
 // A database in one SQLite file in WAL mode with full syncs: an answered durable unit survives a
