@@ -118,7 +118,12 @@ Result<std::unique_ptr<Connection>> Connection::open(
     std::unique_ptr<Connection> connection(new Connection());
     constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
                            SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
-    const char* vfs = options.vfs.empty() ? nullptr : options.vfs.c_str();
+    std::string vfs_name = options.vfs;
+    if (access == Access::Write) {
+        TRY(connection->vfs_, GatheringVfs::create(options.vfs));
+        vfs_name = connection->vfs_->name();
+    }
+    const char* const vfs = vfs_name.empty() ? nullptr : vfs_name.c_str();
     const int code = sqlite3_open_v2(options.path.c_str(), &connection->handle_, kFlags, vfs);
     if (connection->handle_ == nullptr) return Error::unavailable("out of memory", "memory");
     if (code != SQLITE_OK) return connection->failure(code).with_context("open database");
@@ -330,19 +335,38 @@ Result<void> Connection::set_synchronous(Synchronous synchronous) {
     return {};
 }
 
-Result<void> Connection::restart_log() {
-    const int code =
-        sqlite3_wal_checkpoint_v2(handle_, "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
+Result<sqlite3_file*> Connection::open_log() {
+    // A read makes sure that the log is open, also where the connection is new.
+    TRY_VOID(query("SELECT count(*) FROM sqlite_schema", {}));
+    sqlite3_file* log = nullptr;
+    const int code = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (code != SQLITE_OK) return failure(code);
+    if (log == nullptr || log->pMethods == nullptr) return static_cast<sqlite3_file*>(nullptr);
+    return log;
+}
+
+Result<void> Connection::sync_log() {
+    TRY(sqlite3_file* const log, open_log());
+    if (log == nullptr) return {};
+    const int code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
     if (code != SQLITE_OK) return failure(code);
     return {};
 }
 
-Result<void> Connection::sync_log() {
-    sqlite3_file* log = nullptr;
-    int code = sqlite3_file_control(handle_, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-    if (code != SQLITE_OK) return failure(code);
-    if (log == nullptr || log->pMethods == nullptr) return {};  // nothing was written yet
-    code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+Result<void> Connection::rewrite_log() {
+    TRY(sqlite3_file* const log, open_log());
+    if (log == nullptr) return {};
+    sqlite3_int64 size = 0;
+    int code = log->pMethods->xFileSize(log, &size);
+    base::Bytes part(64 * 1024);
+    for (sqlite3_int64 at = 0; code == SQLITE_OK && at < size;) {
+        const auto left = size - at;
+        const int bytes = static_cast<int>(std::min<sqlite3_int64>(left, std::ssize(part)));
+        code = log->pMethods->xRead(log, part.data(), bytes, at);
+        if (code == SQLITE_OK) code = log->pMethods->xWrite(log, part.data(), bytes, at);
+        at += bytes;
+    }
+    if (code == SQLITE_OK) code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
     if (code != SQLITE_OK) return failure(code);
     return {};
 }

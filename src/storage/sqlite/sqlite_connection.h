@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "storage/database.h"
+#include "storage/sqlite/gathering_vfs.h"
 
 struct sqlite3;
+struct sqlite3_file;
 struct sqlite3_stmt;
 
 namespace adyton::storage::sqlite {
@@ -81,11 +83,11 @@ public:
     };
     // Moves what it can from the log into the database file without waiting for anyone.
     Result<Checkpoint> checkpoint();
-    // Moves all of the log and lets the next commit write it from its start; waits for readers.
-    // Unavailable: a reader stays, or the disk fails.
-    Result<void> restart_log();
     // Puts the log on disk as it stands.
     Result<void> sync_log();
+    // The same after a sync that failed, which leaves pages behind that Linux takes for written:
+    // writes every byte of the log once more before.
+    Result<void> rewrite_log();
     std::size_t cached_statements() const { return cache_.size(); }
 
 private:
@@ -111,10 +113,13 @@ private:
     void forget_statements();
     Result<const Statement*> find_statement(std::string_view sql);
     Result<sqlite3_stmt*> bind(std::string_view sql, std::span<const Parameter> values);
+    // Null: there is none.
+    Result<sqlite3_file*> open_log();
     Error failure(int code);
 
     static constexpr std::size_t kCachedStatementsMax = 512;
 
+    std::unique_ptr<GatheringVfs> vfs_;  // of a connection that writes
     sqlite3* handle_ = nullptr;
     std::array<Statement, kCommands> commands_;
     std::unordered_map<std::string, Statement, TextHash, std::equal_to<>> cache_;
