@@ -116,7 +116,8 @@ public:
 
     Result<void> open() {
         TRY(writer_, connect(Access::Write));
-        return {};
+        // A process that was killed may have left commits behind that are not on disk yet.
+        return writer_->sync_log();
     }
 
     Dialect dialect() const override { return Dialect::Sqlite; }
@@ -136,6 +137,8 @@ private:
     }
 
     void write(Batch batch) {
+        // A sync of the log that failed elsewhere: see prepare_log().
+        if (checkpoint_failed_.exchange(false) && unsynced_) log_suspect_ = true;
         const bool sync_due = drop_sync_requests(batch);
         if (!batch.empty()) write_units(std::move(batch));
         if (sync_due) sync_relaxed();
@@ -182,25 +185,29 @@ private:
         }
         if (!committed && connection.damage() == Damage::Suspect) {
             stray_commit_ = true;
-            log_suspect_ |= unsynced_;
+            if (unsynced_) log_suspect_ = true;
             committed = Error::outcome_unknown("the disk failed during a commit", "disk");
         }
         return guard(std::move(committed));
     }
 
     Result<void> prepare_log(Connection& connection) {
-        if (log_suspect_) {
-            // A sync failed behind relaxed commits that count: Linux does not write their pages
-            // again, and nothing durable may follow them in the log. So they go into the database
-            // file, and the log starts anew.
-            TRY_VOID(connection.restart_log());
-            log_suspect_ = unsynced_ = false;
-        }
-        if (finish_checkpoint_.exchange(false)) {
-            // Nobody writes now, so this moves all that readers allow and the log starts anew.
-            static_cast<void>(connection.checkpoint());
-            connection.clear_damage();
-        }
+        TRY_VOID(clear_suspicion(connection));
+        if (!finish_checkpoint_.exchange(false)) return {};
+        // Nobody writes now, so this moves all that readers allow and the log starts anew.
+        if (!connection.checkpoint()) log_suspect_ = unsynced_;
+        connection.clear_damage();
+        return clear_suspicion(connection);
+    }
+
+    // A sync failed behind relaxed commits that count. Linux does not write their pages again, and
+    // a later sync says nothing of it: nothing durable may follow them in the log, and nothing of
+    // it may go into the database file, where it would stand beside what the log has lost. So the
+    // log is written again as it stands.
+    Result<void> clear_suspicion(Connection& connection) {
+        if (!log_suspect_) return {};
+        TRY_VOID(connection.rewrite_log());
+        log_suspect_ = unsynced_ = false;
         return {};
     }
 
@@ -309,7 +316,10 @@ private:
         if (result) return result;
         if (writer_->in_transaction()) static_cast<void>(writer_->run(Command::Rollback));
         const bool suspect = writer_->damage() == Damage::Suspect && !stray_commit_;
-        if (suspect || writer_->in_transaction()) writer_.reset();
+        if (suspect || writer_->in_transaction()) {
+            if (unsynced_) log_suspect_ = true;  // closing may try a sync, and tells nobody
+            writer_.reset();
+        }
         return result;
     }
 
@@ -362,6 +372,10 @@ private:
     }
 
     void checkpoint() {
+        if (log_suspect_) {
+            checkpointing_.store(false);
+            return;
+        }
         if (!checkpointer_) {
             auto opened = connect(Access::Write);
             if (opened) checkpointer_ = std::move(*opened);
@@ -371,6 +385,7 @@ private:
             if (!done) {
                 logger_.warning("database checkpoint failed", {{"error", done.error().message()}});
                 checkpointer_.reset();
+                checkpoint_failed_.store(true);
             } else if (done->moved < done->pages) {
                 finish_checkpoint_.store(true);
             }
@@ -388,9 +403,9 @@ private:
     // not count and writes over it. A new one could find it and build on pages that Linux, after a
     // failed sync, never writes again.
     bool stray_commit_ = false;
-    bool unsynced_ = false;     // relaxed commits stand in the log and may not be on disk
-    bool sync_asked_ = false;   // a request to sync them is on its way
-    bool log_suspect_ = false;  // a sync that covers them failed
+    bool unsynced_ = false;    // relaxed commits stand in the log and may not be on disk
+    bool sync_asked_ = false;  // a request to sync them is on its way
+    std::atomic<bool> log_suspect_ = false;  // a sync that covers them failed
     unsigned careful_batches_ = 0;
     int checkpointed_pages_ = 0;
     bool healthy_ = true;
@@ -400,6 +415,8 @@ private:
     std::unique_ptr<Connection> checkpointer_;  // for the one running checkpoint
     std::atomic<bool> checkpointing_ = false;
     std::atomic<bool> finish_checkpoint_ = false;
+    // It may have been its sync of the log, which then told the error that the next one does not.
+    std::atomic<bool> checkpoint_failed_ = false;
 
     // Shared with jobs that may start after this object is gone.
     std::shared_ptr<internal::JobGate> jobs_;
