@@ -407,7 +407,7 @@ TEST_P(TransferCrashTest, EveryWriteToTheDisk) {
     check_books();
     RecordProperty("points", std::to_string(points));
     std::printf("killed at each of %llu writes\n", static_cast<unsigned long long>(points));
-    EXPECT_GT(points, 20U);
+    EXPECT_GT(points, 8U);  // one for a commit and more at checkpoints
 }
 
 TEST_P(TransferCrashTest, EveryCallOfANodeBeforeAndAfterItsEffect) {

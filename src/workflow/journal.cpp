@@ -278,7 +278,8 @@ Result<std::int64_t> remove_final_runs(
     Transaction& tx, std::string_view kind, base::Timestamp before, std::int64_t limit) {
     return tx.execute(
         "DELETE FROM workflow_runs WHERE id IN (SELECT id FROM workflow_runs "
-        "WHERE state IN ('succeeded', 'failed', 'cancelled') AND updated_at < $1 "
+        "WHERE (state = 'succeeded' OR state = 'failed' OR state = 'cancelled') "
+        "AND updated_at < $1 "
         "AND ($3 = '' OR kind = $3) ORDER BY updated_at LIMIT $2)",
         {before, limit, std::string(kind)});
 }

@@ -181,12 +181,21 @@ CREATE TRIGGER workflow_events_append_only BEFORE UPDATE ON workflow_events
     FOR EACH ROW EXECUTE FUNCTION workflow_events_refuse();
 )sql";
 
-constexpr std::array<storage::Migration, 5> kMigrations = {{
+// The condition in words that SQLite decides in place: of IN (...) with more than two texts it
+// builds a table, at each write of a row, the old and the new one.
+constexpr std::string_view kFinalRunsIndex = R"sql(
+DROP INDEX workflow_runs_final;
+CREATE INDEX workflow_runs_final ON workflow_runs (updated_at)
+    WHERE state = 'succeeded' OR state = 'failed' OR state = 'cancelled';
+)sql";
+
+constexpr std::array<storage::Migration, 6> kMigrations = {{
     {1, "idempotency_keys", kIdempotencySqlite, kIdempotencyPostgres},
     {2, "leases", kLeasesSqlite, kLeasesPostgres},
     {3, "periodic_jobs", kPeriodicSqlite, kPeriodicPostgres},
     {4, "workflow_drivers", kDriversSqlite, kDriversPostgres},
     {5, "workflow_runs", kRunsSqlite, kRunsPostgres},
+    {6, "workflow_runs_final", kFinalRunsIndex, kFinalRunsIndex},
 }};
 
 }  // namespace
