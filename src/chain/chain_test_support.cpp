@@ -110,14 +110,27 @@ Task<Result<http::Response>> FakeTransport::send(http::ClientRequest request) {
         Task<void> sleeping = base::sleep_for(executor_, node.delay);
         co_await std::move(sleeping);
     }
-    const std::string method = call->find("method")->string_value();
-    node.seen.push_back(method);
-    base::Json answer = node.answer(method, *call->find("params"));
-    answer.set("id", *call->find("id")).set("jsonrpc", base::Json::string("2.0"));
-    if (node.after) co_return *node.after;
-    if (const auto lost = node.after_method.find(method); lost != node.after_method.end()) {
-        co_return lost->second;
+    if (refuses_batches && call->is_array()) {
+        co_return http::Response::json(
+            http::Status::Ok,
+            R"({"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}})");
     }
+    const std::vector<base::Json> calls =
+        call->is_array() ? call->items() : std::vector<base::Json>{*call};
+    base::Json answers = base::Json::array();
+    base::Json answer;
+    for (const base::Json& one : calls) {
+        const std::string method = one.find("method")->string_value();
+        node.seen.push_back(method);
+        answer = node.answer(method, *one.find("params"));
+        answer.set("id", *one.find("id")).set("jsonrpc", base::Json::string("2.0"));
+        if (node.after) co_return *node.after;
+        if (const auto lost = node.after_method.find(method); lost != node.after_method.end()) {
+            co_return lost->second;
+        }
+        answers.push_back(answer);
+    }
+    if (call->is_array()) answer = std::move(answers);
     http::Response response =
         http::Response::json(http::Status::Ok, node.body ? *node.body : answer.dump());
     if (node.http_status) response.status = static_cast<http::Status>(*node.http_status);

@@ -58,6 +58,7 @@ public:
     Task<Result<http::Response>> send(http::ClientRequest request) override;
 
     std::vector<http::ClientRequest> requests;
+    bool refuses_batches = false;  // each with one error
 
 private:
     base::Executor& executor_;

@@ -7,10 +7,17 @@
 #include <set>
 #include <utility>
 
+#include "chain/internal/rpc_batch.h"
 #include "chain/internal/texts.h"
 
 namespace adyton::chain {
 namespace {
+
+// Small reads of Neo nodes, of which each transfer needs some: those of one moment share a request.
+bool goes_together(std::string_view method) {
+    return method == "invokescript" || method == "getapplicationlog" ||
+           method == "gettransactionheight";
+}
 
 enum class Standing {
     Unknown,  // never reached
@@ -20,9 +27,11 @@ enum class Standing {
 };
 
 struct Endpoint {
-    explicit Endpoint(JsonRpc client) : rpc(std::move(client)) {}
+    Endpoint(JsonRpc client, std::shared_ptr<internal::RpcBatch> reads_together)
+        : rpc(std::move(client)), reads(std::move(reads_together)) {}
 
     JsonRpc rpc;
+    std::shared_ptr<internal::RpcBatch> reads;  // shared with its requests under way
     // Guarded by Core::mutex.
     Standing standing = Standing::Unknown;
     std::string reason = "not asked yet";
@@ -289,7 +298,8 @@ Result<std::unique_ptr<Endpoints>> Endpoints::create(
     auto core = std::make_shared<Core>(std::move(options), std::move(probe), executor, logger);
     for (const std::string& url : core->options.urls) {
         TRY(JsonRpc rpc, JsonRpc::create(transport, url, core->options.rpc));
-        core->endpoints.push_back(std::make_unique<Endpoint>(std::move(rpc)));
+        TRY(auto reads, internal::RpcBatch::create(transport, url, core->options.rpc));
+        core->endpoints.push_back(std::make_unique<Endpoint>(std::move(rpc), std::move(reads)));
     }
     return std::unique_ptr<Endpoints>(new Endpoints(std::move(core)));
 }
@@ -399,7 +409,10 @@ Task<Result<RpcAnswer>> Endpoints::call(std::size_t index, std::string method, b
     CHECK(index < core_->endpoints.size());
     const std::shared_ptr<Core> core = core_;
     Endpoint& endpoint = *core->endpoints[index];
-    Task<Result<RpcAnswer>> calling = endpoint.rpc.call(std::move(method), std::move(params));
+    const bool together = goes_together(method);
+    Task<Result<RpcAnswer>> calling =
+        together ? internal::RpcBatch::read(endpoint.reads, std::move(method), std::move(params))
+                 : endpoint.rpc.call(std::move(method), std::move(params));
     Result<RpcAnswer> answer = co_await std::move(calling);
     const std::lock_guard lock(core->mutex);
     ++endpoint.calls;

@@ -229,5 +229,91 @@ TEST_F(EndpointsTest, AProbeThatMeetsTroubleProvesNoLie) {
     EXPECT_EQ(endpoints->ranked(), (Indices{0})) << "a gateway without the method can be used";
 }
 
+// Three reads and a send at the same moment; what each was told, an error as its text.
+class EndpointsTogetherTest : public EndpointsTest {
+protected:
+    std::vector<std::string> ask() {
+        std::vector<Task<std::string>> calls;
+        for (const char* const method :
+             {"getapplicationlog", "gettransactionheight", "getapplicationlog",
+              "sendrawtransaction"}) {
+            calls.push_back(one(method));
+        }
+        return executor.run_until_done(base::when_all(std::move(calls)));
+    }
+    Task<std::string> one(std::string method) {
+        Task<Result<RpcAnswer>> calling = endpoints->call(0, method, base::Json::array());
+        const Result<RpcAnswer> answer = co_await std::move(calling);
+        if (!answer) co_return std::string(to_string(answer.error().code()));
+        if (const auto* error = std::get_if<RpcError>(&*answer)) co_return error->to_string();
+        co_return std::get<base::Json>(*answer).dump();
+    }
+    void begin() {
+        open({"http://a"});
+        refresh();
+        for (const char* const method :
+             {"getapplicationlog", "gettransactionheight", "sendrawtransaction"}) {
+            a.methods[method] = [name = std::string(method)](const base::Json&) {
+                base::Json out = base::Json::object();
+                out.set("result", base::Json::string(name));
+                return out;
+            };
+        }
+        a.methods["gettransactionheight"] = [](const base::Json&) {
+            return rpc_error(-100, "Unknown transaction");
+        };
+        transport.requests.clear();
+    }
+    const std::vector<std::string> kTold = {
+        "\"getapplicationlog\"", "-100 Unknown transaction", "\"getapplicationlog\"",
+        "\"sendrawtransaction\""};
+};
+
+TEST_F(EndpointsTogetherTest, ReadsOfOneMomentShareARequestAndSendsDoNot) {
+    begin();
+    EXPECT_EQ(ask(), kTold);
+    EXPECT_LT(transport.requests.size(), 4U);  // the simulated moment may end after the first
+    EXPECT_EQ(a.count("getapplicationlog"), 2U);
+    EXPECT_EQ(a.count("sendrawtransaction"), 1U);
+}
+
+TEST_F(EndpointsTogetherTest, ManyReadsAreSeveralRequests) {
+    begin();
+    std::vector<Task<std::string>> calls;
+    for (int i = 0; i < 100; ++i) calls.push_back(one("getapplicationlog"));
+    const auto told = executor.run_until_done(base::when_all(std::move(calls)));
+    for (const std::string& text : told) EXPECT_EQ(text, kTold[0]);
+    EXPECT_LE(transport.requests.size(), 8U);
+}
+
+TEST_F(EndpointsTogetherTest, AnEndpointThatTakesNoBatchesIsAskedOneByOne) {
+    begin();
+    transport.refuses_batches = true;
+    EXPECT_EQ(ask(), kTold);
+    const std::size_t before = transport.requests.size();
+    EXPECT_EQ(before, 5U);  // a batch, and each alone
+    EXPECT_EQ(ask(), kTold);
+    EXPECT_EQ(transport.requests.size(), before + 4);  // it is not tried again
+}
+
+TEST_F(EndpointsTogetherTest, WhatBefallsTheRequestBefallsEachReadInIt) {
+    begin();
+    a.after_method.insert({"gettransactionheight", Error::outcome_unknown("lost")});
+    const auto lost = ask();
+    EXPECT_EQ(lost[1], "outcome_unknown");
+    EXPECT_EQ(lost[2], "outcome_unknown");  // with the one before
+    EXPECT_EQ(lost[3], kTold[3]);           // sent by itself
+    a.after_method.clear();
+    a.http_status = 503;
+    a.body = "<html>";
+    const auto told = ask();
+    EXPECT_EQ(told[0], "outcome_unknown");
+    a.http_status.reset();
+    a.body = "[]";
+    EXPECT_EQ(ask()[0], "corrupt_data");
+    a.body.reset();
+    EXPECT_EQ(ask(), kTold);
+}
+
 }  // namespace
 }  // namespace adyton::chain

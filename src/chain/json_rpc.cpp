@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "chain/internal/rpc_batch.h"
 #include "chain/internal/texts.h"
 #include "http/url.h"
 
@@ -26,6 +27,17 @@ std::string presentable(std::string_view text, std::size_t bytes_max) {
 }
 
 }  // namespace internal
+
+void internal::append_call(
+    std::string& out, std::uint64_t id, const std::string& method, const base::Json& params) {
+    out += R"({"jsonrpc":"2.0","id":)";
+    out += std::to_string(id);
+    out += R"(,"method":)";
+    base::Json::string(method).dump_to(out);
+    out += R"(,"params":)";
+    params.dump_to(out);
+    out += '}';
+}
 
 namespace {
 
@@ -67,17 +79,6 @@ Result<void> check_id(const base::Json& answer, std::uint64_t id, const RpcError
     return {};
 }
 
-std::string call_body(std::uint64_t id, const std::string& method, const base::Json& params) {
-    std::string body = R"({"jsonrpc":"2.0","id":)";
-    body += std::to_string(id);
-    body += R"(,"method":)";
-    base::Json::string(method).dump_to(body);
-    body += R"(,"params":)";
-    params.dump_to(body);
-    body += '}';
-    return body;
-}
-
 }  // namespace
 
 std::string RpcError::to_string() const {
@@ -89,12 +90,15 @@ std::string RpcError::to_string() const {
     return out;
 }
 
-Result<RpcAnswer> parse_rpc_answer(std::string_view body, std::uint64_t id) {
-    const Result<base::Json> parsed = base::Json::parse(body);
-    if (!parsed) return Error::corrupt_data("the answer is no JSON");
-    if (!parsed->is_object()) return Error::corrupt_data("the answer is no JSON-RPC object");
-    const base::Json* result = parsed->find("result");
-    const base::Json* error = parsed->find("error");
+namespace {
+
+// The result or the error of an answer to call `id`.
+using Told = std::variant<const base::Json*, RpcError>;
+
+Result<Told> find_told(const base::Json& answer, std::uint64_t id) {
+    if (!answer.is_object()) return Error::corrupt_data("the answer is no JSON-RPC object");
+    const base::Json* result = answer.find("result");
+    const base::Json* error = answer.find("error");
     // Some servers write both, the one that does not apply as null.
     if (error != nullptr && error->is_null() && result != nullptr) error = nullptr;
     if (error != nullptr && result != nullptr && result->is_null()) result = nullptr;
@@ -103,11 +107,28 @@ Result<RpcAnswer> parse_rpc_answer(std::string_view body, std::uint64_t id) {
     }
     if (error != nullptr) {
         TRY(RpcError out, parse_error(*error));
-        TRY_VOID(check_id(*parsed, id, &out));
-        return RpcAnswer(std::move(out));
+        TRY_VOID(check_id(answer, id, &out));
+        return Told(std::move(out));
     }
-    TRY_VOID(check_id(*parsed, id, nullptr));
-    return RpcAnswer(*result);
+    TRY_VOID(check_id(answer, id, nullptr));
+    return Told(result);
+}
+
+}  // namespace
+
+Result<RpcAnswer> parse_rpc_answer(std::string_view body, std::uint64_t id) {
+    Result<base::Json> parsed = base::Json::parse(body);
+    if (!parsed) return Error::corrupt_data("the answer is no JSON");
+    TRY(Told told, find_told(*parsed, id));
+    if (auto* const error = std::get_if<RpcError>(&told)) return RpcAnswer(std::move(*error));
+    // Of `parsed`, which is ours and ends here: answers are long.
+    return RpcAnswer(std::move(const_cast<base::Json&>(*std::get<const base::Json*>(told))));
+}
+
+Result<RpcAnswer> internal::read_rpc_answer(const base::Json& answer, std::uint64_t id) {
+    TRY(Told told, find_told(answer, id));
+    if (auto* const error = std::get_if<RpcError>(&told)) return RpcAnswer(std::move(*error));
+    return RpcAnswer(*std::get<const base::Json*>(told));
 }
 
 Result<JsonRpc> JsonRpc::create(http::Transport& transport, std::string url, RpcOptions options) {
@@ -127,7 +148,7 @@ Task<Result<RpcAnswer>> JsonRpc::call(
     request.url = url_;
     request.headers.add("Content-Type", "application/json");
     request.headers.add("Accept", "application/json");
-    request.body = call_body(id, method, params);
+    internal::append_call(request.body, id, method, params);
     request.timeout = timeout > base::Duration::zero() ? timeout : options_.timeout;
     const std::string context = fmt::format("{} at {}", method, name_);
 
