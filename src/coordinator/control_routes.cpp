@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "coordinator/evidence.h"
+#include "coordinator/internal/lanes.h"
 #include "coordinator/internal/route_support.h"
 
 // Ours: what happened so far and as it happens, evidence, pause, resume and cancel.
@@ -25,6 +26,7 @@ Error unknown(const std::string& id) {
 struct Found {
     WorkflowRecord record;
     std::optional<workflow::Run> run;
+    std::optional<workflow::Run> batch;  // of it, that was paused, resumed or cancelled with it
 };
 
 Result<Found> find_both(
@@ -32,10 +34,10 @@ Result<Found> find_both(
     TRY(auto record, records::find(tx, wallet_id, id));
     if (!record) return unknown(id);
     TRY(auto run, workflow::find_run(tx, id));
-    return Found{*std::move(record), std::move(run)};
+    return Found{*std::move(record), std::move(run), {}};
 }
 
-enum class Control { Pause, Resume, Cancel };
+using Control = BatchControl;  // a batch is controlled as what it is a part of
 
 Result<void> carry_out(storage::Transaction& tx, const Found& found, Control control) {
     const std::string actor = "wallet:" + found.record.wallet_id;
@@ -69,20 +71,26 @@ Answer control_route(Core& core, Call call, Control control) {
         found.reset();
         TRY(auto both, find_both(tx, wallet_id, id));
         TRY_VOID(carry_out(tx, both, control));
+        if (!core.bug(kLanePauseForgetsBatch)) {
+            TRY(both.batch, control_batch(tx, both.record, control));
+        }
         TRY(both.run, workflow::find_run(tx, id));
         found = std::move(both);
         return {};
     };
     auto write = core.parts.database.write(unit);
     CO_TRY_VOID(co_await std::move(write));
-    core.runner.nudge(id);
-    // A paused run is nobody's: whoever looks first takes it up.
-    if (control != Control::Pause) {
-        workflow::Run free = *found->run;
-        free.driver.clear();
-        core.runner.adopt(free);
+    for (const auto& run : {found->batch, found->run}) {
+        if (!run) continue;
+        core.runner.nudge(run->id);
+        // A paused run is nobody's: whoever looks first takes it up.
+        if (control != Control::Pause) {
+            workflow::Run free = *run;
+            free.driver.clear();
+            core.runner.adopt(free);
+        }
+        core.board->changed(run->id);
     }
-    core.board->changed(id);
     if (control == Control::Cancel) {
         auto waiting = core.wait_for(wallet_id, id, std::chrono::seconds(2));
         CO_TRY(const WorkflowRecord record, co_await std::move(waiting));

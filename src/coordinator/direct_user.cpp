@@ -97,7 +97,7 @@ Task<Result<CoordinatorService::Core::KeyStatus>> CoordinatorService::Core::key_
     out.key = *std::move(prepared);
     CO_TRY(const auto user, near::AccountId::parse(scope.user_id));
     CO_TRY(const auto key, near::PublicKey::parse(out.key.public_key));
-    auto finding = parts.chain.find_access_key(user, key);
+    auto finding = parts.chain.find_agreed_access_key(user, key);
     auto found = co_await std::move(finding);
     if (!found) co_return Error(found.error().code(), found.error().message(), "rpc_error");
     out.access = *std::move(found);
@@ -173,7 +173,7 @@ Task<StepResult> CoordinatorService::Core::direct_sign_step(StepContext& context
         co_return StepOutcome::ended();
     }
     CO_TRY(const auto receiver, near::AccountId::parse(scope.receiver_id));
-    auto counting = facts.view(receiver, "get_count", "{}");
+    auto counting = facts.agreed_view(receiver, "get_count", "{}");
     const auto before = co_await std::move(counting);
     const std::uint64_t gas = flight.record.direct_user_scope.find("gas")->as_uint64().value();
     api::SignScopedCallsRequest request;
@@ -281,7 +281,7 @@ Task<Result<Ending>> CoordinatorService::Core::direct_conclude(
     Json after;
     CO_TRY(const auto receiver, near::AccountId::parse(scope.receiver_id));
     for (int look = 0; look < 5 && after.is_null(); ++look) {
-        auto calling = parts.chain.call_function(receiver, "get_count", {'{', '}'});
+        auto calling = parts.chain.call_agreed_function(receiver, "get_count", {'{', '}'});
         const auto view = co_await std::move(calling);
         if (view && view->block_height >= height) {
             const auto json = Json::parse(base::as_text(view->result));

@@ -12,6 +12,7 @@ namespace {
 using base::Json;
 
 constexpr std::size_t kHeightsMax = 100'000;
+constexpr std::size_t kPendingLooksMax = 100;
 
 Error unreadable(std::string_view method) {
     return Error::corrupt_data("the gate's " + std::string(method) + " cannot be read");
@@ -52,6 +53,12 @@ Result<near::AccountId> read_account(const Json& json, std::string_view method) 
     const auto id = near::AccountId::parse(json.string_value());
     if (!id) return unreadable(method);
     return *id;
+}
+
+Result<Json> read_view(const chain::NearView& answer, const std::string& method) {
+    auto json = Json::parse(base::as_text(answer.result));
+    if (!json) return Error::corrupt_data("the answer of the view " + method + " is no JSON");
+    return json;
 }
 
 Json account_args(const near::AccountId& id) {
@@ -110,21 +117,26 @@ Task<Result<Json>> ChainFacts::view(
     near::AccountId contract, std::string method, std::string args) {
     auto calling = chain_.call_function(std::move(contract), method, bytes_of(args));
     CO_TRY(const auto answer, co_await std::move(calling));
-    const auto json = Json::parse(base::as_text(answer.result));
-    if (!json) co_return Error::corrupt_data("the answer of the view " + method + " is no JSON");
-    co_return *json;
+    co_return read_view(answer, method);
+}
+
+Task<Result<Json>> ChainFacts::agreed_view(
+    near::AccountId contract, std::string method, std::string args) {
+    auto calling = chain_.call_agreed_function(std::move(contract), method, bytes_of(args));
+    CO_TRY(const auto answer, co_await std::move(calling));
+    co_return read_view(answer, method);
 }
 
 Task<Result<GateFacts>> ChainFacts::read_gate(near::AccountId gate_id) {
-    auto owning = view(gate_id, "get_owner", "{}");
+    auto owning = agreed_view(gate_id, "get_owner", "{}");
     CO_TRY(const Json owner, co_await std::move(owning));
-    auto approving = view(gate_id, "get_approver", "{}");
+    auto approving = agreed_view(gate_id, "get_approver", "{}");
     CO_TRY(const Json approver, co_await std::move(approving));
-    auto listing = view(gate_id, "is_relayer", account_args(relayer_).dump());
+    auto listing = agreed_view(gate_id, "is_relayer", account_args(relayer_).dump());
     CO_TRY(const Json listed, co_await std::move(listing));
-    auto pricing = view(gate_id, "get_fee_tiers", "{}");
+    auto pricing = agreed_view(gate_id, "get_fee_tiers", "{}");
     CO_TRY(const Json tiers, co_await std::move(pricing));
-    auto tailing = view(gate_id, "get_batch_tail", "{}");
+    auto tailing = agreed_view(gate_id, "get_batch_tail", "{}");
     CO_TRY(const Json tail, co_await std::move(tailing));
     CO_TRY(auto owner_id, read_account(owner, "get_owner"));
     CO_TRY(auto approver_id, read_account(approver, "get_approver"));
@@ -136,9 +148,32 @@ Task<Result<GateFacts>> ChainFacts::read_gate(near::AccountId gate_id) {
 }
 
 Task<Result<std::vector<std::string>>> ChainFacts::batch_tail(near::AccountId gate_id) {
-    auto asking = view(std::move(gate_id), "get_batch_tail", "{}");
+    auto asking = agreed_view(std::move(gate_id), "get_batch_tail", "{}");
     CO_TRY(const Json tail, co_await std::move(asking));
     co_return read_ids(tail, "get_batch_tail");
+}
+
+Task<Result<bool>> ChainFacts::holds_delegate(
+    near::AccountId gate_id, std::string sender, std::uint64_t nonce) {
+    auto listing = agreed_view(gate_id, "list_pending", "{}");
+    CO_TRY(const Json list, co_await std::move(listing));
+    CO_TRY(const std::vector<std::string> ids, read_ids(list, "list_pending"));
+    if (ids.size() > kPendingLooksMax) {
+        co_return Error::unavailable("too many intents wait at the gate to look at each");
+    }
+    for (const std::string& id : ids) {
+        const Json args = Json::object().set("intent_id", Json::string(id));
+        auto asking = agreed_view(gate_id, "get_pending", args.dump());
+        CO_TRY(const Json intent, co_await std::move(asking));
+        if (intent.is_null()) continue;  // not any more
+        const Json* const whose = intent.find("sender");
+        const Json* const which = intent.find("nonce");
+        const bool known = whose != nullptr && which != nullptr && whose->is_string();
+        if (!known || !which->is_string()) co_return unreadable("get_pending");
+        if (whose->string_value() != sender) continue;
+        if (which->string_value() == std::to_string(nonce)) co_return true;
+    }
+    co_return false;
 }
 
 std::string fee_drift_text(
@@ -167,7 +202,7 @@ Task<Result<void>> ChainFacts::check_gate(near::AccountId gate_id, std::uint64_t
         co_return drift(fee_drift_text(calls, options_.fee_max(calls), fee));
     }
     if (!options_.gate_code_hash.empty()) {
-        auto finding = chain_.find_account(gate_id);
+        auto finding = chain_.find_agreed_account(gate_id);
         CO_TRY(const auto account, co_await std::move(finding));
         if (!account || account->code_hash.to_string() != options_.gate_code_hash) {
             co_return drift("gate code hash changed");
@@ -179,7 +214,7 @@ Task<Result<void>> ChainFacts::check_gate(near::AccountId gate_id, std::uint64_t
 Task<Result<std::optional<near::IntentsSalt>>> ChainFacts::salt() {
     using Salt = std::optional<near::IntentsSalt>;
     constexpr auto kFetch = [](ChainFacts* self) -> Task<Result<Salt>> {
-        auto asking = self->view(self->options_.intents_contract, "current_salt", "{}");
+        auto asking = self->agreed_view(self->options_.intents_contract, "current_salt", "{}");
         const auto json = co_await std::move(asking);
         if (!json && json.error().code() == ErrorCode::Unprocessable) co_return Salt();
         if (!json) co_return json.error();
@@ -218,7 +253,7 @@ Task<Result<ChainFacts::Balances>> ChainFacts::intents_balances(
     const Json args = Json::object()
                           .set("account_id", Json::string(std::move(account)))
                           .set("token_ids", std::move(ids));
-    auto calling = chain_.call_function(
+    auto calling = chain_.call_agreed_function(
         options_.intents_contract, "mt_batch_balance_of", bytes_of(args.dump()));
     CO_TRY(const auto answer, co_await std::move(calling));
     const Error bad = Error::corrupt_data("mt_batch_balance_of cannot be read");

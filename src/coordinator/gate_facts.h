@@ -51,9 +51,14 @@ public:
     // At most half a poll interval old.
     Task<Result<chain::NearBlock>> final_block();
     Task<Result<chain::NearHeights>> final_heights();
+    // Both as a quorum tells it. The first may be CoordinatorOptions::facts_keep old.
     Task<Result<GateFacts>> gate(near::AccountId gate_id);
-    // Read now.
     Task<Result<std::vector<std::string>>> batch_tail(near::AccountId gate_id);
+    // Whether a quorum says that the gate holds an intent of that sender and delegate nonce: that
+    // it took the delegate, whatever is told of transactions. False says nothing of what it
+    // dispatched or let die. Unavailable also when more intents wait there than are looked at.
+    Task<Result<bool>> holds_delegate(
+        near::AccountId gate_id, std::string sender, std::uint64_t nonce);
     // Unprocessable, with the text of near.md 6.13: it cannot carry out a batch of so many calls
     // for what the configuration allows.
     Task<Result<void>> check_gate(near::AccountId gate_id, std::uint64_t calls);
@@ -61,15 +66,18 @@ public:
     Task<Result<std::optional<near::IntentsSalt>>> salt();
     // NotFound: neither a node nor the archive has the block.
     Task<Result<std::uint64_t>> height_of(near::BlockHash hash);
-    // token id to amount; and the height that they are of.
+    // token id to amount, as a quorum tells them; and the height that they are of.
     struct Balances {
         std::map<std::string, base::Amount> amounts;
         std::uint64_t block_height = 0;
     };
     Task<Result<Balances>> intents_balances(
         std::string account, std::vector<std::string> token_ids);
-    // The answer of a view, as JSON.
+    // The answer of a view, as JSON, as one node says it.
     Task<Result<base::Json>> view(near::AccountId contract, std::string method, std::string args);
+    // The same where something depends on the answer: as a quorum tells it.
+    Task<Result<base::Json>> agreed_view(
+        near::AccountId contract, std::string method, std::string args);
     // Nothing: nobody knows it, the archive included.
     Task<Result<std::optional<chain::NearTransaction>>> find_transaction(
         near::TransactionHash hash, near::AccountId sender);

@@ -15,8 +15,8 @@ using near::GateDispatch;
 namespace {
 
 // Nodes lag, and may for a while deny a transaction that landed: what is called dead has looked
-// dead at every look for so many blocks (24 s). A node that hides one for longer costs a second fee
-// and a wrong word in the record until the watch sees the gate; the gate takes no delegate twice.
+// dead at every look for so many blocks (24 s). Before another submit is signed, the gate is looked
+// at, too; the gate itself takes no delegate twice.
 constexpr std::uint64_t kDeadMarginBlocks = 40;
 // After a height nothing new may land; nodes may lag that far.
 constexpr std::uint64_t kExpiryMarginBlocks = 10;
@@ -181,7 +181,7 @@ Task<Result<bool>> CoordinatorService::Core::adopt_dead_submit(Flight& flight, s
 
 Task<Result<bool>> CoordinatorService::Core::is_dead(
     const SentTransaction& sent, near::AccountId signer, near::PublicKey key, Sighting& sighting) {
-    auto asking = parts.chain.find_access_key(signer, key);
+    auto asking = parts.chain.find_agreed_access_key(signer, key);
     CO_TRY(const auto access, co_await std::move(asking));
     auto counting = parts.chain.final_heights();
     CO_TRY(const auto heights, co_await std::move(counting));

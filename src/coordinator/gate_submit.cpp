@@ -53,7 +53,7 @@ KeyLane* CoordinatorService::Core::find_relayer(const std::string& key_text) {
 
 Task<Result<std::uint64_t>> CoordinatorService::Core::know_nonce(KeyLane& lane) {
     if (lane.chain_nonce) co_return *lane.chain_nonce;
-    auto asking = parts.chain.find_access_key(lane.account, lane.public_key);
+    auto asking = parts.chain.find_agreed_access_key(lane.account, lane.public_key);
     CO_TRY(const auto key, co_await std::move(asking));
     if (!key) {
         co_return Error::unavailable(
@@ -204,6 +204,15 @@ Task<Result<bool>> CoordinatorService::Core::look_for_unseen_submit(
     if (lane != nullptr && !dead) {
         auto judging = is_dead(sent, lane->account, lane->public_key, sighting);
         CO_TRY(dead, co_await std::move(judging));
+    }
+    if (dead && !bug(kResignSubmitAtOnce)) {
+        // Nodes that deny the transaction may still tell what the gate took.
+        CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+        auto asking =
+            facts.holds_delegate(gate_id, flight.state.wallet_account, call.delegate_nonce);
+        CO_TRY(const bool held, co_await std::move(asking));
+        if (held) sighting.gone_since = 0;
+        if (held) co_return false;
     }
     if (dead && call.dead_submits.size() < kDeadSubmitsMax && !context.run().cancel_requested) {
         if (lane != nullptr) lane->chain_nonce.reset();

@@ -52,6 +52,43 @@ WorkflowRecord record_of(
 
 }  // namespace
 
+namespace {
+
+// The request that the current step of a workflow over several lanes waits for; empty: none.
+Result<std::string> batch_of(const WorkflowRecord& whole) {
+    TRY(const GateState state, parse_gate_state(whole.internal_state));
+    if (state.lanes.is_null()) return std::string();
+    TRY(const LanesState lanes, parse_lanes_state(state.lanes));
+    if (lanes.current >= lanes.segments.size()) return std::string();
+    return lanes.segments[lanes.current].child_id;
+}
+
+}  // namespace
+
+Result<std::optional<workflow::Run>> control_batch(
+    storage::Transaction& tx, const WorkflowRecord& whole, BatchControl control) {
+    const std::optional<workflow::Run> unchanged;
+    TRY(const std::string id, batch_of(whole));
+    if (id.empty()) return unchanged;
+    TRY(const auto batch, records::find(tx, id));
+    TRY(const auto run, workflow::find_run(tx, id));
+    if (!batch || !run || workflow::is_final(run->state)) return unchanged;
+    const std::string actor = "wallet:" + whole.wallet_id;
+    const bool failed = is_final(batch->status);  // and followed to its end, whoever waits
+    const bool resumed = run->step == phase::kResumePoll || run->step == phase::kDispatchPoll;
+    if (control == BatchControl::Pause) {
+        if (failed) return unchanged;
+        TRY_VOID(workflow::pause_run(tx, id, actor));
+    } else if (control == BatchControl::Resume) {
+        if (run->state != workflow::RunState::Paused) return unchanged;
+        TRY_VOID(workflow::resume_run(tx, id, actor));
+    } else {
+        if (failed || resumed || run->cancel_requested) return unchanged;
+        TRY_VOID(workflow::request_cancel(tx, id, actor));
+    }
+    return workflow::find_run(tx, id);
+}
+
 Task<StepResult> Lanes::begin_batch(Work& work) {
     auto choosing = core_.choose_gate(std::nullopt);
     const auto gate_id = co_await std::move(choosing);
@@ -61,7 +98,8 @@ Task<StepResult> Lanes::begin_batch(Work& work) {
     }
     CO_TRY_VOID(gate_id);
     const std::string id = crypto::uuid_v4(core_.parts.random);
-    const WorkflowRecord child = record_of(work.flight.record, work.segment(), id, *gate_id);
+    WorkflowRecord child = record_of(work.flight.record, work.segment(), id, *gate_id);
+    if (core_.bug(kLaneTwoBatches)) child.idempotency_key += "/" + id;
     workflow::NewRun run;
     run.id = id;
     run.kind = std::string(kGateRunKind);
@@ -69,9 +107,8 @@ Task<StepResult> Lanes::begin_batch(Work& work) {
     run.step = std::string(phase::kPolicy);
     run.attempts_max = core_.options.keystore_attempts_max;
     const std::string driver = core_.runner.driver();
-    work.segment().child_id = id;
     std::optional<workflow::Run> inserted;
-    auto change = [&](storage::Transaction& tx, WorkflowRecord&, GateState&) -> Result<void> {
+    auto insert = [&](storage::Transaction& tx) -> Result<void> {
         inserted.reset();
         WorkflowRecord fresh = child;
         TRY(fresh.created_at, tx.now());
@@ -79,6 +116,16 @@ Task<StepResult> Lanes::begin_batch(Work& work) {
         if (!created) return Error::conflict("its idempotency key is taken", "segment_key_taken");
         TRY(inserted, workflow::insert_run(tx, run, driver));
         return {};
+    };
+    const bool apart = core_.bug(kLaneTwoBatches);
+    if (apart) {
+        auto inserting = core_.parts.database.write(insert);
+        CO_TRY_VOID(co_await std::move(inserting));
+        core_.at(WorkflowPoint::AfterInsert, id);
+    }
+    work.segment().child_id = id;
+    auto change = [&](storage::Transaction& tx, WorkflowRecord&, GateState&) -> Result<void> {
+        return apart ? Result<void>() : insert(tx);
     };
     auto keeping = keep(work, "batch_begun", change);
     const auto kept = co_await std::move(keeping);
@@ -104,13 +151,8 @@ Task<StepResult> Lanes::batch_step(Work& work) {
     auto unit = [&](storage::Transaction& tx) -> Result<void> {
         TRY(child, records::find(tx, id));
         if (!child) return Error::corrupt_data("a batch of a workflow has no record");
-        TRY(const auto run, workflow::find_run(tx, id));
-        const bool open = run && !workflow::is_final(run->state);
-        const bool resumed =
-            run && (run->step == phase::kResumePoll || run->step == phase::kDispatchPoll);
-        if (cancel && open && !resumed && !run->cancel_requested && !is_final(child->status)) {
-            TRY_VOID(workflow::request_cancel(tx, id, "wallet:" + child->wallet_id));
-        }
+        if (!cancel) return {};
+        TRY_VOID(control_batch(tx, work.flight.record, BatchControl::Cancel));
         return {};
     };
     auto looking = core_.parts.database.write(unit);
@@ -127,7 +169,7 @@ Task<StepResult> Lanes::batch_step(Work& work) {
     const bool succeeded = child->status == WorkflowStatus::Succeeded;
     segment.outcome = succeeded ? LaneSegment::Outcome::Succeeded : LaneSegment::Outcome::Failed;
     segment.error = succeeded ? std::string() : child->user_visible_error;
-    if (succeeded) ++work.state.current;
+    if (succeeded || core_.bug(kLaneGoOnAfterFailure)) ++work.state.current;
     auto change = [&](storage::Transaction&, WorkflowRecord& record, GateState& state) {
         add_batch(*child, record, state);
         return Result<void>();

@@ -82,55 +82,73 @@ Result<void> check_height(const LanesState& state, std::uint64_t height) {
 
 }  // namespace
 
-Task<Result<Amount>> Lanes::token_balance(
-    const Work& work, std::string token, std::string account) {
-    CO_TRY(const auto contract, near::AccountId::parse(token));
-    const std::string args = account_args(account);
+Task<Result<Lanes::Seen>> Lanes::look_at(
+    const Work& work, std::string contract, std::string method, std::string args) {
+    CO_TRY(const auto id, near::AccountId::parse(contract));
     const auto bytes = base::as_bytes(args);
-    auto asking = core_.parts.chain.call_function(
-        contract, "ft_balance_of", base::Bytes(bytes.begin(), bytes.end()));
+    base::Bytes arguments(bytes.begin(), bytes.end());
+    auto asking = core_.bug(kLaneBelieveAnyState)
+                      ? core_.parts.chain.call_function(id, method, std::move(arguments))
+                      : core_.parts.chain.call_agreed_function(id, method, std::move(arguments));
     CO_TRY(const auto view, co_await std::move(asking));
     CO_TRY_VOID(check_height(work.state, view.block_height));
-    const auto answer = Json::parse(base::as_text(view.result));
+    auto answer = Json::parse(base::as_text(view.result));
+    if (!answer) {
+        co_return Error::corrupt_data(
+            fmt::format("the answer of {}.{} is no JSON", contract, method));
+    }
+    co_return Seen{*std::move(answer), view.block_height};
+}
+
+Task<Result<Lanes::Held>> Lanes::amount_at(
+    const Work& work, std::string contract, std::string method, std::string args) {
+    auto looking = look_at(work, contract, method, std::move(args));
+    CO_TRY(const Seen seen, co_await std::move(looking));
     const auto amount =
-        near::parse_u128(answer && answer->is_string() ? answer->string_value() : "-");
-    if (!amount) co_return Error::unprocessable(token + ".ft_balance_of cannot be read");
-    co_return *amount;
+        near::parse_u128(seen.answer.is_string() ? seen.answer.string_value() : std::string("-"));
+    if (!amount) {
+        co_return Error::unprocessable(fmt::format("{}.{} cannot be read", contract, method));
+    }
+    co_return Held{*amount, seen.height};
 }
 
-Task<Result<Amount>> Lanes::intents_balance(
+Task<Result<Lanes::Held>> Lanes::token_balance(
     const Work& work, std::string token, std::string account) {
-    const std::string name = std::string(kFtPrefix) + token;
-    auto asking = core_.facts.intents_balances(std::move(account), {name});
-    CO_TRY(const auto there, co_await std::move(asking));
-    CO_TRY_VOID(check_height(work.state, there.block_height));
-    co_return there.amounts.at(name);
+    return amount_at(work, std::move(token), "ft_balance_of", account_args(account));
 }
 
-Task<Result<Amount>> Lanes::native_balance(const Work& work, std::string account) {
+Task<Result<Lanes::Held>> Lanes::intents_balance(
+    const Work& work, std::string token, std::string account) {
+    Json args = Json::object();
+    args.set("account_id", text(account));
+    args.set("token_id", text(std::string(kFtPrefix) + token));
+    return amount_at(
+        work, core_.options.intents_contract.text(), "mt_balance_of", near::compact_json(args));
+}
+
+Task<Result<Lanes::Held>> Lanes::native_balance(const Work& work, std::string account) {
     CO_TRY(const auto id, near::AccountId::parse(account));
-    auto finding = core_.parts.chain.find_account(id);
+    auto finding = core_.parts.chain.find_agreed_account(id);
     CO_TRY(const auto there, co_await std::move(finding));
-    if (!there) co_return Amount();
+    if (!there) co_return Held{};
     CO_TRY_VOID(check_height(work.state, there->block_height));
-    co_return there->amount.amount();
+    co_return Held{there->amount.amount(), there->block_height};
 }
 
 Task<Result<void>> Lanes::add_registration(
     Work& work, const std::string& token, const std::string& account, Intended& out) {
-    CO_TRY(const auto contract, near::AccountId::parse(token));
-    auto asking = core_.facts.view(contract, "storage_balance_of", account_args(account));
+    auto asking = look_at(work, token, "storage_balance_of", account_args(account));
     const auto there = co_await std::move(asking);
     if (!there && !is_answer(there.error())) co_return there.error();
     if (!there) {
         out.failure = fmt::format("{}: {}", token, cut_text(there.error().message(), 200));
         co_return Result<void>();
     }
-    if (!there->is_null()) co_return Result<void>();
-    auto bounding = core_.facts.view(contract, "storage_balance_bounds", "{}");
+    if (!there->answer.is_null()) co_return Result<void>();
+    auto bounding = look_at(work, token, "storage_balance_bounds", "{}");
     const auto bounds = co_await std::move(bounding);
     if (!bounds && !is_answer(bounds.error())) co_return bounds.error();
-    const Json* const least = bounds && bounds->is_object() ? bounds->find("min") : nullptr;
+    const Json* const least = bounds ? bounds->answer.find("min") : nullptr;
     const auto price =
         near::parse_u128(least != nullptr && least->is_string() ? least->string_value() : "-");
     if (!price) {
@@ -165,7 +183,7 @@ Task<Result<Lanes::Intended>> Lanes::intend(Work& work, const LaneSegment& segme
     }
     // Whoever signs must exist.
     CO_TRY(const auto wallet, near::AccountId::parse(work.flight.state.wallet_account));
-    auto finding = core_.parts.chain.find_account(wallet);
+    auto finding = core_.parts.chain.find_agreed_account(wallet);
     CO_TRY(const auto account, co_await std::move(finding));
     if (!account) {
         Intended out;
@@ -215,9 +233,9 @@ Task<Result<Lanes::Intended>> Lanes::intend_wrap(
     }
     if (look == Look::Now) {
         auto asking = native_balance(work, account);
-        CO_TRY(const Amount held, co_await std::move(asking));
-        if (held < needed) {
-            out.failure = too_little("the wallet's balance in yoctoNEAR", held, needed);
+        CO_TRY(const Held held, co_await std::move(asking));
+        if (held.amount < needed) {
+            out.failure = too_little("the wallet's balance in yoctoNEAR", held.amount, needed);
             co_return out;
         }
     }
@@ -252,8 +270,9 @@ Task<Result<Lanes::Intended>> Lanes::intend_deposit(
         const auto held = co_await std::move(asking);
         if (!held && !is_answer(held.error())) co_return held.error();
         if (!held) out.failure = cut_text(held.error().message(), 300);
-        if (held && *held < amount_of(amount)) {
-            out.failure = too_little("the wallet's balance of " + token, *held, amount_of(amount));
+        if (held && held->amount < amount_of(amount)) {
+            out.failure =
+                too_little("the wallet's balance of " + token, held->amount, amount_of(amount));
         }
         if (out.failure) co_return out;
     }
@@ -277,7 +296,7 @@ Task<Result<Lanes::Intended>> Lanes::intend_unwrap(
         auto asking = token_balance(work, wrap, work.flight.state.wallet_account);
         const auto held = co_await std::move(asking);
         if (!held && !is_answer(held.error())) co_return held.error();
-        const Amount there = held ? *held : Amount();
+        const Amount there = held ? held->amount : Amount();
         if (there < amount_of(amount)) {
             out.failure = too_little("the wallet's balance of " + wrap, there, amount_of(amount));
             co_return out;
@@ -301,10 +320,10 @@ Task<Result<Lanes::Intended>> Lanes::intend_withdraw(
     const std::string name = std::string(kFtPrefix) + token;
     if (look == Look::Now) {
         auto asking = intents_balance(work, token, wallet);
-        CO_TRY(const Amount held, co_await std::move(asking));
-        if (held < amount_of(amount)) {
+        CO_TRY(const Held held, co_await std::move(asking));
+        if (held.amount < amount_of(amount)) {
             out.failure = too_little(
-                "the wallet's balance inside the intents contract", held, amount_of(amount));
+                "the wallet's balance inside the intents contract", held.amount, amount_of(amount));
             co_return out;
         }
     }
@@ -332,32 +351,27 @@ Task<Result<Lanes::Intended>> Lanes::intend_view(
     if (look == Look::Ahead) co_return out;
     if (segment.kind == "view") {
         const LaneCall call = segment.calls.front();
-        CO_TRY(const auto contract, near::AccountId::parse(param(segment, "receiver_id")));
-        auto asking = core_.facts.view(
-            contract, call.method_name, call.args.empty() ? std::string("{}") : call.args);
+        auto asking = look_at(
+            work, param(segment, "receiver_id"), call.method_name,
+            call.args.empty() ? std::string("{}") : call.args);
         const auto answer = co_await std::move(asking);
         if (!answer && !is_answer(answer.error())) co_return answer.error();
         if (!answer) out.failure = cut_text(answer.error().message());
-        if (answer) out.result = *answer;
+        if (answer) out.result = answer->answer;
         co_return out;
     }
     std::string account = param(segment, "account_id");
     if (account.empty()) account = work.flight.state.wallet_account;
     const std::string token = param(segment, "token");
     const std::string source = param(segment, "source");
-    Amount balance;
-    if (token == kNative) {
-        auto asking = native_balance(work, account);
-        CO_TRY(balance, co_await std::move(asking));
-    } else if (source == "intents") {
-        auto asking = intents_balance(work, token, account);
-        CO_TRY(balance, co_await std::move(asking));
-    } else {
-        auto asking = token_balance(work, token, account);
-        const auto there = co_await std::move(asking);
-        if (!there && !is_answer(there.error())) co_return there.error();
-        if (there) balance = *there;
-    }
+    auto asking = token == kNative      ? native_balance(work, account)
+                  : source == "intents" ? intents_balance(work, token, account)
+                                        : token_balance(work, token, account);
+    const auto there = co_await std::move(asking);
+    // Who is unknown to a token has nothing of it.
+    const bool of_token = token != kNative && source != "intents";
+    if (!there && !(of_token && is_answer(there.error()))) co_return there.error();
+    const Amount balance = there ? there->amount : Amount();
     out.result = Json::object()
                      .set("balance", text(balance.to_string()))
                      .set("token", text(token))
@@ -395,50 +409,36 @@ Task<Result<Lanes::Intended>> Lanes::intend_user_calls(Work& work, const LaneSeg
 }
 
 // "native", "nep141:TOKEN", "nep141:TOKEN:intents" and "get_count" of the segment's receiver.
+Task<Result<Lanes::Held>> Lanes::balance_named(Work& work, std::string name) {
+    const std::string wallet = work.flight.state.wallet_account;
+    if (name == kNative) return native_balance(work, wallet);
+    if (name == kCount) return count_of_receiver(work, param(work.segment(), "receiver_id"));
+    if (!name.ends_with(kIntentsSuffix)) {
+        return token_balance(work, name.substr(kFtPrefix.size()), wallet);
+    }
+    const std::size_t length = name.size() - kFtPrefix.size() - kIntentsSuffix.size();
+    return intents_balance(work, name.substr(kFtPrefix.size(), length), wallet);
+}
+
+Task<Result<Lanes::Held>> Lanes::count_of_receiver(const Work& work, std::string receiver) {
+    auto looking = look_at(work, receiver, std::string(kCount), "{}");
+    CO_TRY(const Seen seen, co_await std::move(looking));
+    const auto count = seen.answer.as_uint64();
+    if (!count) co_return Error::unprocessable(receiver + ".get_count cannot be read");
+    co_return Held{Amount(*count), seen.height};
+}
+
 Task<Result<Lanes::Balances>> Lanes::read_balances(Work& work, std::vector<std::string> names) {
     Balances out;
-    const std::string wallet = work.flight.state.wallet_account;
     bool first = true;
     for (const std::string& name : names) {
-        std::string amount;
-        std::uint64_t height = 0;
-        if (name == kNative) {
-            CO_TRY(const auto id, near::AccountId::parse(wallet));
-            auto finding = core_.parts.chain.find_account(id);
-            CO_TRY(const auto there, co_await std::move(finding));
-            if (!there) continue;
-            amount = there->amount.to_string();
-            height = there->block_height;
-        } else if (name.ends_with(kIntentsSuffix)) {
-            const std::string token = name.substr(0, name.size() - kIntentsSuffix.size());
-            auto asking = core_.facts.intents_balances(wallet, {token});
-            CO_TRY(const auto there, co_await std::move(asking));
-            amount = there.amounts.at(token).to_string();
-            height = there.block_height;
-        } else {
-            const bool counts = name == kCount;
-            const std::string contract =
-                counts ? param(work.segment(), "receiver_id") : name.substr(kFtPrefix.size());
-            CO_TRY(const auto id, near::AccountId::parse(contract));
-            const std::string args = counts ? std::string("{}") : account_args(wallet);
-            const auto bytes = base::as_bytes(args);
-            auto asking = core_.parts.chain.call_function(
-                id, counts ? "get_count" : "ft_balance_of",
-                base::Bytes(bytes.begin(), bytes.end()));
-            const auto view = co_await std::move(asking);
-            if (!view && !is_answer(view.error())) co_return view.error();
-            if (!view) continue;
-            const auto json = Json::parse(base::as_text(view->result));
-            if (!json || (!json->is_string() && !json->is_number())) continue;
-            amount = json->is_string() ? json->string_value() : json->number_text();
-            height = view->block_height;
-        }
-        out.amounts.set(name, text(amount));
-        out.height = first ? height : std::min(out.height, height);
+        auto asking = balance_named(work, name);
+        const auto held = co_await std::move(asking);
+        if (!held && !is_answer(held.error())) co_return held.error();
+        if (!held) continue;
+        out.amounts.set(name, text(held->amount.to_string()));
+        out.height = first ? held->height : std::min(out.height, held->height);
         first = false;
-    }
-    if (!first) {
-        CO_TRY_VOID(check_height(work.state, out.height));
     }
     co_return out;
 }

@@ -22,15 +22,36 @@ Ending ended(WorkflowStatus status, std::string error) {
     return {status, cut_text(std::move(error), 1000), {}};
 }
 
-// A transaction is out, or a batch is under way: nothing is given up for trouble of ours.
+// What the chain made of all of its transactions is known, or one failed: it is to be concluded.
+bool is_decided(const LaneSegment& segment) {
+    const auto& all = segment.transactions;
+    const auto stops = [](const LaneTransaction& tx) { return tx.over && !tx.succeeded; };
+    const auto is_over = [](const LaneTransaction& tx) { return tx.over; };
+    if (all.empty()) return false;
+    return std::any_of(all.begin(), all.end(), stops) ||
+           std::all_of(all.begin(), all.end(), is_over);
+}
+
+// A transaction is out or what it did is to be told, or a batch is under way: nothing is given up
+// for trouble of ours.
 bool is_under_way(const LanesState& state) {
     return std::any_of(state.segments.begin(), state.segments.end(), [](const auto& segment) {
         if (segment.outcome != LaneSegment::Outcome::Open) return false;
+        if (!segment.child_id.empty() || is_decided(segment)) return true;
         const auto& all = segment.transactions;
-        return !segment.child_id.empty() || std::any_of(all.begin(), all.end(), [](const auto& tx) {
+        return std::any_of(all.begin(), all.end(), [](const LaneTransaction& tx) {
             return tx.sent.has_value() && !tx.over;
         });
     });
+}
+
+// Of one that is not under way any more, and not carried out.
+std::string cancelled_text(const LaneSegment& segment) {
+    const auto& all = segment.transactions;
+    const auto done = std::count_if(
+        all.begin(), all.end(), [](const LaneTransaction& tx) { return tx.over; });
+    if (done == 0) return "cancelled before its first transaction was sent";
+    return fmt::format("cancelled after {} of its {} transactions", done, all.size());
 }
 
 // What the policy is asked about a transaction: its calls as they will be signed.
@@ -97,6 +118,26 @@ Task<StepResult> Lanes::end(Work& work, WorkflowStatus status, std::string error
     co_return StepOutcome::ended();
 }
 
+namespace {
+
+// The step that it was given up in is not told as pending for ever.
+Result<void> close_given_up(
+    storage::Transaction& tx, WorkflowRecord record, const std::string& reason) {
+    TRY(GateState state, parse_gate_state(record.internal_state));
+    TRY(LanesState lanes, parse_lanes_state(state.lanes));
+    if (is_final(record.status) || lanes.current >= lanes.segments.size()) return {};
+    LaneSegment& segment = lanes.segments[lanes.current];
+    if (!segment.prepared || segment.outcome != LaneSegment::Outcome::Open) return {};
+    segment.outcome = LaneSegment::Outcome::Failed;
+    segment.error = cut_text(reason);
+    state.lanes = to_json(lanes);
+    record.internal_state = to_json(state);
+    describe_lanes(lanes, record);
+    return records::update(tx, record);
+}
+
+}  // namespace
+
 Result<void> Lanes::give_up(
     storage::Transaction& tx, const workflow::Run& run, const std::string& reason) {
     TRY(const auto record, records::find(tx, run.id));
@@ -106,6 +147,7 @@ Result<void> Lanes::give_up(
         TRY(const LanesState lanes, parse_lanes_state(state.lanes));
         const std::string done = carried_out(lanes);
         if (!done.empty()) whole += "; " + done;
+        TRY_VOID(close_given_up(tx, *record, reason));
     }
     return core_.give_up(tx, run, whole);
 }
@@ -188,6 +230,7 @@ Task<Result<std::optional<Ending>>> Lanes::check_before_signing(Work& work, Json
             }
         }
     }
+    if (core_.bug(kLaneSkipPolicy)) co_return std::optional<Ending>();
     auto asking = core_.ask_policy(work.flight.record, asked, decisions);
     co_return co_await std::move(asking);
 }
@@ -235,7 +278,7 @@ Task<StepResult> Lanes::segment_step(Work& work) {
     const auto failed = std::find_if(
         state.segments.begin(), state.segments.end(),
         [](const LaneSegment& one) { return one.outcome == LaneSegment::Outcome::Failed; });
-    if (failed != state.segments.end()) {
+    if (failed != state.segments.end() && !core_.bug(kLaneGoOnAfterFailure)) {
         std::string why = name_of(*failed) + " failed: " + failed->error;
         const std::string done = carried_out(state);
         if (!done.empty()) why += "; " + done;
@@ -250,6 +293,11 @@ Task<StepResult> Lanes::segment_step(Work& work) {
     }
     LaneSegment& segment = work.segment();
     if (work.context.run().cancel_requested && !is_under_way(state)) {
+        if (segment.prepared) {
+            auto closing =
+                close_segment(work, LaneSegment::Outcome::Failed, cancelled_text(segment));
+            co_return co_await std::move(closing);
+        }
         std::string why = "cancelled before " + name_of(segment);
         const std::string done = carried_out(state);
         why += done.empty() ? "; nothing was carried out" : "; " + done;
@@ -333,6 +381,7 @@ Task<StepResult> Lanes::conclude_step(Work& work) {
     }
     segment.after = std::move(after->amounts);
     std::string why = shortfall(segment);
+    if (core_.bug(kLaneIgnoreInnerFailure) || core_.bug(kLaneSucceedWhenSent)) why.clear();
     const auto outcome =
         why.empty() ? LaneSegment::Outcome::Succeeded : LaneSegment::Outcome::Failed;
     auto closing = close_segment(work, outcome, std::move(why));
@@ -344,7 +393,7 @@ Task<StepResult> Lanes::close_segment(Work& work, LaneSegment::Outcome outcome, 
     segment.outcome = outcome;
     segment.error = cut_text(std::move(error));
     const bool failed = outcome == LaneSegment::Outcome::Failed;
-    if (!failed) ++work.state.current;
+    if (!failed || core_.bug(kLaneGoOnAfterFailure)) ++work.state.current;
     auto keeping = keep(work, failed ? "step_failed" : "step_done");
     CO_TRY_VOID(co_await std::move(keeping));
     co_return StepOutcome::again();
@@ -358,9 +407,10 @@ Task<StepResult> Lanes::watch_step(Work& work) {
         auto doing = poll_step(work, i);
         co_return co_await std::move(doing);
     }
+    // Of those that were sent; others never will be.
     const bool landed = std::all_of(
         segment.transactions.begin(), segment.transactions.end(),
-        [](const LaneTransaction& tx) { return tx.over && tx.succeeded; });
+        [](const LaneTransaction& tx) { return !tx.sent || (tx.over && tx.succeeded); });
     segment.outcome = LaneSegment::Outcome::Failed;
     std::string why = work.flight.record.user_visible_error;
     why += landed ? "; yet it landed and succeeded" : "; it never took effect";

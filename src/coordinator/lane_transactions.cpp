@@ -104,7 +104,7 @@ Task<Result<void>> Lanes::take_nonce(Work& work, std::size_t index) {
     const LaneTransaction tx = work.segment().transactions[index];
     CO_TRY(const auto signer, near::AccountId::parse(tx.signer_id));
     CO_TRY(const auto key, near::PublicKey::parse(tx.public_key));
-    auto asking = core_.parts.chain.find_access_key(signer, key);
+    auto asking = core_.parts.chain.find_agreed_access_key(signer, key);
     CO_TRY(const auto access, co_await std::move(asking));
     if (!access) {
         co_return Error::not_found(
@@ -115,6 +115,7 @@ Task<Result<void>> Lanes::take_nonce(Work& work, std::size_t index) {
     auto change = [&](storage::Transaction& unit, WorkflowRecord& record,
                       GateState& state) -> Result<void> {
         TRY(nonce, take_key_nonces(unit, tx.signer_id, tx.public_key, access->nonce, 1));
+        if (core_.bug(kLaneShareNonce)) nonce = access->nonce + 1;
         LanesState with = before;
         with.segments[with.current].transactions[index].nonce = nonce;
         state.lanes = to_json(with);
@@ -134,7 +135,7 @@ Task<Result<bool>> Lanes::nonce_is_free(Work& work, std::size_t index) {
     if (tx.nonce == 0) co_return false;
     CO_TRY(const auto signer, near::AccountId::parse(tx.signer_id));
     CO_TRY(const auto key, near::PublicKey::parse(tx.public_key));
-    auto asking = core_.parts.chain.find_access_key(signer, key);
+    auto asking = core_.parts.chain.find_agreed_access_key(signer, key);
     CO_TRY(const auto access, co_await std::move(asking));
     co_return access && access->nonce < tx.nonce;
 }
@@ -218,6 +219,10 @@ Task<StepResult> Lanes::sign_step(Work& work, std::size_t index) {
         co_return co_await std::move(closing);
     }
     CO_TRY_VOID(made);
+    if (core_.bug(kLaneSendBeforeDurable)) {
+        auto early = send(work, *made);
+        co_await std::move(early);
+    }
     work.segment().transactions[index].sent = *made;
     const std::string bytes = made->base64;
     auto change = [&](storage::Transaction&, WorkflowRecord& record, GateState&) {
@@ -252,7 +257,8 @@ Task<Result<bool>> Lanes::read_outcome(const chain::NearTransaction& seen, LaneT
     std::map<near::BlockHash, std::uint64_t> heights;
     for (const near::ExecutionOutcome& outcome : status.receipts_outcome) {
         if (is_refund(status, outcome.id)) continue;
-        if (outcome.status.kind == near::ExecutionStatus::Kind::Failure && tx.error.empty()) {
+        const bool failed = outcome.status.kind == near::ExecutionStatus::Kind::Failure;
+        if (failed && tx.error.empty() && !core_.bug(kLaneIgnoreInnerFailure)) {
             tx.error = fmt::format(
                 "a receipt failed on {}: {}", outcome.executor_id.text(),
                 cut_text(outcome.status.error, 300));
@@ -276,6 +282,13 @@ Task<Result<bool>> Lanes::read_outcome(const chain::NearTransaction& seen, LaneT
 
 Task<StepResult> Lanes::poll_step(Work& work, std::size_t index) {
     LaneTransaction tx = work.segment().transactions[index];
+    if (core_.bug(kLaneSucceedWhenSent)) {
+        tx.over = tx.succeeded = true;
+        work.segment().transactions[index] = tx;
+        auto believing = keep(work, "transaction_final");
+        CO_TRY_VOID(co_await std::move(believing));
+        co_return StepOutcome::again();
+    }
     CO_TRY(const auto signer, near::AccountId::parse(tx.signer_id));
     CO_TRY(const auto hash, near::TransactionHash::parse(tx.sent->hash));
     CO_TRY(const auto key, near::PublicKey::parse(tx.public_key));
@@ -320,6 +333,10 @@ Task<StepResult> Lanes::wait_on(Work& work, std::size_t index) {
             "transaction {} of step {} {}; it may still land until block {}{}{}", tx.sent->hash,
             work.segment().first_step, sighting.refused ? "is refused by the nodes" : "is not seen",
             until, done.empty() ? "" : "; ", done);
+        if (core_.bug(kLaneForgetWatch)) {
+            auto ending = end(work, WorkflowStatus::Failed, why);
+            co_return co_await std::move(ending);
+        }
         auto change = [&](storage::Transaction& unit, WorkflowRecord& record,
                           GateState& state) -> Result<void> {
             state.failed = true;
@@ -338,6 +355,13 @@ Task<StepResult> Lanes::wait_on(Work& work, std::size_t index) {
     const base::Duration quiet =
         std::max<base::Duration>(core_.options.poll_interval * 4, std::chrono::seconds(2));
     const bool silent = now - sighting.sent_at >= quiet;
+    if (silent && core_.bug(kLaneMakeAnew)) {
+        work.segment().transactions[index].sent.reset();
+        work.segment().transactions[index].nonce = 0;
+        auto forgetting = keep(work, "transaction_forgotten");
+        CO_TRY_VOID(co_await std::move(forgetting));
+        co_return StepOutcome::again();
+    }
     if ((!sighting.sent || silent) && work.context.may_act()) {
         core_.metrics.resent.add();
         auto sending = send(work, *tx.sent);

@@ -29,6 +29,18 @@ enum Bug : int {
     kLoseFinalUpdate,         // the run ends, the record does not
     kBelieveAnyNode,          // what one node says of a transaction is not held against the others
     kForgetLateOutcome,       // what the gate took after the record had failed is not told
+    // Of workflows over several lanes:
+    kLaneSkipPolicy,          // its steps are signed without a policy having been asked
+    kLaneSendBeforeDurable,   // a transaction is sent before its bytes are stored
+    kLaneMakeAnew,            // one that nobody sees is signed anew, with another nonce
+    kLaneShareNonce,          // workflows of one wallet at once take the same nonce
+    kLaneIgnoreInnerFailure,  // a receipt that failed inside a transaction counts for nothing
+    kLaneSucceedWhenSent,     // a step is done when its transaction is sent
+    kLaneGoOnAfterFailure,    // the steps after a failed one are carried out
+    kLaneTwoBatches,          // a batch is begun before it is written down that it is
+    kLaneForgetWatch,         // what nobody saw is not followed to its end
+    kLanePauseForgetsBatch,   // a pause does not reach the batch that runs
+    kLaneBelieveAnyState,     // balances are what one node says
     kBugs,
 };
 

@@ -5,7 +5,7 @@
 namespace adyton::sim {
 namespace {
 
-constexpr std::array<std::string_view, 24> kNames = {
+constexpr std::array<std::string_view, 35> kNames = {
     "none",
     "sign_before_policy",
     "ignore_denial",
@@ -30,6 +30,17 @@ constexpr std::array<std::string_view, 24> kNames = {
     "lose_final_update",
     "believe_any_node",
     "forget_late_outcome",
+    "lane_skip_policy",
+    "lane_send_before_durable",
+    "lane_make_anew",
+    "lane_share_nonce",
+    "lane_ignore_inner_failure",
+    "lane_succeed_when_sent",
+    "lane_go_on_after_failure",
+    "lane_two_batches",
+    "lane_forget_watch",
+    "lane_pause_forgets_batch",
+    "lane_believe_any_state",
 };
 
 }  // namespace

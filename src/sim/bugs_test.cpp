@@ -3,7 +3,9 @@
 #include <functional>
 
 #include "sim/bug_names.h"
+#include "sim/lane_books.h"
 #include "sim/world.h"
+#include "sim/world_faults.h"
 
 // Each planted bug is found by one of these stories at least, and the program without one passes
 // them all.
@@ -28,6 +30,9 @@ struct Story {
     std::size_t calls = 3;
     bool crashes = false;  // at moments all over the run
     std::size_t nodes = 2;
+    // Of a story of several lanes: the steps of each workflow, instead of calls.
+    std::vector<std::vector<LaneStep::Kind>> lanes = {};
+    std::function<void(World&)> meddle = {};  // while it runs
 };
 
 void order_all(World& world, NearFaultRule rule) {
@@ -128,6 +133,114 @@ std::vector<Story> stories() {
     };
 }
 
+// All nodes show the chain as it was so long ago that a transaction is given up before it is seen.
+void lag_for_long(World& world) {
+    constexpr std::uint32_t kBlocks = 130;
+    for (std::size_t i = 0; i < world.options().nodes; ++i) world.node(i).set_lag(kBlocks);
+    world.pass(world.options().block_time * (kBlocks + 20));
+}
+
+// Whoever pauses a workflow stops the batch that it waits for.
+void pause_the_batch(World& world) {
+    const World::Wish& wish = world.wishes().front();
+    const auto has_batch = [&] {
+        const auto record = world.get("/wallet/v1/workflows/" + wish.request_id, wish.wallet);
+        return record.text.find("\"lane\":\"gate_proxy\",\"status\":\"pending\"") !=
+               std::string::npos;
+    };
+    for (int i = 0; i < 100 && (wish.request_id.empty() || !has_batch()); ++i) {
+        if (!world.live_some(1)) return;
+    }
+    const std::string path = "/wallet/v1/workflows/" + wish.request_id;
+    if (world.post(path + "/pause", wish.wallet, "{}").status != 200) return;
+    world.live_some(3);  // what was begun is ended
+    const std::size_t before = world.deeds();
+    world.live_some(40);
+    if (world.deeds() != before) world.violate("a paused workflow went on");
+    world.post(path + "/resume", wish.wallet, "{}");
+}
+
+std::vector<Story> lane_stories() {
+    using Kind = LaneStep::Kind;
+    const auto with_key = [](World& world) { install_user_key(world, world.wallet(0)); };
+    const auto refund = [](World& world) {
+        world.chain().order(receipt_fault("ft_on_transfer", 0));
+    };
+    const auto deny = [](World& world) {
+        NearFaultRule rule;
+        rule.fault = NearFault::Unknown;
+        rule.method = "EXPERIMENTAL_tx_status";
+        rule.count = 12;
+        order_all(world, rule);
+    };
+    const auto lie = [](World& world) {
+        NearFaultRule rule;
+        rule.fault = NearFault::ContradictState;
+        rule.count = NearFaultRule::kForever;
+        world.node(0).order(rule);
+    };
+    std::vector<Story> out;
+    out.push_back({"all lanes go well", with_key, 0, 0, false, 2, {all_kinds()}});
+    out.push_back(
+        {"two workflows of one wallet at once",
+         [](World&) {},
+         0,
+         0,
+         false,
+         2,
+         {{Kind::Wrap, Kind::Deposit}, {Kind::Wrap, Kind::Unwrap}}});
+    out.push_back(
+        {"a deposit comes back",
+         refund,
+         0,
+         0,
+         false,
+         2,
+         {{Kind::Wrap, Kind::Deposit, Kind::Unwrap}}});
+    out.push_back(
+        {"nodes know no transaction for a while",
+         deny,
+         0,
+         0,
+         false,
+         2,
+         {{Kind::Wrap, Kind::Deposit}}});
+    out.push_back(
+        {"a transaction is seen after it was given up",
+         lag_for_long,
+         0,
+         0,
+         false,
+         2,
+         {{Kind::Wrap}}});
+    out.push_back(
+        {"one of three nodes lies about balances",
+         lie,
+         0,
+         0,
+         false,
+         3,
+         {{Kind::Balance, Kind::Wrap}}});
+    out.push_back(
+        {"a workflow is paused while its batch runs",
+         [](World&) {},
+         0,
+         0,
+         false,
+         2,
+         {{Kind::Balance, Kind::Transfer, Kind::Transfer}},
+         pause_the_batch});
+    out.push_back(
+        {"lanes crash everywhere",
+         [](World&) {},
+         0,
+         0,
+         true,
+         2,
+         {{Kind::Balance, Kind::Transfer}}});
+    return out;
+}
+
 // What the caller may find out by himself: one key, one body, one run.
 void check_replays(World& world) {
     const World::Wish wish = world.wishes().front();
@@ -153,18 +266,22 @@ bool tell(const Story& story, int bug, std::uint64_t death, std::string& found) 
     options.bug = bug;
     options.relayer_keys = 1;
     options.nodes = story.nodes;
+    if (!story.lanes.empty()) switch_lanes_on(options);
+    if (story.meddle) answer_at_once(options);
     World world(*database, options);
     story.prepare(world);
     for (std::size_t i = 0; i < story.wishes; ++i) world.wish(i % 2, story.calls);
+    for (const auto& kinds : story.lanes) wish_lanes(world, 0, kinds);
     world.die_at(death);
     world.ask_all();
+    if (story.meddle) story.meddle(world);
     bool lived = world.live(500);
     if (!lived) {
         world.crash_and_boot(TestDatabase::Crash::Power);
-        for (World::Wish& wish : world.wishes()) wish.answered = false;
-        world.ask_all();
+        ask_again(world);
         lived = world.live(500);
     }
+    calm(world);
     if (world.violations().empty()) {
         world.check_books();
         check_replays(world);
@@ -179,13 +296,21 @@ bool tell(const Story& story, int bug, std::uint64_t death, std::string& found) 
 // The first story that shows the bug, or nothing.
 std::string find(int bug) {
     std::string found;
-    const std::vector<Story> all = stories();
+    std::vector<Story> all;
+    if (bug < coordinator::kLaneSkipPolicy) all = stories();
+    if (bug == coordinator::kNoBug || bug >= coordinator::kLaneSkipPolicy) {
+        const std::vector<Story> more = lane_stories();
+        all.insert(all.end(), more.begin(), more.end());
+    }
     for (const Story& story : all) {
         if (!story.crashes) {
             if (tell(story, bug, 0, found)) return found;
             continue;
         }
-        for (std::uint64_t death = 2; death <= 44; death += kDeathStep) {
+        // A batch is begun early, and between two moments.
+        const bool lanes = !story.lanes.empty();
+        const std::uint64_t last = lanes ? 24 : 44;
+        for (std::uint64_t death = 2; death <= last; death += lanes ? 1 : kDeathStep) {
             if (tell(story, bug, death, found)) return found;
         }
     }

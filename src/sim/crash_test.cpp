@@ -1,9 +1,14 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <set>
 
+#include "sim/lane_books.h"
 #include "sim/world.h"
+#include "sim/world_faults.h"
 
 // The process is killed at every effect of the standard workflow (each one enumerated), at changes
 // of the disk, and then at random among nodes that lose, lie and lag. Afterwards it starts again,
@@ -37,18 +42,6 @@ std::uint64_t number_from(const char* variable, std::uint64_t fallback) {
     return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
 }
 
-void report(World& world, const std::string& what) {
-    for (const std::string& violation : world.violations()) {
-        ADD_FAILURE() << what << ": " << violation;
-    }
-}
-
-// Every caller asks again, as after a lost connection.
-void ask_again(World& world) {
-    for (World::Wish& wish : world.wishes()) wish.answered = false;
-    world.ask_all();
-}
-
 TEST(CrashTest, OneSeedIsOneHistory) {
     std::string first;
     for (int round = 0; round < 2; ++round) {
@@ -73,7 +66,9 @@ TEST(CrashTest, OneSeedIsOneHistory) {
 
 std::uint64_t moments_of_the_standard_workflow() {
     const auto database = TestDatabase::create(TestBackend::SqliteSimulated, 3);
-    World world(*database, {});
+    WorldOptions options;
+    options.seed = 3;
+    World world(*database, options);
     world.wish(0, 3);
     const std::uint64_t before = world.moments();
     world.ask_all();
@@ -87,23 +82,11 @@ TEST(CrashTest, TheStandardWorkflowSurvivesACrashAtEveryEffect) {
     const std::uint64_t moments = moments_of_the_standard_workflow();
     ASSERT_GT(moments, 30U);
     std::uint64_t crashes = 0;
+    WorldOptions options;
+    options.seed = 3;
+    const Prepare standard = [](World& world) { world.wish(0, 3); };
     for (std::uint64_t moment = 1; moment <= moments; moment += kStride) {
-        const auto database = TestDatabase::create(TestBackend::SqliteSimulated, 3);
-        World world(*database, {});
-        world.wish(0, 3);
-        world.die_at(moment);
-        world.ask_all();
-        const bool lived = world.live();
-        if (!lived) {
-            ++crashes;
-            world.crash_and_boot(
-                moment % 2 == 0 ? TestDatabase::Crash::Power : TestDatabase::Crash::Process);
-            ask_again(world);
-            ASSERT_TRUE(world.live()) << "moment " << moment;
-        }
-        world.check_books();
-        report(world, "moment " + std::to_string(moment));
-        EXPECT_EQ(world.wishes().front().request_id.empty(), false);
+        if (run_and_die(options, standard, moment)) ++crashes;
         if (::testing::Test::HasFailure()) return;
     }
     EXPECT_GT(crashes, moments / kStride / 2);
@@ -150,26 +133,14 @@ TEST(CrashTest, AWorkflowAmongContradictingNodesSucceeds) {
 
 TEST(CrashTest, AWorkflowAmongContradictingNodesSurvivesACrashAtAnyEffect) {
     constexpr std::uint64_t kEvery = kStride * 3;
-    std::uint64_t crashes = 0;
-    for (std::uint64_t moment = 1;; moment += kEvery) {
-        const auto database = TestDatabase::create(TestBackend::SqliteSimulated, 7);
-        World world(*database, three_nodes());
+    const Prepare liars = [](World& world) {
         set_among_liars(world);
         world.wish(0, 3);
-        world.die_at(moment);
-        world.ask_all();
-        const bool lived = world.live();
-        if (!lived) {
-            ++crashes;
-            world.crash_and_boot(
-                moment % 2 == 0 ? TestDatabase::Crash::Power : TestDatabase::Crash::Process);
-            ask_again(world);
-            ASSERT_TRUE(world.live()) << "moment " << moment;
-        }
-        world.check_books();
-        report(world, "liars, moment " + std::to_string(moment));
+    };
+    std::uint64_t crashes = 0;
+    while (run_and_die(three_nodes(), liars, 1 + crashes * kEvery)) {
+        ++crashes;
         if (::testing::Test::HasFailure()) return;
-        if (lived) break;
     }
     EXPECT_GT(crashes, 30 / kEvery);
 }
@@ -206,102 +177,69 @@ TEST(CrashTest, TheStandardWorkflowSurvivesALossOfPowerAtAnyWrite) {
 
 // ----- random worlds ----------------------------------------------------------------------------
 
-void order_faults(World& world, base::SeededRandom& random) {
-    constexpr NearFault kFaults[] = {
-        NearFault::LoseRequest, NearFault::LoseAnswer,      NearFault::Swallow,
-        NearFault::Double,      NearFault::HttpStatus,      NearFault::RpcError,
-        NearFault::Unknown,     NearFault::Garbage,         NearFault::WrongId,
-        NearFault::NullResult,  NearFault::Delay,           NearFault::StaleNonce,
-        NearFault::StaleState,  NearFault::ShuffleOutcomes, NearFault::BareResult,
-        NearFault::OtherHash};
-    const std::uint64_t count = random.below(6);
-    for (std::uint64_t i = 0; i < count; ++i) {
-        NearFaultRule rule;
-        rule.fault = kFaults[random.below(std::size(kFaults))];
-        rule.skip = random.below(30);
-        rule.count = 1 + random.below(20);
-        rule.per_mille = static_cast<unsigned>(200 + random.below(800));
-        rule.blocks = static_cast<std::uint32_t>(1 + random.below(10));
-        world.node(random.below(world.options().nodes)).order(rule);
+// Every eighth world is of several lanes; they take twice the time of others.
+constexpr std::uint64_t kLaneWorlds = 8;
+
+// Wishes of several lanes, among them some for the gate alone; some wallets' money is bounded.
+void make_lane_wishes(World& world, base::SeededRandom& random) {
+    using Kind = LaneStep::Kind;
+    constexpr std::size_t kWallets = 3;  // the last one's is not touched
+    std::set<std::size_t> users;
+    const std::uint64_t wishes = 1 + random.below(4);
+    for (std::uint64_t i = 0; i < wishes; ++i) {
+        const std::size_t wallet = random.below(kWallets);
+        if (random.below(5) == 0) {
+            world.wish(wallet, 1 + random.below(3));
+            continue;
+        }
+        const auto kinds = random_kinds(random);
+        if (std::count(kinds.begin(), kinds.end(), Kind::UserCall) > 0) users.insert(wallet);
+        wish_lanes(world, wallet, kinds);
     }
-    if (random.below(5) == 0) {
-        localchain::NearReceiptFault fault;
-        fault.method = random.below(2) == 0 ? "execute_intents" : "submit_intent";
-        fault.skip = random.below(4);
-        world.chain().order(fault);
+    for (const std::size_t wallet : users) {
+        if (random.below(5) != 0) install_user_key(world, world.wallet(wallet));
     }
-    if (random.below(4) == 0) world.chain().skip_heights(random.below(20));
-    if (random.below(4) == 0) {
-        world.node(random.below(world.options().nodes))
-            .set_lag(static_cast<std::uint32_t>(random.below(8)));
+    if (random.below(4) == 0) world.bound(world.wallet(0), 5'000'000 + random.below(20'000'000));
+}
+
+Task<void> send(World* world, WorldCall call) {
+    auto calling = world->call(std::move(call));
+    co_await std::move(calling);
+}
+
+// Now and then somebody pauses, resumes or cancels a workflow.
+void meddle(World& world, base::SeededRandom& random) {
+    constexpr const char* kActions[] = {"/pause", "/pause", "/resume", "/cancel"};
+    if (world.dead() || random.below(3) != 0) return;
+    const World::Wish& wish = world.wishes()[random.below(world.wishes().size())];
+    if (wish.request_id.empty()) return;
+    const std::string path = "/wallet/v1/workflows/" + wish.request_id;
+    WorldCall call;
+    call.path = path + kActions[random.below(std::size(kActions))];
+    call.wallet = wish.wallet;
+    call.body = "{}";
+    base::spawn(world.database().executor(), send(&world, std::move(call)));
+}
+
+void resume_all(World& world) {
+    for (const World::Wish& wish : world.wishes()) {
+        if (wish.request_id.empty()) continue;
+        world.post("/wallet/v1/workflows/" + wish.request_id + "/resume", wish.wallet, "{}");
     }
 }
 
-// One node, the same one in all of a world's life, tells another story than the rest: fewer than a
-// quorum.
-void order_lies(World& world, base::SeededRandom& random) {
-    constexpr NearFault kLies[] = {
-        NearFault::Contradict, NearFault::ContradictReceipts, NearFault::ForgeIds,
-        NearFault::OtherHeight};
-    const std::size_t nodes = world.options().nodes;
-    if (nodes < 2 || random.below(2) != 0) return;
-    localchain::NearNode& liar = world.node(world.options().seed % nodes);
-    const std::uint64_t count = 1 + random.below(3);
-    for (std::uint64_t i = 0; i < count; ++i) {
-        NearFaultRule rule;
-        rule.fault = kLies[random.below(std::size(kLies))];
-        rule.skip = random.below(10);
-        rule.count = random.below(3) == 0 ? NearFaultRule::kForever : 1 + random.below(60);
-        rule.per_mille = static_cast<unsigned>(300 + random.below(701));
-        rule.blocks = static_cast<std::uint32_t>(1 + random.below(250));
-        liar.order(rule);
+void make_wishes(World& world, base::SeededRandom& random) {
+    const std::uint64_t wishes = 1 + random.below(5);
+    for (std::uint64_t i = 0; i < wishes; ++i) {
+        const bool batch = random.below(3) == 0;
+        world.wish(
+            random.below(world.options().wallets), 1 + random.below(3),
+            batch ? "gate.sequential.near" : "");
     }
-    if (random.below(3) == 0) {
-        liar.set_height_lie(static_cast<std::int64_t>(random.below(300)) - 50);
-    }
-}
-
-void calm(World& world) {
-    for (std::size_t i = 0; i < world.options().nodes; ++i) {
-        world.node(i).clear_faults();
-        world.node(i).set_lag(0);
-        world.node(i).set_height_lie(0);
-        world.node(i).set_down(false);
-    }
-    world.chain().clear_receipt_faults();
-}
-
-bool foreign_batch(World& world, base::SeededRandom& random) {
-    if (random.below(4) != 0) return false;
-    localchain::ForeignIntents intents{
-        near::AccountId::parse("gate.sequential.near").value(),
-        near::AccountId::parse("relayer.sequential.near").value(),
-        near::AccountId::parse("count.mike.near").value(), "increase"};
-    intents.count = 1 + random.below(3);
-    const auto sent = localchain::inject_foreign_intents(world.chain(), intents);
-    EXPECT_TRUE(sent.has_value());
-    return true;
-}
-
-// The strangers' intents, once they have ids, become a batch of theirs.
-void start_foreign_batch(World& world) {
-    const auto gate = near::AccountId::parse("gate.sequential.near").value();
-    const auto pending = world.chain().view(gate, "list_pending");
-    if (!pending || !pending->is_array()) return;
-    std::vector<std::uint64_t> ids;
-    for (const auto& id : pending->items()) {
-        const auto number = near::parse_u64(id.string_value()).value();
-        const auto entry = world.chain().view(
-            gate, "get_pending", "{\"intent_id\":\"" + std::to_string(number) + "\"}");
-        if (!entry || entry->is_null()) continue;
-        if (entry->find("receiver_id")->string_value() == "count.mike.near") ids.push_back(number);
-    }
-    if (ids.empty()) return;
-    const auto approver = near::AccountId::parse("approver.sequential.near").value();
-    EXPECT_TRUE(localchain::inject_foreign_batch(world.chain(), gate, approver, ids).has_value());
 }
 
 void run_world(std::uint64_t seed) {
+    const bool lanes = seed % kLaneWorlds == 0;
     base::SeededRandom random(seed * 2'654'435'761ULL + 1);
     const auto database = TestDatabase::create(TestBackend::SqliteSimulated, seed);
     WorldOptions options;
@@ -312,16 +250,13 @@ void run_world(std::uint64_t seed) {
     options.latency_max = std::chrono::milliseconds(random.below(300));
     options.poll_interval = std::chrono::milliseconds(750 + 500 * random.below(4));
     options.probe_period = std::chrono::seconds(2 + random.below(6));
+    if (lanes) switch_lanes_on(options);
+    if (lanes && random.below(2) == 0) answer_at_once(options);
     World world(*database, options);
-    const std::uint64_t wishes = 1 + random.below(5);
-    for (std::uint64_t i = 0; i < wishes; ++i) {
-        const bool batch = random.below(3) == 0;
-        world.wish(
-            random.below(options.wallets), 1 + random.below(3),
-            batch ? "gate.sequential.near" : "");
-    }
+    lanes ? make_lane_wishes(world, random) : make_wishes(world, random);
     order_faults(world, random);
     order_lies(world, random);
+    if (lanes) order_lane_faults(world, random);
     const bool foreign = foreign_batch(world, random);
     const std::uint64_t deaths = random.below(4);
     world.ask_all();
@@ -332,7 +267,11 @@ void run_world(std::uint64_t seed) {
             database->disk()->power_off_after(1 + random.below(300));
         }
         const std::uint64_t blocks = 5 + random.below(60);
-        const bool lived = world.live_some(blocks);
+        bool lived = world.live_some(blocks);
+        if (lived && lanes) {
+            meddle(world, random);
+            lived = world.live_some(blocks);
+        }
         if (foreign) start_foreign_batch(world);
         if (lived && random.below(2) == 0) continue;
         world.crash_and_boot(
@@ -348,6 +287,10 @@ void run_world(std::uint64_t seed) {
     }
     calm(world);
     ask_again(world);
+    if (lanes) {
+        EXPECT_TRUE(world.live_some(10));
+        resume_all(world);
+    }
     EXPECT_TRUE(world.live());
     world.check_books(foreign);
     report(world, "seed " + std::to_string(seed));

@@ -1,13 +1,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <map>
-
 #include "coordinator/evidence.h"
 #include "localchain/near_network.h"
 #include "near/transaction.h"
+#include "sim/lane_books.h"
 #include "sim/world.h"
+#include "sim/world_faults.h"
 
 // Funding steps, direct-user steps and gate batches of one workflow, over a real keystore and a
 // simulated chain in virtual time: what they do, what they refuse, and that a crash anywhere makes
@@ -114,48 +113,12 @@ protected:
     }
     // mike.near installs the wallet's scoped key.
     void install_user_key(bool with_allowance = true) {
-        const WorldAnswer prepared = world().post(
-            "/wallet/v1/direct-user/function-call-key/prepare", wallet(),
-            R"({"user_id":"mike.near","registry_id":"mike.sequential.near",)"
-            R"("receiver_id":"count.mike.near","method_names":["increase"]})");
-        const auto key = near::PublicKey::parse(prepared.string("public_key"));
-        ASSERT_TRUE(key) << prepared.text;
-        const auto owner = localchain::near_network_key(base::as_bytes("public"), "mike.near");
-        const auto user = account("mike.near");
-        const auto own = near::PublicKey(owner.public_key());
-        auto& chain = world().chain();
-        near::FunctionCallPermission permission{
-            std::nullopt, account("count.mike.near"), {"increase"}};
-        if (with_allowance) {
-            permission.allowance = near::YoctoNear::parse("50000000000000000000000").value();
-        }
-        near::Transaction tx{
-            user,
-            own,
-            chain.access_key_at(user, own, chain.height())->nonce + 1,
-            user,
-            chain.head().hash,
-            {near::AddKey{*key, {0, permission}}}};
-        const auto made = near::sign(std::move(tx), owner);
-        ASSERT_TRUE(made);
-        ASSERT_TRUE(chain.submit(near::serialize(*made)).accepted());
-        world().pass(world().options().block_time * 6);
+        sim::install_user_key(world(), wallet(), with_allowance);
     }
-    // Transactions of this signer in blocks.
+    // What transactions of this signer call, in the order of their blocks.
     std::vector<std::string> landed(const near::AccountId& signer) {
         std::vector<std::string> out;
-        auto& chain = world().chain();
-        for (auto height = chain.options().genesis_height; height <= chain.height(); ++height) {
-            const auto* const block = chain.find_block(height);
-            if (block == nullptr) continue;
-            for (const auto& hash : block->transactions) {
-                const auto* const tx = chain.find_transaction(hash);
-                if (tx == nullptr || tx->transaction.transaction.signer_id != signer) continue;
-                const auto& actions = tx->transaction.transaction.actions;
-                const auto* const call = std::get_if<near::FunctionCall>(&actions.front());
-                out.push_back(call == nullptr ? "other" : call->method_name);
-            }
-        }
+        for (const auto* const tx : sim::landed(world(), signer)) out.push_back(method_of(*tx));
         return out;
     }
 
@@ -744,171 +707,36 @@ ADYTON_ON_ALL_DATABASES(LanesDatabaseTest);
 // Others than optimized builds are five to fifty times slower.
 #if defined(__OPTIMIZE__) && !defined(ADYTON_SANITIZED)
 constexpr std::uint64_t kStride = 1;
-constexpr std::uint64_t kSeeds = 60;
 #else
 constexpr std::uint64_t kStride = 6;
-constexpr std::uint64_t kSeeds = 6;
 #endif
 
-void wish_for(World& world, std::string body) {
-    World::Wish wish;
-    wish.wallet = world.wallet(0);
-    wish.key = "lanes";
-    wish.path = std::string(kExecute);
-    wish.body = std::move(body);
-    world.wishes().push_back(std::move(wish));
-    world.ask_all();
-}
-
-void boot_again(World& world, TestDatabase::Crash kind) {
-    world.crash_and_boot(kind);
-    for (World::Wish& wish : world.wishes()) wish.answered = false;
-    world.ask_all();
-}
-
-// How often the chain carried a method out for this signer, without a failure.
-std::size_t carried_out(World& world, const near::AccountId& signer, std::string_view method) {
-    std::size_t out = 0;
-    auto& chain = world.chain();
-    for (auto height = chain.options().genesis_height; height <= chain.height(); ++height) {
-        const auto* const block = chain.find_block(height);
-        if (block == nullptr) continue;
-        for (const auto& hash : block->transactions) {
-            const auto* const tx = chain.find_transaction(hash);
-            if (tx == nullptr || tx->transaction.transaction.signer_id != signer) continue;
-            const auto& actions = tx->transaction.transaction.actions;
-            const auto* const call = std::get_if<near::FunctionCall>(&actions.front());
-            if (call != nullptr && call->method_name == method) ++out;
-        }
-    }
-    return out;
-}
-
-WorldAnswer record_of(World& world) {
-    const World::Wish& wish = world.wishes().front();
-    return world.get("/wallet/v1/workflows/" + wish.request_id, wish.wallet);
-}
-
-// What the record says of each step is what the chain shows, and nothing happened twice.
-void expect_truth(World& world, const std::string& where) {
-    const auto me = world.account_of(world.wallet(0));
-    const WorldAnswer record = record_of(world);
-    const std::string status = record.string("status");
-    EXPECT_EQ(record.string("phase"), "done") << where << record.text;
-    const auto& rows = record.at("funding_evidence").items();
-    const std::map<std::string, std::string> methods = {
-        {"funding.wrap_near", "near_deposit"}, {"funding.intents_deposit", "ft_transfer_call"}};
-    bool all = true;
-    for (const Json& row : rows) {
-        const auto known = methods.find(row.find("kind")->string_value());
-        if (known == methods.end()) continue;
-        const std::size_t done = carried_out(world, me, known->second);
-        const bool said = row.find("status")->string_value() == "success";
-        all = all && said;
-        EXPECT_LE(done, 1U) << where << ": " << known->second;
-        EXPECT_EQ(done == 1, said) << where << ": " << known->second << " " << record.text;
-    }
-    const bool succeeded = status == "succeeded";
-    if (succeeded) {
-        EXPECT_TRUE(all) << where;
-    }
-    const auto bundle = coordinator::parse_evidence(
-        world
-            .get(
-                "/wallet/v1/workflows/" + record.string("request_id") + "/evidence",
-                world.wallet(0))
-            .body);
-    ASSERT_TRUE(bundle) << where;
-    const auto report = coordinator::check_evidence(*bundle, world.coordinator().evidence_key());
-    for (const std::string& problem : report.problems) ADD_FAILURE() << where << ": " << problem;
-    for (const std::string& violation : world.violations()) {
-        ADD_FAILURE() << where << ": " << violation;
-    }
-}
-
-// Dies at one moment after the other; afterwards every transaction is there once.
-void survive_death(const std::string& body, std::uint64_t seed, std::uint64_t stride) {
-    std::uint64_t moments = 0;
-    {
-        const auto database = TestDatabase::create(TestBackend::SqliteSimulated, seed);
-        World world(*database, lanes_on(seed));
-        const std::uint64_t before = world.moments();
-        wish_for(world, body);
-        ASSERT_TRUE(world.live());
-        moments = world.moments() - before;
-        ASSERT_EQ(record_of(world).string("status"), "succeeded") << record_of(world).text;
-    }
-    ASSERT_GT(moments, 25U);
+// Dies at one moment after the other; afterwards every step is done once and told.
+void survive_death(
+    const std::vector<LaneStep::Kind>& kinds, std::uint64_t seed, std::uint64_t stride) {
+    const Prepare prepare = [&kinds](World& world) {
+        install_user_key(world, world.wallet(0));
+        wish_lanes(world, 0, kinds);
+    };
+    WorldOptions options;
+    options.seed = seed;
+    switch_lanes_on(options);
     std::uint64_t crashes = 0;
-    for (std::uint64_t moment = 1; moment <= moments; moment += stride) {
-        const std::string where = "moment " + std::to_string(moment);
-        const auto database = TestDatabase::create(TestBackend::SqliteSimulated, seed);
-        World world(*database, lanes_on(seed));
-        world.die_at(moment);
-        wish_for(world, body);
-        if (!world.live()) {
-            ++crashes;
-            boot_again(
-                world, moment % 2 == 0 ? TestDatabase::Crash::Power : TestDatabase::Crash::Process);
-            ASSERT_TRUE(world.live()) << where;
-        }
-        EXPECT_EQ(record_of(world).string("status"), "succeeded") << where;
-        expect_truth(world, where);
+    while (run_and_die(options, prepare, 1 + crashes * stride)) {
+        ++crashes;
         if (::testing::Test::HasFailure()) return;
     }
-    EXPECT_GT(crashes, moments / stride / 2);
+    EXPECT_GT(crashes, 25 / stride);
 }
 
+using Kind = LaneStep::Kind;
+
 TEST(LanesCrashTest, TheFundingLaneSurvivesDeathAtAnyMoment) {
-    survive_death(std::string(kWrapAndDeposit), 3, kStride);
+    survive_death({Kind::Wrap, Kind::Deposit}, 3, kStride);
 }
 
 TEST(LanesCrashTest, AMixedWorkflowSurvivesDeathAtAnyMoment) {
-    survive_death(
-        R"({"idempotency_key":"mixed","steps":[{"kind":"funding.wrap_near","amount":"1000"},)" +
-            transfer("a.near", "10") + "," + transfer("b.near", "20") +
-            R"(,{"kind":"funding.balance_check"}]})",
-        4, kStride * 3);
-}
-
-// Nodes that lose, double, delay and contradict, and a process that dies now and then.
-TEST(LanesCrashTest, AmongFaultyNodesNothingIsDoneTwiceAndTheRecordIsTrue) {
-    using localchain::NearFault;
-    constexpr NearFault kFaults[] = {
-        NearFault::LoseRequest, NearFault::LoseAnswer, NearFault::Double,     NearFault::Unknown,
-        NearFault::RpcError,    NearFault::Garbage,    NearFault::WrongId,    NearFault::Delay,
-        NearFault::HttpStatus,  NearFault::StaleNonce, NearFault::StaleState, NearFault::Swallow};
-    const char* const asked = std::getenv("ADYTON_SIM_SEEDS");
-    const std::uint64_t seeds = asked == nullptr ? kSeeds : std::strtoull(asked, nullptr, 10);
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-        const std::string where = "seed " + std::to_string(seed);
-        base::SeededRandom random(seed * 2'654'435'761ULL + 5);
-        const auto database = TestDatabase::create(TestBackend::SqliteSimulated, seed);
-        WorldOptions options = lanes_on(seed);
-        options.nodes = 2 + random.below(2);
-        options.latency_max = std::chrono::milliseconds(random.below(300));
-        World world(*database, options);
-        for (std::uint64_t i = random.below(6); i > 0; --i) {
-            localchain::NearFaultRule rule;
-            rule.fault = kFaults[random.below(std::size(kFaults))];
-            rule.skip = random.below(30);
-            rule.count = 1 + random.below(15);
-            rule.per_mille = static_cast<unsigned>(200 + random.below(800));
-            world.node(random.below(options.nodes)).order(rule);
-        }
-        if (random.below(2) == 0) world.die_at(1 + random.below(60));
-        wish_for(world, std::string(kWrapAndDeposit));
-        if (!world.live_some(10 + random.below(60))) {
-            boot_again(
-                world,
-                random.below(2) == 0 ? TestDatabase::Crash::Power : TestDatabase::Crash::Process);
-        }
-        world.die_at(0);
-        for (std::size_t i = 0; i < options.nodes; ++i) world.node(i).clear_faults();
-        EXPECT_TRUE(world.live()) << where;
-        expect_truth(world, where);
-        if (::testing::Test::HasFailure()) return;
-    }
+    survive_death(all_kinds(), 4, kStride * 5);
 }
 
 }  // namespace

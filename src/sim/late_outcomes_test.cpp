@@ -108,6 +108,21 @@ TEST_F(LateOutcomesTest, ASubmitThatNeverLandedIsCalledSo) {
         late.string("user_visible_error").find("was not taken by the gate"), std::string::npos);
 }
 
+// Without a look at the gate each of them would be signed a second time after forty blocks.
+TEST_F(LateOutcomesTest, ASubmitThatAllNodesDenyIsNotSignedAnewWhileTheGateHoldsItsIntent) {
+    NearFaultRule rule;
+    rule.fault = NearFault::Unknown;
+    rule.method = "EXPERIMENTAL_tx_status";
+    rule.count = NearFaultRule::kForever;
+    for (std::size_t i = 0; i < world().options().nodes; ++i) world().node(i).order(rule);
+    world().wish(0, 3);
+    world().ask_all();
+    ASSERT_TRUE(world().live_some(70));
+    admit();
+    end_it();
+    EXPECT_EQ(record().string("status"), "succeeded") << record().text;
+}
+
 TEST_F(LateOutcomesTest, TheWatchOutlivesItsProcess) {
     hide();
     fail_it();

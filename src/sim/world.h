@@ -27,6 +27,7 @@
 #include "localchain/neo_rpc.h"
 #include "near/transaction.h"
 #include "service/frame.h"
+#include "sim/lane_step.h"
 #include "storage/test_database.h"
 
 // The suite in one process: coordinator, keystore, storage, simulated NEAR chain and the network
@@ -45,6 +46,9 @@ struct WorldOptions {
     base::Duration probe_period = std::chrono::seconds(2);
     bool instant_blocks = false;
     std::uint64_t yield_timeout_blocks = 200;
+    // What a wallet's or a user's transaction does is done by that one alone: none is made in its
+    // place, even when it is dead.
+    bool made_once = false;
     int bug = coordinator::kNoBug;
     // Changes what the coordinator is configured with.
     std::function<void(coordinator::CoordinatorOptions&)> configure;
@@ -110,6 +114,9 @@ public:
         return ask({"POST", path, wallet, body, std::move(headers)});
     }
     void put_policy(const std::string& wallet, const std::string& policy);
+    // Bounds what the wallet may ever spend: of wNEAR by `amount`, of NEAR by that and what two
+    // registrations cost. Nothing beyond it may be found on the chain.
+    void bound(const std::string& wallet, std::uint64_t amount);
     void pass(base::Duration span);
 
     localchain::NearChain& chain() { return *chain_; }
@@ -138,6 +145,11 @@ public:
     void note_allowed(const std::string& wallet, const base::Json& action);
     void note_payload(const std::string& wallet, const api::SignNep413Request& request);
     void note_delegate(const std::string& wallet, const api::SignDelegateRequest& request);
+    void note_call(
+        const std::string& wallet, const std::string& receiver, const std::string& method,
+        const std::string& deposit);
+    // Signatures asked for and transactions sent, each once: grows while somebody acts.
+    std::size_t deeds() const { return signatures_ + by_key_nonce_.size(); }
     Task<void> note_broadcast(base::Bytes bytes, near::TransactionHash hash);
 
     // At the end, when faults are over and all is quiet: the books against the chain.
@@ -148,6 +160,7 @@ public:
         std::string body;
         // Unique receivers inside the intents contract, in call order, and what each gets.
         std::vector<std::pair<std::string, base::Amount>> moves;
+        std::vector<LaneStep> steps;  // of a workflow over several lanes, instead of moves
         std::string request_id;
         bool answered = false;
         WorldAnswer last;
@@ -182,6 +195,16 @@ private:
     void build_coordinator();
     void check_wish(const Wish& wish);
     void check_intents(const Wish& wish, const WorldAnswer& record);
+    void check_bundle(const Wish& wish, const std::string& id);
+    // ----- lane_books.cpp -----
+    void check_lane_wish(const Wish& wish);
+    void check_balance(const Wish& wish, const WorldAnswer& record, std::size_t step, bool said);
+    void check_transfers(const Wish& wish, const WorldAnswer& record);
+    void check_batches(const Wish& wish, const WorldAnswer& record);
+    void check_holdings();
+    void check_bounds();
+    std::uint64_t moved_by(const Wish& wish) const;
+    void check_count();
     std::map<std::string, std::string> intents_on_chain() const;
     void check_gate(bool foreign_batches);
     static Task<void> insist(World* self, std::size_t wish);
@@ -206,7 +229,9 @@ private:
 
     // What was seen over all lives.
     std::vector<std::string> violations_;
-    std::set<std::string> allowed_;                         // wallet and action
+    std::map<std::string, std::uint64_t> bounds_;  // by wallet
+    std::set<std::string> allowed_;                // wallet and action
+    std::size_t signatures_ = 0;
     std::map<std::string, std::string> payload_nonces_;     // wallet and message: nonce
     std::map<std::string, std::uint64_t> delegate_nonces_;  // wallet and arguments: nonce
     std::map<std::string, Seen> by_key_nonce_;              // key and nonce

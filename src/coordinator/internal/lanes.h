@@ -102,12 +102,25 @@ private:
         std::uint64_t height = 0;  // that all of them are at least of
     };
     Task<Result<Balances>> read_balances(Work& work, std::vector<std::string> names);
-    // These are of a block that knows what the steps before did. Unavailable: the node lags.
-    Task<Result<base::Amount>> token_balance(
-        const Work& work, std::string token, std::string account);
-    Task<Result<base::Amount>> intents_balance(
-        const Work& work, std::string token, std::string account);
-    Task<Result<base::Amount>> native_balance(const Work& work, std::string account);
+    // These are what a quorum tells of a block that knows what the steps before did. Unavailable:
+    // the nodes lag, or differ. Unprocessable and NotFound: the contract's own answer.
+    struct Seen {
+        base::Json answer;
+        std::uint64_t height = 0;
+    };
+    Task<Result<Seen>> look_at(
+        const Work& work, std::string contract, std::string method, std::string args);
+    struct Held {
+        base::Amount amount;
+        std::uint64_t height = 0;
+    };
+    Task<Result<Held>> amount_at(
+        const Work& work, std::string contract, std::string method, std::string args);
+    Task<Result<Held>> token_balance(const Work& work, std::string token, std::string account);
+    Task<Result<Held>> intents_balance(const Work& work, std::string token, std::string account);
+    Task<Result<Held>> native_balance(const Work& work, std::string account);
+    Task<Result<Held>> count_of_receiver(const Work& work, std::string receiver);
+    Task<Result<Held>> balance_named(Work& work, std::string name);
 
     // ----- lane_batch.cpp -----
     Task<StepResult> batch_step(Work& work);
@@ -116,6 +129,14 @@ private:
     CoordinatorService::Core& core_;
     std::map<std::string, std::unique_ptr<AsyncLock>> locks_;  // by public key
 };
+
+enum class BatchControl { Pause, Resume, Cancel };
+// Does to the batch that a workflow has under way what is done to the workflow: in the same unit,
+// so that neither is without the other. The batch's run where that changed it; nothing: there is no
+// such batch, or it is not changed (a batch that is resumed at the gate cannot be cancelled, one
+// that failed and is only followed is not paused).
+Result<std::optional<workflow::Run>> control_batch(
+    storage::Transaction& tx, const WorkflowRecord& whole, BatchControl control);
 
 // The rows of the record that tell what became of each segment (lane_evidence.cpp).
 void describe_lanes(const LanesState& state, WorkflowRecord& record);
