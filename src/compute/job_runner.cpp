@@ -147,6 +147,15 @@ Task<Result<JobAnswer>> conclude(
     co_return co_await std::move(blocking);
 }
 
+// Lets what waits for this loop go first.
+Task<void> step_aside() {
+    base::Executor* const here = base::Executor::current();
+    if (here == nullptr) co_return;
+    base::Completion<bool> turn;
+    here->post([turn = turn.completer()] { turn->set(true); });
+    co_await turn;
+}
+
 // A result that cannot be stored now keeps its slot, so it is tried again for a while.
 Task<Result<void>> store_end(ComputeContext& compute, SharedPlan plan, jobs::FinalJob end) {
     Result<void> stored;
@@ -171,7 +180,8 @@ struct Ended {
 };
 
 Task<Result<Ended>> run_engine(
-    ComputeContext& compute, SharedPlan plan, std::shared_ptr<LiveJob> live) {
+    ComputeContext& compute, SharedPlan plan, FairGate::Ticket ticket,
+    std::shared_ptr<LiveJob> live) {
     const auto notes = std::make_shared<RunNotes>();
     auto run = std::make_shared<JobRun>();
     run->started_at = compute.executor.now();
@@ -181,6 +191,10 @@ Task<Result<Ended>> run_engine(
     auto running = compute.engine.run(std::move(job));
     auto result = co_await std::move(running);
     run->finished_at = compute.executor.now();
+    { const FairGate::Ticket done = std::move(ticket); }
+    // The next job goes to its executor before this one is hashed, signed and stored.
+    auto aside = step_aside();
+    co_await std::move(aside);
     Ended ended;
     if (!result) {
         ended.answer = conclude_error(compute, *plan, result.error(), run->finished_at);
@@ -222,7 +236,7 @@ Task<Result<std::string>> run_and_store(
             *plan, {JobPhase::Interrupted, std::string(kInterrupted), "interrupted"},
             compute.executor.now());
     } else {
-        auto running = run_engine(compute, plan, live);
+        auto running = run_engine(compute, plan, std::move(ticket), live);
         auto ran = co_await std::move(running);
         if (ran) {
             ended = *std::move(ran);
@@ -230,7 +244,7 @@ Task<Result<std::string>> run_and_store(
             ended.answer = conclude_error(compute, *plan, ran.error(), compute.executor.now());
         }
     }
-    { const FairGate::Ticket done = std::move(ticket); }  // the next may run meanwhile
+    { const FairGate::Ticket done = std::move(ticket); }  // of a job that did not run
     if (ended.leave) {
         co_return Error::unavailable("the service is stopping; the job will run again", "stopping");
     }

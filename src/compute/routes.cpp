@@ -165,7 +165,9 @@ Answer execute_route(Parts& parts, Call call) {
     Submission submission;
     CO_TRY(submission.wait, wait_of(call.request));
     CO_TRY(submission.options.key, key_of(call, user.id));
-    submission.options.request_digest = crypto::sha256(base::as_bytes(call.request.body));
+    if (submission.options.key) {
+        submission.options.request_digest = crypto::sha256(base::as_bytes(call.request.body));
+    }
     submission.plan = std::make_shared<JobPlan>();
     JobPlan& plan = *submission.plan;
     plan.created_at = compute.executor.now();
