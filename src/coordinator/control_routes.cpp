@@ -71,9 +71,7 @@ Answer control_route(Core& core, Call call, Control control) {
         found.reset();
         TRY(auto both, find_both(tx, wallet_id, id));
         TRY_VOID(carry_out(tx, both, control));
-        if (!core.bug(kLanePauseForgetsBatch)) {
-            TRY(both.batch, control_batch(tx, both.record, control));
-        }
+        TRY(both.batch, control_batch(tx, both.record, control));
         TRY(both.run, workflow::find_run(tx, id));
         found = std::move(both);
         return {};

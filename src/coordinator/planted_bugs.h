@@ -39,7 +39,6 @@ enum Bug : int {
     kLaneGoOnAfterFailure,    // the steps after a failed one are carried out
     kLaneTwoBatches,          // a batch is begun before it is written down that it is
     kLaneForgetWatch,         // what nobody saw is not followed to its end
-    kLanePauseForgetsBatch,   // a pause does not reach the batch that runs
     kLaneBelieveAnyState,     // balances are what one node says
     kBugs,
 };

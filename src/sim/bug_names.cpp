@@ -5,7 +5,7 @@
 namespace adyton::sim {
 namespace {
 
-constexpr std::array<std::string_view, 35> kNames = {
+constexpr std::array<std::string_view, 34> kNames = {
     "none",
     "sign_before_policy",
     "ignore_denial",
@@ -39,7 +39,6 @@ constexpr std::array<std::string_view, 35> kNames = {
     "lane_go_on_after_failure",
     "lane_two_batches",
     "lane_forget_watch",
-    "lane_pause_forgets_batch",
     "lane_believe_any_state",
 };
 

@@ -166,6 +166,9 @@ std::vector<Story> lane_stories() {
     const auto refund = [](World& world) {
         world.chain().order(receipt_fault("ft_on_transfer", 0));
     };
+    const auto fail_wrap = [](World& world) {
+        world.chain().order(receipt_fault("near_deposit", 0));
+    };
     const auto deny = [](World& world) {
         NearFaultRule rule;
         rule.fault = NearFault::Unknown;
@@ -230,6 +233,7 @@ std::vector<Story> lane_stories() {
          2,
          {{Kind::Balance, Kind::Transfer, Kind::Transfer}},
          pause_the_batch});
+    out.push_back({"a wrap fails", fail_wrap, 0, 0, false, 2, {{Kind::Wrap}}});
     out.push_back(
         {"lanes crash everywhere",
          [](World&) {},

@@ -627,7 +627,9 @@ Task<void> World::note_broadcast(base::Bytes bytes, near::TransactionHash hash) 
     if (call == nullptr) co_return;
     const std::string signer = tx.signer_id.text();
     const bool own = signer == "relayer.sequential.near" || signer == "approver.sequential.near";
-    std::string content = signer + call->method_name + std::string(base::as_text(call->args));
+    // Each gate counts its intents from zero.
+    std::string content = signer + " " + tx.receiver_id.text() + " " + call->method_name +
+                          std::string(base::as_text(call->args));
     if (!own) content += call->deposit.to_string();
     const auto before = by_content_.find(content);
     if (!own && options_.made_once) {
