@@ -50,8 +50,8 @@ struct Votes {
     std::map<std::string, Choice> choices;
     std::size_t most = 0;
 
-    // Its votes now.
-    const Choice& add(const std::string& name, T value) {
+    // It, and its votes now.
+    Choice& add(const std::string& name, T value) {
         Choice& choice = choices.try_emplace(name, Choice{std::move(value), 0}).first->second;
         most = std::max(most, ++choice.votes);
         return choice;
@@ -182,15 +182,15 @@ Task<Result<std::optional<NearTransaction>>> NearRpcClient::find_agreed_transact
         Result<Asked<NearTransaction>> asked = co_await std::move(asking);
         if (!asked) {
             failures += "; " + asked.error().message();
-        } else if (const NearTransaction* const seen = asked->value()) {
+        } else if (auto* const seen = std::get_if<NearTransaction>(&asked->answer)) {
             const Result<std::string> told = story(*seen);
             if (!told) {
                 failures += "; " + told.error().message();
             } else if (told->empty()) {
-                undecided = *seen;
+                undecided = std::move(*seen);
             } else {
-                const auto& choice = votes.add(*told, *seen);
-                if (choice.votes >= quorum) co_return std::optional(choice.value);
+                auto& choice = votes.add(*told, std::move(*seen));
+                if (choice.votes >= quorum) co_return std::optional(std::move(choice.value));
             }
         } else if (is_unknown_near_transaction(*asked->error())) {
             ++unknown;
@@ -204,7 +204,7 @@ Task<Result<std::optional<NearTransaction>>> NearRpcClient::find_agreed_transact
     if (votes.choices.size() > 1) {
         co_return disagreement("EXPERIMENTAL_tx_status", votes.choices.size());
     }
-    if (undecided) co_return undecided;
+    if (undecided) co_return std::move(undecided);
     if (votes.most == 0 && unknown >= quorum) co_return std::optional<NearTransaction>();
     co_return too_few("EXPERIMENTAL_tx_status", votes.most + unknown, quorum, failures);
 }

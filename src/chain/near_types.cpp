@@ -93,6 +93,14 @@ bool is_one_of(const std::string& text, const std::array<std::string_view, N>& n
 
 }  // namespace
 
+const Result<near::TransactionStatus>& NearTransaction::facts() const {
+    if (facts_ == nullptr) {
+        facts_ = std::make_shared<const Result<near::TransactionStatus>>(
+            near::parse_transaction_status(result));
+    }
+    return *facts_;
+}
+
 std::optional<std::string> flat_error(const base::Json& result) {
     const base::Json* error = result.find("error");
     if (error == nullptr || error->is_null()) return std::nullopt;
@@ -168,7 +176,7 @@ Result<NearView> parse_near_view(const base::Json& result) {
     return out;
 }
 
-Result<NearTransaction> parse_near_transaction(const base::Json& result) {
+Result<NearTransaction> parse_near_transaction(base::Json result) {
     NearTransaction out;
     if (const base::Json* level = result.find("final_execution_status")) {
         if (!level->is_string()) return malformed("final_execution_status");
@@ -180,7 +188,7 @@ Result<NearTransaction> parse_near_transaction(const base::Json& result) {
     if (status != nullptr) {
         TRY_VOID(parse_status(*status, out));
     }
-    out.result = result;
+    out.result = std::move(result);
     return out;
 }
 

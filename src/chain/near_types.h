@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "near/account_id.h"
 #include "near/amounts.h"
 #include "near/hash.h"
+#include "near/transaction_status.h"
 
 // What NEAR nodes say, as types (near.md 7). The parsers take the `result` member of an answer.
 // CorruptData for anything that is not what the call answers; a missing or malformed value is never
@@ -64,6 +66,14 @@ struct NearTransaction {
     base::Bytes value;             // of Success
     std::string failure;           // of Failure: JSON, for people
     base::Json result;             // everything, receipts too
+
+    // near::parse_transaction_status(result), read once however often it is asked for. Copies share
+    // it. Not thread safe.
+    const Result<near::TransactionStatus>& facts() const;
+
+private:
+    // Shared with copies; what it points to never changes.
+    mutable std::shared_ptr<const Result<near::TransactionStatus>> facts_;
 };
 
 // A `query` result that carries an `error` text is an error (near.md 7.2). Nothing: none.
@@ -77,7 +87,7 @@ Result<NearBlock> parse_near_block(const base::Json& result);
 Result<NearAccessKey> parse_near_access_key(const base::Json& result);
 Result<NearAccount> parse_near_account(const base::Json& result);
 Result<NearView> parse_near_view(const base::Json& result);
-Result<NearTransaction> parse_near_transaction(const base::Json& result);
+Result<NearTransaction> parse_near_transaction(base::Json result);
 Result<std::string> parse_near_chain_id(const base::Json& result);  // of `status`
 Result<near::TransactionHash> parse_near_sent_hash(const base::Json& result);
 

@@ -131,8 +131,13 @@ Json final_status(const NearTransactionRecord& record, std::uint64_t head) {
     return status_of(*outcome);
 }
 
-std::string zero_hash() {
-    return near::BlockHash{}.to_string();
+const std::string& zero_hash() {
+    static const std::string kText = near::BlockHash{}.to_string();
+    return kText;
+}
+const std::string& zero_signature() {
+    static const std::string kText = near::Signature(crypto::Ed25519Signature{}).to_string();
+    return kText;
 }
 
 Json chunk_header(const NearBlockRecord& block) {
@@ -154,7 +159,7 @@ Json chunk_header(const NearBlockRecord& block) {
         .set("outgoing_receipts_root", text(zero_hash()))
         .set("tx_root", text(zero_hash()))
         .set("validator_proposals", Json::array())
-        .set("signature", text(near::Signature(crypto::Ed25519Signature{}).to_string()));
+        .set("signature", text(zero_signature()));
     return out;
 }
 
@@ -322,7 +327,7 @@ Json block_view(const NearChain& chain, const NearBlockRecord& block) {
         .set("block_merkle_root", text(zero_hash()))
         .set("epoch_sync_data_hash", Json())
         .set("approvals", Json::array())
-        .set("signature", text(near::Signature(crypto::Ed25519Signature{}).to_string()))
+        .set("signature", text(zero_signature()))
         .set("latest_protocol_version", Json::integer(kProtocolVersion));
     Json chunks = Json::array();
     chunks.push_back(chunk_header(block));

@@ -1,17 +1,32 @@
 #include "near/compact_json.h"
 
-#include <array>
+#include <cstdint>
+#include <cstring>
 
 namespace adyton::near {
 namespace {
 
 using base::Json;
 
+// Eight bytes that stand as they are: none is below 0x20, the quote or the backslash. Says no to
+// some that do.
+bool are_plain(const char* bytes) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes, sizeof word);
+    const std::uint64_t quote = word ^ (kOnes * '"');
+    const std::uint64_t slash = word ^ (kOnes * '\\');
+    const std::uint64_t bad = (word - kOnes * 0x20U) | (quote - kOnes) | (slash - kOnes) | word;
+    return (bad & (kOnes * 0x80U)) == 0;
+}
+
 void append_string(std::string& out, const std::string& text) {
     constexpr std::string_view kHex = "0123456789abcdef";
     out += '"';
     std::size_t plain = 0;  // from here on nothing is escaped
     for (std::size_t i = 0; i < text.size(); ++i) {
+        while (text.size() - i >= 8 && are_plain(&text[i])) i += 8;
+        if (i == text.size()) break;
         const char c = text[i];
         const auto byte = static_cast<unsigned char>(c);
         if (byte >= 0x20 && c != '"' && c != '\\') continue;

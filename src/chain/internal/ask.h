@@ -31,18 +31,18 @@ struct Asked {
     const RpcError* error() const { return std::get_if<RpcError>(&answer); }
 };
 
-// Asks one endpoint. CorruptData: an answer of another shape; errors of JsonRpc::call().
-template <typename T>
+// Asks one endpoint. `Parse` takes the answer's JSON, or a reference to it, and gives Result<T>.
+// CorruptData: an answer of another shape; errors of JsonRpc::call().
+template <typename T, typename Parse>
 Task<Result<Asked<T>>> ask_one(
-    Endpoints& endpoints, std::size_t index, std::string method, base::Json params,
-    Result<T> (*parse)(const base::Json&)) {
+    Endpoints& endpoints, std::size_t index, std::string method, base::Json params, Parse* parse) {
     Task<Result<RpcAnswer>> calling = endpoints.call(index, method, std::move(params));
     Result<RpcAnswer> answer = co_await std::move(calling);
     if (!answer) co_return std::move(answer).error();
     if (auto* error = std::get_if<RpcError>(&*answer)) {
         co_return Asked<T>{index, std::variant<T, RpcError>(std::move(*error))};
     }
-    Result<T> value = parse(std::get<base::Json>(*answer));
+    Result<T> value = parse(std::get<base::Json>(*std::move(answer)));
     if (!value) {
         const std::string context = fmt::format("{} at {}", method, endpoints.name(index));
         co_return std::move(value).error().with_context(context);
