@@ -5,10 +5,10 @@
 
 namespace adyton::coordinator {
 
-NewsBoard::Ticket::Ticket(std::shared_ptr<NewsBoard> board, std::string id)
+NewsBoard::Ticket::Ticket(std::shared_ptr<NewsBoard> board, std::string id, News wanted)
     : board_(std::move(board)), id_(std::move(id)) {
     const std::lock_guard lock(board_->mutex_);
-    board_->waiters_.emplace(id_, news_.completer());
+    board_->waiters_.emplace(id_, Waiting{news_.completer(), wanted});
 }
 
 NewsBoard::Ticket::~Ticket() {
@@ -26,13 +26,19 @@ Task<void> NewsBoard::Ticket::wait(base::Duration timeout) {
     if (changed) executor.cancel(timer);
 }
 
-void NewsBoard::changed(const std::string& id) {
+void NewsBoard::changed(const std::string& id, News news) {
     std::vector<Waiter> woken;
     {
         const std::lock_guard lock(mutex_);
         const auto [first, last] = waiters_.equal_range(id);
-        for (auto waiter = first; waiter != last; ++waiter) woken.push_back(waiter->second);
-        waiters_.erase(first, last);
+        for (auto found = first; found != last;) {
+            if (news == News::Any && found->second.wanted == News::Ending) {
+                ++found;
+            } else {
+                woken.push_back(std::move(found->second.waiter));
+                found = waiters_.erase(found);
+            }
+        }
     }
     for (const Waiter& waiter : woken) waiter->set(true);
 }
@@ -41,7 +47,7 @@ bool NewsBoard::remove(const std::string& id, const Waiter& waiter) {
     const std::lock_guard lock(mutex_);
     const auto [first, last] = waiters_.equal_range(id);
     for (auto found = first; found != last; ++found) {
-        if (found->second != waiter) continue;
+        if (found->second.waiter != waiter) continue;
         waiters_.erase(found);
         return true;
     }

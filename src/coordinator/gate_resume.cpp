@@ -52,8 +52,8 @@ Task<Result<bool>> CoordinatorService::Core::too_late(const GateState& state) {
 
 Task<Result<void>> CoordinatorService::Core::sign_resume(
     StepContext& context, Flight& flight, near::YoctoNear fee, bool& taken) {
-    auto taking = approver_lane.lock.take();
-    const AsyncLock::Held held = co_await std::move(taking);
+    auto entering = approver_lane.convoy.enter();
+    NonceConvoy::Seat seat = co_await std::move(entering);
     auto blocking = facts.final_block();
     CO_TRY(const auto block, co_await std::move(blocking));
     auto counting = facts.final_heights();
@@ -108,6 +108,9 @@ Task<Result<void>> CoordinatorService::Core::sign_resume(
     flight.resume_sighting = {};
     flight.resume.reset();
     const SentTransaction sent = *flight.state.resume;
+    auto waiting_to_send = seat.wait_to_send(sent.nonce);
+    co_await std::move(waiting_to_send);
+    if (!context.may_act()) co_return Error::conflict("another process drives the run", "run_lost");
     at(WorkflowPoint::BeforeResume, flight.record.request_id);
     auto sending = send(sent);
     const auto outcome = co_await std::move(sending);
@@ -193,6 +196,7 @@ Task<StepResult> CoordinatorService::Core::resume_told(
             return {};
         };
         flight.resume = status;
+        flight.resume_final_at = 0;
         auto saving = save(context, flight, phase::kDispatchPoll, "batch_started", change);
         CO_TRY_VOID(co_await std::move(saving));
         at(WorkflowPoint::AfterResumeSeen, flight.record.request_id);
@@ -218,7 +222,7 @@ Task<StepResult> CoordinatorService::Core::resume_poll_step(StepContext& context
     const auto found = co_await std::move(finding);
     if (!found) co_return again_later(flight, false);
     if (*found) {
-        auto status = near::parse_transaction_status((*found)->result);
+        auto status = (*found)->facts();
         if (!status) co_return again_later(flight, false);
         auto telling = resume_told(context, flight, *std::move(status));
         co_return co_await std::move(telling);

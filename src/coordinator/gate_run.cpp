@@ -116,17 +116,21 @@ Task<Result<std::shared_ptr<Flight>>> CoordinatorService::Core::flight_of(
     flight->record = *std::move(record);
     flight->submit_sightings.resize(flight->state.calls.size());
     flight->submits.resize(flight->state.calls.size());
+    flight->submits_final_at.resize(flight->state.calls.size());
     flights[id] = flight;
     co_return flight;
 }
 
 Task<Result<void>> CoordinatorService::Core::record_change(
     const StepContext& context, Flight& flight, std::optional<std::string> step, std::string event,
-    Change change) {
+    Change change, std::string earlier) {
     std::optional<std::pair<WorkflowRecord, GateState>> changed;
     auto unit = [&](storage::Transaction& tx) -> Result<void> {
         WorkflowRecord record = flight.record;
         GateState state = flight.state;
+        if (!earlier.empty()) {
+            TRY_VOID(context.note(tx, {earlier, "{}"}));
+        }
         if (step) {
             TRY_VOID(context.advance(tx, {*step, {}, {}, {}}, {event, phase_body(*step)}));
             record.phase = *step;
@@ -143,7 +147,8 @@ Task<Result<void>> CoordinatorService::Core::record_change(
     CO_TRY_VOID(co_await std::move(write));
     flight.record = std::move(changed->first);
     flight.state = std::move(changed->second);
-    board->changed(flight.record.request_id);
+    const bool over = is_final(flight.record.status);
+    board->changed(flight.record.request_id, over ? NewsBoard::News::Ending : NewsBoard::News::Any);
     co_return Result<void>();
 }
 
@@ -208,6 +213,7 @@ Task<Result<void>> CoordinatorService::Core::finish(
     flight.record = *std::move(changed);
     at(WorkflowPoint::AfterFinish, flight.record.request_id);
     stop_waiting(flight.state.gate_id, flight.record.request_id);
+    has_arrived(flight.state.gate_id, flight.record.request_id);
     nudge_waiting(flight.state.gate_id);
     board->changed(flight.record.request_id);
     (succeeded ? metrics.succeeded : metrics.failed).add();

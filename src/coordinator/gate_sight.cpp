@@ -57,7 +57,8 @@ bool says_gate_is_busy(const near::GateResume& resume) {
 chain::NearStory submit_story(near::AccountId gate_id) {
     return
         [gate_id = std::move(gate_id)](const chain::NearTransaction& seen) -> Result<std::string> {
-            TRY(const auto status, near::parse_transaction_status(seen.result));
+            if (!seen.facts()) return seen.facts().error();
+            const near::TransactionStatus& status = *seen.facts();
             const auto submit = near::read_gate_submit(status, gate_id);
             if (submit.state == near::GateState::Pending) return std::string();
             if (submit.state == near::GateState::Failed) return std::string("failed");
@@ -72,7 +73,8 @@ chain::NearStory submit_story(near::AccountId gate_id) {
 chain::NearStory resume_story(near::AccountId gate_id) {
     return
         [gate_id = std::move(gate_id)](const chain::NearTransaction& seen) -> Result<std::string> {
-            TRY(const auto status, near::parse_transaction_status(seen.result));
+            if (!seen.facts()) return seen.facts().error();
+            const near::TransactionStatus& status = *seen.facts();
             const auto resume = near::read_gate_resume(status, gate_id);
             if (resume.state == near::GateState::Pending) return std::string();
             if (resume.state == near::GateState::Failed) {
@@ -87,7 +89,8 @@ chain::NearStory resume_story(near::AccountId gate_id) {
 chain::NearStory dispatch_story(near::AccountId gate_id, near::IntentId intent_id) {
     return [gate_id = std::move(gate_id),
             intent_id](const chain::NearTransaction& seen) -> Result<std::string> {
-        TRY(const auto status, near::parse_transaction_status(seen.result));
+        if (!seen.facts()) return seen.facts().error();
+        const near::TransactionStatus& status = *seen.facts();
         TRY(const GateDispatch dispatch, near::read_gate_dispatch(status, gate_id, intent_id));
         if (!is_over(dispatch)) return std::string();
         return fmt::format(
@@ -108,7 +111,8 @@ chain::NearStory ending_story() {
         if (!over || (!seen.execution_status.empty() && seen.execution_status != "FINAL")) {
             return std::string();
         }
-        TRY(const auto status, near::parse_transaction_status(seen.result));
+        if (!seen.facts()) return seen.facts().error();
+        const near::TransactionStatus& status = *seen.facts();
         const auto outer = status.outer_receipt_id();
         if (!outer) return Error::corrupt_data("a final transaction without a receipt");
         const auto* const last = status.find_final_outcome(*outer);
@@ -131,7 +135,7 @@ Task<Result<std::optional<SubmitNews>>> CoordinatorService::Core::read_submit(
     auto finding = find_agreed(hash, keys.relayer, submit_story(gate_id));
     CO_TRY(const auto found, co_await std::move(finding));
     if (!found) co_return std::optional<SubmitNews>();
-    CO_TRY(auto status, near::parse_transaction_status(found->result));
+    CO_TRY(auto status, found->facts());
     const auto submit = near::read_gate_submit(status, gate_id);
     SubmitNews news;
     news.kind = submit.state;

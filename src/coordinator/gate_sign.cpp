@@ -175,15 +175,38 @@ Task<StepResult> CoordinatorService::Core::policy_step(StepContext& context, Fli
         CO_TRY_VOID(co_await std::move(finishing));
         co_return StepOutcome::ended();
     }
-    auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
-                      GateState& its_state) -> Result<void> {
-        its_state = state;
+    const auto enter = [&state](storage::Transaction& tx, WorkflowRecord& record) {
         record.status = WorkflowStatus::Processing;
         return lane::enter(
             tx, state.gate_id, record.request_id, static_cast<std::int64_t>(state.calls.size()));
     };
+    if (waiting[state.gate_id].empty()) {
+        // Nobody waits there: in and through the queue in one unit, if there is room.
+        auto preparing = prepare(state);
+        auto prepared = co_await std::move(preparing);
+        auto before = [&](storage::Transaction& tx, WorkflowRecord& record, GateState&) {
+            return enter(tx, record);
+        };
+        Result<void> placed = Error::conflict("not prepared", "no_place");
+        if (prepared) {
+            auto placing = place(context, flight, *std::move(prepared), before);
+            placed = co_await std::move(placing);
+        }
+        if (placed) {
+            has_arrived(state.gate_id, flight.record.request_id);
+            at(WorkflowPoint::AfterPolicy, flight.record.request_id);
+            co_return StepOutcome::again();
+        }
+        if (placed.error().reason() != "no_place") co_return placed.error();
+    }
+    auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
+                      GateState& its_state) -> Result<void> {
+        its_state = state;
+        return enter(tx, record);
+    };
     auto saving = save(context, flight, phase::kQueued, "policy_allowed", change);
     CO_TRY_VOID(co_await std::move(saving));
+    has_arrived(state.gate_id, flight.record.request_id);
     at(WorkflowPoint::AfterPolicy, flight.record.request_id);
     waiting[state.gate_id].push_back(flight.record.request_id);
     co_return StepOutcome::again();
@@ -199,14 +222,27 @@ Task<StepResult> CoordinatorService::Core::queued_step(StepContext& context, Fli
     } else if (mine - queue.begin() > options.lane_ahead + 1 && !bug(kIgnoreLane)) {
         co_return StepOutcome::again(kQueueLook);  // sooner when a place is free: nudge_waiting()
     }
+    auto preparing = prepare(flight.state);
+    CO_TRY(GateState state, co_await std::move(preparing));
+    auto placing = place(context, flight, std::move(state), {});
+    const auto placed = co_await std::move(placing);
+    if (!placed && placed.error().reason() == "no_place") {
+        co_return StepOutcome::again(options.poll_interval);
+    }
+    CO_TRY_VOID(placed);
+    stop_waiting(flight.state.gate_id, flight.record.request_id);
+    co_return StepOutcome::again();
+}
+
+Task<Result<GateState>> CoordinatorService::Core::prepare(GateState state) {
     auto blocking = facts.final_block();
     CO_TRY(const auto block, co_await std::move(blocking));
     auto salting = facts.salt();
     CO_TRY(const auto salt, co_await std::move(salting));
-    const std::vector<std::string> tokens = tokens_of(flight.state);
+    const std::vector<std::string> tokens = tokens_of(state);
     Json balances = Json::object();
     if (!tokens.empty()) {
-        auto asking = facts.intents_balances(flight.state.wallet_account, tokens);
+        auto asking = facts.intents_balances(state.wallet_account, tokens);
         if (const auto before = co_await std::move(asking)) {
             for (const auto& [token, amount] : before->amounts) {
                 balances.set(token, Json::string(amount.to_string()));
@@ -216,7 +252,6 @@ Task<StepResult> CoordinatorService::Core::queued_step(StepContext& context, Fli
     const base::Timestamp chain_now = time_of(block);
     const auto life =
         std::chrono::duration_cast<std::chrono::microseconds>(options.intents_deadline);
-    GateState state = flight.state;
     CO_TRY(const auto account, near::AccountId::parse(state.wallet_account));
     for (GateCall& call : state.calls) {
         if (!call.is_intents_call()) continue;
@@ -229,14 +264,21 @@ Task<StepResult> CoordinatorService::Core::queued_step(StepContext& context, Fli
         call.message = near::intents_message_text(account, call.deadline, call.intents);
         call.nonce_base64 = new_nonce(salt, deadline, parts.random).to_base64();
     }
-    state.balances_before = balances;
-    bool placed = false;
+    state.balances_before = std::move(balances);
+    co_return state;
+}
+
+Task<Result<void>> CoordinatorService::Core::place(
+    StepContext& context, Flight& flight, GateState state, Change before) {
     const std::int64_t places = bug(kIgnoreLane) ? 1'000'000 : options.lane_ahead + 1;
     auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
                       GateState& its_state) -> Result<void> {
+        if (before) {
+            TRY_VOID(before(tx, record, its_state));
+        }
         TRY(const base::Timestamp now, tx.now());
         const auto until = now + std::chrono::duration_cast<std::chrono::microseconds>(kPlaceLife);
-        TRY(placed, lane::take_place(tx, record.request_id, places, until));
+        TRY(const bool placed, lane::take_place(tx, record.request_id, places, until));
         if (!placed) return Error::conflict("no place in the gate's queue yet", "no_place");
         its_state = state;
         TRY(std::uint64_t nonce, take_delegate_nonces(tx, record.wallet_id, state.calls.size()));
@@ -244,14 +286,10 @@ Task<StepResult> CoordinatorService::Core::queued_step(StepContext& context, Fli
         record.proxy_predecessor = true;
         return {};
     };
-    auto saving = save(context, flight, phase::kNep413, "placed", change);
-    const auto saved = co_await std::move(saving);
-    if (!saved && saved.error().reason() == "no_place") {
-        co_return StepOutcome::again(options.poll_interval);
-    }
-    CO_TRY_VOID(saved);
-    stop_waiting(flight.state.gate_id, flight.record.request_id);
-    co_return StepOutcome::again();
+    auto saving = record_change(
+        context, flight, std::string(phase::kNep413), "placed", change,
+        before ? "policy_allowed" : "");
+    co_return co_await std::move(saving);
 }
 
 // The MultiPayload as text; what goes into the call is set in `call`.
@@ -365,10 +403,10 @@ Task<Result<std::string>> CoordinatorService::Core::sign_delegate(
     auto signing = parts.keystore.sign_delegate(std::move(request));
     CO_TRY(const auto answer, co_await std::move(signing));
     const auto made = near::parse_signed_delegate_base64(answer.signed_delegate_base64);
-    if (!made || !(made->delegate_action == wanted) || !near::verify(*made)) {
-        co_return Error::corrupt_data("the keystore signed another delegate than was asked");
-    }
-    CO_TRY_VOID(near::check_gate_rules(*made, {options.submit_gas, height}));
+    const Error wrong = Error::corrupt_data("the keystore signed another delegate than was asked");
+    if (!made || !(made->delegate_action == wanted)) co_return wrong;
+    const auto checked = near::check_gate_rules(*made, {options.submit_gas, height});
+    if (!checked) co_return near::verify(*made) ? checked.error() : wrong;
     call.delegate_hash = near::hash(made->delegate_action).to_string();
     co_return answer.signed_delegate_base64;
 }

@@ -118,11 +118,14 @@ void set_json(Json& out, const char* name, const Json& value) {
     if (!empty) out.set(name, value);
 }
 
-Json transaction_json(const SentTransaction& sent) {
+// What became of it is known: it is never sent again, and its bytes are not kept.
+enum class Sent { Open, Decided };
+
+Json transaction_json(const SentTransaction& sent, Sent sight) {
     Json out = Json::object();
     out.set("public_key", text(sent.public_key));
     out.set("nonce", Json::unsigned_integer(sent.nonce));
-    out.set("base64", text(sent.base64));
+    if (sight == Sent::Open) out.set("base64", text(sent.base64));
     out.set("hash", text(sent.hash));
     out.set("signed_at_height", Json::unsigned_integer(sent.signed_at_height));
     return out;
@@ -148,7 +151,10 @@ Json call_json(const GateCall& call) {
     set_number(out, "delegate_nonce", call.delegate_nonce);
     set_number(out, "max_block_height", call.max_block_height);
     set_text(out, "delegate_hash", call.delegate_hash);
-    if (call.submit) out.set("submit", transaction_json(*call.submit));
+    if (call.submit) {
+        const Sent sight = call.decided() ? Sent::Decided : Sent::Open;
+        out.set("submit", transaction_json(*call.submit, sight));
+    }
     if (!call.dead_submits.empty()) out.set("dead_submits", texts(call.dead_submits));
     if (call.intent_id) out.set("intent_id", Json::unsigned_integer(*call.intent_id));
     set_number(out, "submit_height", call.submit_height);
@@ -227,7 +233,10 @@ Json to_json(const GateState& state) {
     set_text(out, "relayer_id", state.relayer_id);
     set_text(out, "approver_id", state.approver_id);
     out.set("calls", std::move(calls));
-    if (state.resume) out.set("resume", transaction_json(*state.resume));
+    if (state.resume) {
+        const Sent sight = state.batch_id != 0 ? Sent::Decided : Sent::Open;
+        out.set("resume", transaction_json(*state.resume, sight));
+    }
     if (!state.dead_resumes.empty()) out.set("dead_resumes", texts(state.dead_resumes));
     set_number(out, "resumes", state.resumes);
     set_number(out, "batch_id", state.batch_id);

@@ -174,6 +174,18 @@ Result<near::ExpectedCall> expected_of(const GateCall& call) {
     return out;
 }
 
+// Every submit is known.
+Result<near::GateBatch> batch_of(const Flight& flight) {
+    near::GateBatch out{{}, *flight.submits.front(), {}};
+    for (std::size_t i = 0; i < flight.state.calls.size(); ++i) {
+        TRY(auto expected, expected_of(flight.state.calls[i]));
+        out.calls.push_back(std::move(expected));
+        out.submits.push_back(*flight.submits[i]);
+    }
+    if (flight.resume) out.resume = *flight.resume;
+    return out;
+}
+
 std::string delta_text(base::Amount before, base::Amount after) {
     if (after >= before) return after.minus(before)->to_string();
     return "-" + before.minus(after)->to_string();
@@ -181,27 +193,28 @@ std::string delta_text(base::Amount before, base::Amount after) {
 
 }  // namespace
 
-// Reads the submit transactions of which there may be news, or all of them again. While a call is
-// not dispatched, none after it can be.
-Task<Result<void>> CoordinatorService::Core::read_submits(Flight& flight, bool all) {
+// While a call is not dispatched, none after it can be.
+Task<Result<void>> CoordinatorService::Core::read_submits(Flight& flight, Freshness fresh) {
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
     bool reached = true;
     for (std::size_t i = 0; i < flight.state.calls.size(); ++i) {
-        const GateCall call = flight.state.calls[i];
+        const GateCall& call = flight.state.calls[i];
         if (!call.intent_id || !call.submit) continue;
-        if (!all && flight.submits[i]) {
-            const auto known =
-                near::read_gate_dispatch(*flight.submits[i], gate_id, *call.intent_id);
+        const near::IntentId intent_id = *call.intent_id;
+        const bool stale = fresh.all || flight.submits_final_at[i] < fresh.top;
+        if (!stale && flight.submits[i]) {
+            const auto known = near::read_gate_dispatch(*flight.submits[i], gate_id, intent_id);
             if (!reached || (known && is_over(*known))) continue;
         }
         CO_TRY(const auto hash, near::TransactionHash::parse(call.submit->hash));
-        auto finding = find_agreed(hash, keys.relayer, dispatch_story(gate_id, *call.intent_id));
+        auto finding = find_agreed(hash, keys.relayer, dispatch_story(gate_id, intent_id));
         CO_TRY(const auto found, co_await std::move(finding));
         if (!found) co_return Error::unavailable("a submit that was seen is not known now");
-        CO_TRY(auto status, near::parse_transaction_status(found->result));
-        const auto now = near::read_gate_dispatch(status, gate_id, *call.intent_id);
+        CO_TRY(auto status, found->facts());
+        const auto now = near::read_gate_dispatch(status, gate_id, intent_id);
         reached = !now || now->state != GateDispatch::State::Pending;
         flight.submits[i] = std::move(status);
+        flight.submits_final_at[i] = fresh.known;
     }
     co_return Result<void>();
 }
@@ -329,9 +342,9 @@ Task<Result<Ending>> CoordinatorService::Core::conclude(
 }
 
 // The resume that started the batch: the one last signed, or an earlier one that was given up.
-Task<Result<void>> CoordinatorService::Core::read_resume(Flight& flight, bool again) {
+Task<Result<void>> CoordinatorService::Core::read_resume(Flight& flight, Freshness fresh) {
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
-    if (flight.resume && !again) co_return Result<void>();
+    if (flight.resume && flight.resume_final_at >= fresh.top) co_return Result<void>();
     std::vector<std::string> hashes;
     if (flight.state.resume) hashes.push_back(flight.state.resume->hash);
     for (const std::string& hash : flight.state.dead_resumes) hashes.push_back(hash);
@@ -340,12 +353,20 @@ Task<Result<void>> CoordinatorService::Core::read_resume(Flight& flight, bool ag
         auto finding = find_agreed(hash, keys.approver, resume_story(gate_id));
         CO_TRY(const auto found, co_await std::move(finding));
         if (!found) continue;
-        CO_TRY(auto status, near::parse_transaction_status(found->result));
+        CO_TRY(auto status, found->facts());
         if (near::read_gate_resume(status, gate_id).state != near::GateState::Done) continue;
         flight.resume = std::move(status);
+        flight.resume_final_at = fresh.known;
         co_return Result<void>();
     }
     co_return Result<void>();
+}
+
+bool CoordinatorService::Core::read_when_final(const Flight& flight, std::uint64_t top) {
+    const bool submits = std::all_of(
+        flight.submits_final_at.begin(), flight.submits_final_at.end(),
+        [top](std::uint64_t height) { return height >= top; });
+    return submits && flight.resume && flight.resume_final_at >= top;
 }
 
 // The last call of the batch was dispatched: the gate is free for the next one.
@@ -367,24 +388,28 @@ Task<Result<void>> CoordinatorService::Core::leave_gate(StepContext& context, Fl
 
 Task<StepResult> CoordinatorService::Core::dispatch_step(StepContext& context, Flight& flight) {
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
-    auto reading = read_submits(flight, false);
+    const auto awaited = [this, &flight] {  // by the gate's next batch
+        const auto next = ready_runs.find(flight.state.gate_id);
+        return next != ready_runs.end() && !next->second.empty() && !flight.gate_released;
+    };
+    Freshness now;
+    if (!awaited()) {
+        auto counting = facts.final_heights();
+        const auto known = co_await std::move(counting);
+        if (!known) co_return again_later(flight, false);
+        now.known = known->reached;
+    }
+    auto reading = read_submits(flight, now);
     const auto read = co_await std::move(reading);
-    auto resuming = read_resume(flight, false);
+    auto resuming = read_resume(flight, now);
     const auto resumed = co_await std::move(resuming);
     if (!read || !resumed) co_return again_later(flight, false);
     const bool whole = std::all_of(
         flight.submits.begin(), flight.submits.end(),
         [](const auto& one) { return one.has_value(); });
     if (!whole) co_return again_later(flight, false);
-    near::BatchEvidence evidence;
-    near::GateBatch batch{{}, *flight.submits.front(), {}};
-    for (std::size_t i = 0; i < flight.state.calls.size(); ++i) {
-        CO_TRY(auto expected, expected_of(flight.state.calls[i]));
-        batch.calls.push_back(std::move(expected));
-        batch.submits.push_back(*flight.submits[i]);
-    }
-    if (flight.resume) batch.resume = *flight.resume;
-    evidence = near::read_gate_batch(batch, gate_id, {});
+    CO_TRY(const near::GateBatch batch, batch_of(flight));
+    near::BatchEvidence evidence = near::read_gate_batch(batch, gate_id, {});
     const GateDispatch& last = evidence.dispatches.back();
     if (last.state != GateDispatch::State::Pending && !flight.gate_released) {
         auto leaving = leave_gate(context, flight);
@@ -392,11 +417,9 @@ Task<StepResult> CoordinatorService::Core::dispatch_step(StepContext& context, F
     }
     const bool told_early = bug(kSucceedOnDispatch) && last.state != GateDispatch::State::Pending;
     if (!evidence.complete && !told_early) {
-        const auto next = ready_runs.find(flight.state.gate_id);
-        const bool awaited = next != ready_runs.end() && !next->second.empty();
         // The gate stands idle until its batch is seen to have ended: looked at more often when
         // another batch is ready.
-        if (awaited && !flight.gate_released) {
+        if (awaited()) {
             flight.failures = 0;
             co_return StepOutcome::again(options.poll_interval / kLooksWhenAwaited);
         }
@@ -407,20 +430,27 @@ Task<StepResult> CoordinatorService::Core::dispatch_step(StepContext& context, F
     if (!heights) co_return again_later(flight, false);
     std::uint64_t top = 0;
     for (const auto& [hash, height] : *heights) top = std::max(top, height);
-    auto counting = parts.chain.final_heights();
-    const auto reached = co_await std::move(counting);
+    auto recounting = facts.final_heights();
+    const auto reached = co_await std::move(recounting);
     if (!reached) co_return again_later(flight, false);
     if (reached->reached < top && !told_early) co_return again_later(flight, true);
     if (!flight.read_final) {
-        // Money depends on it: everything once more, now that it is final, as a quorum tells it.
-        auto rereading = read_submits(flight, true);
+        // Money depends on it: whatever was read before it was final is read once more, as a quorum
+        // tells it.
+        const Freshness then{top, reached->reached, false};
+        const bool at_once = read_when_final(flight, top);
+        auto rereading = read_submits(flight, then);
         const auto reread = co_await std::move(rereading);
-        auto again = read_resume(flight, true);
+        auto again = read_resume(flight, then);
         const auto resume_again = co_await std::move(again);
         if (!reread || !resume_again) co_return again_later(flight, false);
         // One node may have told more than the others know, or another story.
         flight.read_final = all_over(flight.state, flight.submits, gate_id);
-        co_return flight.read_final ? StepOutcome::again() : again_later(flight, true);
+        if (!flight.read_final) co_return again_later(flight, true);
+        if (!at_once) {
+            auto anew = dispatch_step(context, flight);
+            co_return co_await std::move(anew);
+        }
     }
     evidence = near::read_gate_batch(batch, gate_id, *heights);
     if (!flight.resume) {
@@ -450,7 +480,7 @@ Task<StepResult> CoordinatorService::Core::watch_step(StepContext& context, Flig
         auto amending = amend(context, flight);
         CO_TRY_VOID(co_await std::move(amending));
     }
-    auto reading = read_submits(flight, true);
+    auto reading = read_submits(flight, {0, 0, true});
     const auto read = co_await std::move(reading);
     if (!read) co_return again_later(flight, false);
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));

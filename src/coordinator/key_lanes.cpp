@@ -27,6 +27,54 @@ void AsyncLock::release() {
     next->set(true);
 }
 
+NonceConvoy::Seat::~Seat() {
+    if (member_ == nullptr) return;
+    member_->settled = true;
+    member_->gone = true;
+    convoy_->advance();
+}
+
+Task<void> NonceConvoy::Seat::wait_to_send(std::uint64_t nonce) {
+    base::Completion<bool> turn;
+    member_->nonce = nonce;
+    member_->turn = turn.completer();
+    member_->settled = true;
+    convoy_->advance();
+    co_await turn;
+}
+
+Task<NonceConvoy::Seat> NonceConvoy::enter() {
+    auto member = std::make_shared<Member>();
+    if (members_.empty()) {
+        members_.push_back(member);
+        co_return Seat(this, std::move(member));
+    }
+    base::Completion<bool> begin;
+    waiting_.emplace_back(member, begin.completer());
+    co_await begin;
+    co_return Seat(this, std::move(member));
+}
+
+void NonceConvoy::advance() {
+    std::shared_ptr<Member> next;
+    for (const auto& member : members_) {
+        if (!member->settled) return;
+        if (member->gone) continue;
+        if (next == nullptr || member->nonce < next->nonce) next = member;
+    }
+    if (next != nullptr) {
+        if (!std::exchange(next->sending, true)) next->turn->set(true);
+        return;
+    }
+    members_.clear();
+    while (!waiting_.empty() && members_.size() < kMembersMax) {
+        auto [member, begin] = std::move(waiting_.front());
+        waiting_.pop_front();
+        members_.push_back(std::move(member));
+        begin->set(true);
+    }
+}
+
 KeyLane::KeyLane(near::AccountId its_account, const crypto::Ed25519KeyPair& its_key)
     : account(std::move(its_account)),
       key(its_key),

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/internal/core.h"
+#include "coordinator/internal/lane_loads.h"
 #include "coordinator/internal/lanes.h"
 #include "crypto/uuid.h"
 
@@ -16,6 +17,8 @@ namespace {
 
 // Another process may drive it: the database is looked at in between.
 constexpr base::Duration kLookPeriod = std::chrono::seconds(1);
+// From the choice of a gate to a place in its queue; then it counts no more.
+constexpr base::Duration kArrivalMax = std::chrono::seconds(10);
 constexpr double kPaceMsFirst = 8'000;
 
 Error conflict() {
@@ -90,28 +93,41 @@ void CoordinatorService::Core::note_pace(const std::string& gate_id, base::Durat
     if (!first) found->second += (ms - found->second) / 8;
 }
 
+void CoordinatorService::Core::has_arrived(
+    const std::string& gate_id, const std::string& request_id) {
+    const std::lock_guard lock(pace_mutex);
+    const auto found = arriving.find(gate_id);
+    if (found != arriving.end()) found->second.erase(request_id);
+}
+
 // The gate that was named, or the one whose queue is shortest. ResourceExhausted "rate_limited":
 // it would take too long there.
-Task<Result<std::string>> CoordinatorService::Core::choose_gate(std::optional<std::string> wanted) {
+Task<Result<std::string>> CoordinatorService::Core::choose_gate(
+    std::optional<std::string> wanted, std::string request_id) {
     struct Choice {
         std::string gate_id;
+        double rank_ms = 0;  // with those that are on the way there
         double wait_ms = 0;
         std::int64_t queued = 0;
     };
-    std::optional<Choice> best;
-    auto unit = [&](storage::Transaction& tx) -> Result<void> {
-        best.reset();
-        for (const near::AccountId& gate : options.gates) {
-            if (wanted && *wanted != gate.text()) continue;
-            TRY(const LaneLoad load, lane::load(tx, gate.text()));
-            const auto batches = static_cast<double>(load.queued + load.active);
-            const Choice choice{gate.text(), batches * pace_of(gate.text()), load.queued};
-            if (!best || choice.wait_ms < best->wait_ms) best = choice;
-        }
-        return {};
-    };
+    auto unit = [](storage::Transaction& tx) { return lane::loads(tx); };
     auto read = parts.database.read(unit);
-    CO_TRY_VOID(co_await std::move(read));
+    CO_TRY(const auto loads, co_await std::move(read));
+    std::optional<Choice> best;
+    const base::SteadyTime now = parts.executor.steady_now();
+    for (const near::AccountId& gate : options.gates) {
+        if (wanted && *wanted != gate.text()) continue;
+        const auto found = loads.find(gate.text());
+        const LaneLoad load = found == loads.end() ? LaneLoad{} : found->second;
+        const double pace = pace_of(gate.text());
+        const std::lock_guard lock(pace_mutex);
+        auto& coming = arriving[gate.text()];
+        std::erase_if(coming, [now](const auto& one) { return now - one.second > kArrivalMax; });
+        const auto batches = static_cast<double>(load.queued + load.active);
+        const double ahead = batches + static_cast<double>(coming.size());
+        const Choice choice{gate.text(), ahead * pace, batches * pace, load.queued};
+        if (!best || choice.rank_ms < best->rank_ms) best = choice;
+    }
     if (!best) co_return Error::invalid_argument("no such gate");
     const auto limit_ms = static_cast<double>(
         std::chrono::duration_cast<std::chrono::milliseconds>(options.queue_wait_max).count());
@@ -121,6 +137,10 @@ Task<Result<std::string>> CoordinatorService::Core::choose_gate(std::optional<st
                 "{} batches wait for {}: about {} s until one more would begin", best->queued,
                 best->gate_id, static_cast<std::int64_t>(best->wait_ms / 1000)),
             "rate_limited");
+    }
+    if (!request_id.empty()) {
+        const std::lock_guard lock(pace_mutex);
+        arriving[best->gate_id].emplace(std::move(request_id), now);
     }
     co_return best->gate_id;
 }
@@ -147,9 +167,10 @@ Task<Result<CoordinatorService::Core::Kept>> CoordinatorService::Core::keep_requ
     const auto& lanes = incoming.planned.lanes;
     const bool needs_gate =
         executable && !incoming.direct_user && (!lanes || lanes->has_lane(Lane::GateProxy));
+    std::string gate_id;
     if (needs_gate) {
-        auto choosing = choose_gate(incoming.planned.gate_id);
-        CO_TRY(const std::string gate_id, co_await std::move(choosing));
+        auto choosing = choose_gate(incoming.planned.gate_id, lanes ? "" : record.request_id);
+        CO_TRY(gate_id, co_await std::move(choosing));
         if (!lanes) record.internal_state.set("gate_id", Json::string(gate_id));
     }
     if (bug(kRunReplays) && before) record.idempotency_key += "#" + record.request_id;
@@ -184,6 +205,7 @@ Task<Result<CoordinatorService::Core::Kept>> CoordinatorService::Core::keep_requ
     };
     auto write = parts.database.write(unit);
     auto kept = co_await std::move(write);
+    if (!kept) has_arrived(gate_id, record.request_id);
     if (!kept && kept.error().reason() == "known_key") {
         metrics.replayed.add();
         co_return Kept{kept.error().message(), false};
@@ -200,9 +222,9 @@ Task<Result<WorkflowRecord>> CoordinatorService::Core::wait_for(
     base::Executor& here = *base::Executor::current();
     const base::SteadyTime until = here.steady_now() + patience;
     for (;;) {
-        NewsBoard::Ticket ticket(board, request_id);
+        NewsBoard::Ticket ticket(board, request_id, NewsBoard::News::Ending);
         const base::Duration left = until - here.steady_now();
-        // The whole record is read once: it is long, and every step of its run wakes this up.
+        // The whole record is read once: it is long.
         auto unit = [&](storage::Transaction& tx) -> Result<std::optional<WorkflowRecord>> {
             TRY(const auto status, records::find_status(tx, wallet_id, request_id));
             if (!status) {

@@ -13,10 +13,11 @@ namespace adyton::coordinator {
 // Who waits for news of which workflow. Thread safe. Shared with timers, which may fire late.
 class NewsBoard {
 public:
+    enum class News { Any, Ending };
     // To be taken before one looks, so that nothing is missed in between.
     class Ticket {
     public:
-        Ticket(std::shared_ptr<NewsBoard> board, std::string id);
+        Ticket(std::shared_ptr<NewsBoard> board, std::string id, News wanted = News::Any);
         ~Ticket();
         Ticket(const Ticket&) = delete;
         Ticket& operator=(const Ticket&) = delete;
@@ -29,14 +30,20 @@ public:
         base::Completion<bool> news_;
     };
 
-    void changed(const std::string& id);
+    // Ending: a reader may find that the workflow is final, or under another's control. Any: it is
+    // neither; those that wait for an ending are left alone.
+    void changed(const std::string& id, News news = News::Ending);
 
 private:
     using Waiter = std::shared_ptr<base::Completion<bool>::State>;
+    struct Waiting {
+        Waiter waiter;
+        News wanted;
+    };
     bool remove(const std::string& id, const Waiter& waiter);
 
     std::mutex mutex_;
-    std::unordered_multimap<std::string, Waiter> waiters_;
+    std::unordered_multimap<std::string, Waiting> waiters_;
 };
 
 }  // namespace adyton::coordinator

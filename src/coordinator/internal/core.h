@@ -63,10 +63,13 @@ struct Flight {
     Sighting resume_sighting;
     std::vector<std::optional<near::TransactionStatus>> submits;
     std::optional<near::TransactionStatus> resume;
+    // Heights that were final before each of them was read; zero: nobody asked.
+    std::vector<std::uint64_t> submits_final_at;
+    std::uint64_t resume_final_at = 0;
     base::SteadyTime phase_began{};
     std::string phase;
     bool gate_released = false;
-    bool read_final = false;  // everything was read again after it was final
+    bool read_final = false;  // everything was read after it was final
     unsigned failures = 0;    // of asking the chain, in a row
     base::SteadyTime resumed_at{};
     std::optional<base::SteadyTime> resume_again_at;  // a foreign batch holds the gate
@@ -129,6 +132,9 @@ struct CoordinatorService::Core {
     // Milliseconds that a batch of a gate takes, as measured; guarded by `pace_mutex`.
     mutable std::mutex pace_mutex;
     std::map<std::string, double> pace_ms;
+    // Gate to requests that chose it and are not in its queue yet, and when; guarded by
+    // `pace_mutex`. Requests that come together would all choose the same gate.
+    std::map<std::string, std::map<std::string, base::SteadyTime>> arriving;
 
     Result<void> open_outbox(WebhookSetup setup);
     void at(WorkflowPoint point, const std::string& id) const {
@@ -157,7 +163,10 @@ struct CoordinatorService::Core {
     // What there is when it is final, or when `patience` is over.
     Task<Result<WorkflowRecord>> wait_for(
         std::string wallet_id, std::string request_id, base::Duration patience);
-    Task<Result<std::string>> choose_gate(std::optional<std::string> wanted);
+    Task<Result<std::string>> choose_gate(
+        std::optional<std::string> wanted, std::string request_id = {});
+    // It is in the queue, or will never be.
+    void has_arrived(const std::string& gate_id, const std::string& request_id);
     double pace_of(const std::string& gate_id) const;  // milliseconds a batch
     void note_pace(const std::string& gate_id, base::Duration taken);
 
@@ -165,9 +174,10 @@ struct CoordinatorService::Core {
     Task<StepResult> gate_step(workflow::StepContext& context);
     Task<Result<std::shared_ptr<Flight>>> flight_of(const workflow::StepContext& context);
     // Records a change and the run's next step, in one unit; nothing: it stays at its step.
+    // `earlier`: an event that comes before `event`; empty: none.
     Task<Result<void>> record_change(
         const workflow::StepContext& context, Flight& flight, std::optional<std::string> step,
-        std::string event, Change change);
+        std::string event, Change change, std::string earlier = {});
     Task<Result<void>> save(
         const workflow::StepContext& context, Flight& flight, std::string_view step,
         std::string_view event, Change change);
@@ -194,6 +204,12 @@ struct CoordinatorService::Core {
     Task<Result<Wallet>> wallet_of(const std::string& wallet_id);
     Task<StepResult> policy_step(workflow::StepContext& context, Flight& flight);
     Task<StepResult> queued_step(workflow::StepContext& context, Flight& flight);
+    // What is to be signed, with deadlines and nonces of now.
+    Task<Result<GateState>> prepare(GateState state);
+    // Records it with a place at the gate. Conflict "no_place": there is none yet. `before`: what
+    // puts it into the queue; empty: it is there.
+    Task<Result<void>> place(
+        workflow::StepContext& context, Flight& flight, GateState state, Change before);
     Task<StepResult> nep413_step(workflow::StepContext& context, Flight& flight);
     Task<StepResult> delegate_step(workflow::StepContext& context, Flight& flight);
     Task<Result<std::optional<Ending>>> ask_policy(
@@ -260,8 +276,16 @@ struct CoordinatorService::Core {
     Task<Result<void>> leave_gate(workflow::StepContext& context, Flight& flight);
     Task<StepResult> watch_step(workflow::StepContext& context, Flight& flight);
     Task<Result<void>> amend(workflow::StepContext& context, Flight& flight);
-    Task<Result<void>> read_submits(Flight& flight, bool all);
-    Task<Result<void>> read_resume(Flight& flight, bool again);
+    // Reads those of which there may be news, and those that were read before `top` was final.
+    // `known` is final now.
+    struct Freshness {
+        std::uint64_t top = 0;
+        std::uint64_t known = 0;
+        bool all = false;
+    };
+    Task<Result<void>> read_submits(Flight& flight, Freshness fresh);
+    Task<Result<void>> read_resume(Flight& flight, Freshness fresh);
+    static bool read_when_final(const Flight& flight, std::uint64_t top);
     Task<Result<near::BlockHeights>> heights_of(const near::BatchEvidence& evidence);
     Task<Result<Ending>> conclude(
         Flight& flight, const near::BatchEvidence& evidence, const near::BlockHeights& heights);
