@@ -4,11 +4,9 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <unordered_set>
 
 #include "base/bytes.h"
@@ -119,12 +117,6 @@ public:
     Json take() { return std::move(root_); }
     const char* failure() const { return failure_; }
 
-    // For JsonPlainReader.
-    static void make(Json& json, Json::Type type) { json.type_ = type; }
-    static std::string& text(Json& json) { return json.text_; }
-    static std::vector<Json>& items(Json& json) { return json.items_; }
-    static std::vector<Json::Member>& members(Json& json) { return json.members_; }
-
 private:
     struct Open {
         Json* value;
@@ -190,168 +182,6 @@ private:
     const char* failure_ = nullptr;
 };
 
-// Reads nearly every document, several times faster than the reader above and in place: ASCII
-// without \u escapes, numbers without exponents, objects of a few members. What it does not take is
-// read once more by the other one, which knows the rest and says what is wrong.
-class JsonPlainReader {
-public:
-    static bool read(std::string_view text, std::size_t depth_max, Json& out) {
-        JsonPlainReader reader(text);
-        reader.depth_left_ = std::min(depth_max, kDepthMax);
-        if (!reader.value(out)) return false;
-        reader.skip_space();
-        return reader.at_ == reader.end_;
-    }
-
-private:
-    static constexpr std::size_t kDepthMax = 128;  // of recursion
-    static constexpr std::size_t kMembersMax = 40;
-    static constexpr std::size_t kDigitsMax = 40;
-
-    explicit JsonPlainReader(std::string_view text)
-        : at_(text.data()), end_(text.data() + text.size()) {}
-
-    void skip_space() {
-        while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
-    }
-    bool take(char token) {
-        skip_space();
-        if (at_ == end_ || *at_ != token) return false;
-        ++at_;
-        return true;
-    }
-    bool word(std::string_view wanted) {
-        if (static_cast<std::size_t>(end_ - at_) < wanted.size()) return false;
-        if (std::memcmp(at_, wanted.data(), wanted.size()) != 0) return false;
-        at_ += wanted.size();
-        return true;
-    }
-
-    bool value(Json& out) {
-        skip_space();
-        if (at_ == end_) return false;
-        switch (*at_) {
-            case '{':
-                return object(out);
-            case '[':
-                return array(out);
-            case '"':
-                JsonBuilder::make(out, Json::Type::String);
-                return string(JsonBuilder::text(out));
-            case 't':
-            case 'f':
-                out = Json::boolean(*at_ == 't');
-                return word(*at_ == 't' ? "true" : "false");
-            case 'n':
-                return word("null");
-            default:
-                return number(out);
-        }
-    }
-    bool object(Json& out) {
-        if (depth_left_ == 0) return false;
-        --depth_left_;
-        ++at_;
-        JsonBuilder::make(out, Json::Type::Object);
-        auto& members = JsonBuilder::members(out);
-        if (!take('}')) {
-            members.reserve(4);
-            do {
-                skip_space();
-                if (at_ == end_ || *at_ != '"' || members.size() == kMembersMax) return false;
-                Json::Member& member = members.emplace_back();
-                if (!string(member.first) || !take(':') || !value(member.second)) return false;
-                for (const Json::Member& other : members) {
-                    if (&other != &member && other.first == member.first) return false;
-                }
-            } while (take(','));
-            if (!take('}')) return false;
-        }
-        ++depth_left_;
-        return true;
-    }
-    bool array(Json& out) {
-        if (depth_left_ == 0) return false;
-        --depth_left_;
-        ++at_;
-        JsonBuilder::make(out, Json::Type::Array);
-        auto& items = JsonBuilder::items(out);
-        if (!take(']')) {
-            do {
-                if (!value(items.emplace_back())) return false;
-            } while (take(','));
-            if (!take(']')) return false;
-        }
-        ++depth_left_;
-        return true;
-    }
-
-    static bool is_plain(char byte) {
-        const auto c = static_cast<unsigned char>(byte);
-        return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-    }
-    // Eight bytes of which each is plain: none is the quote, the backslash, below 0x20, or above
-    // 0x7f.
-    static bool are_plain(const char* bytes) {
-        constexpr std::uint64_t kOnes = 0x0101010101010101U;
-        constexpr std::uint64_t kHigh = 0x8080808080808080U;
-        std::uint64_t word = 0;
-        std::memcpy(&word, bytes, sizeof word);
-        const std::uint64_t quote = word ^ (kOnes * '"');
-        const std::uint64_t slash = word ^ (kOnes * '\\');
-        const std::uint64_t bad = (word - kOnes * 0x20U) | (quote - kOnes) | (slash - kOnes) | word;
-        return (bad & kHigh) == 0;
-    }
-    bool string(std::string& out) {
-        ++at_;
-        for (;;) {
-            const char* const begin = at_;
-            while (end_ - at_ >= 8 && are_plain(at_)) at_ += 8;
-            while (at_ != end_ && is_plain(*at_)) ++at_;
-            out.append(begin, at_);
-            if (at_ == end_) return false;
-            const char stop = *at_++;
-            if (stop == '"') return true;
-            if (stop != '\\' || !escape(out)) return false;
-        }
-    }
-    bool escape(std::string& out) {
-        constexpr std::string_view kNames = "\"\\/bfnrt";
-        constexpr std::string_view kMeant = "\"\\/\b\f\n\r\t";
-        if (at_ == end_) return false;
-        const std::size_t which = kNames.find(*at_++);
-        if (which == std::string_view::npos) return false;
-        out += kMeant[which];
-        return true;
-    }
-
-    static bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
-    void digits() {
-        while (at_ != end_ && is_digit(*at_)) ++at_;
-    }
-    bool number(Json& out) {
-        const char* const begin = at_;
-        if (*at_ == '-') ++at_;
-        const char* const whole = at_;
-        digits();
-        if (at_ == whole || (*whole == '0' && at_ - whole > 1)) return false;
-        if (at_ != end_ && *at_ == '.') {
-            const char* const fraction = ++at_;
-            digits();
-            if (at_ == fraction) return false;
-        }
-        if (at_ != end_ && (*at_ == 'e' || *at_ == 'E')) return false;
-        if (static_cast<std::size_t>(at_ - begin) > kDigitsMax) return false;
-        JsonBuilder::make(out, Json::Type::Number);
-        JsonBuilder::text(out).assign(begin, at_);
-        return true;
-    }
-
-    const char* at_;
-    const char* end_;
-    std::size_t depth_left_ = 0;
-};
-
 Json Json::boolean(bool value) {
     Json json;
     json.type_ = Type::Boolean;
@@ -397,8 +227,6 @@ Json Json::object() {
 }
 
 Result<Json> Json::parse(std::string_view text, Limits limits) {
-    Json plain;
-    if (JsonPlainReader::read(text, limits.depth_max, plain)) return plain;
     using Reader =
         rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>, rapidjson::CrtAllocator>;
     constexpr unsigned kFlags = rapidjson::kParseIterativeFlag |
@@ -497,7 +325,6 @@ Json& Json::set(std::string name, Json value) & {
             return *this;
         }
     }
-    if (members_.empty()) members_.reserve(4);
     members_.emplace_back(std::move(name), std::move(value));
     return *this;
 }

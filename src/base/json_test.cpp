@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <string>
-#include <vector>
 
 namespace adyton::base {
 namespace {
@@ -64,76 +63,6 @@ TEST(JsonTest, FindsDuplicateKeysInLargeObjectsToo) {
     EXPECT_TRUE(Json::parse(text + "\"k100\":0}"));
     EXPECT_FALSE(Json::parse(text + "\"k57\":0}"));
     EXPECT_FALSE(Json::parse(text + "\"\\u006b3\":0}"));  // the same key, escaped
-}
-
-// Texts with such an escape are left to the second reader.
-TEST(JsonTest, BothReadersTakeAndRefuseTheSame) {
-    const std::vector<std::string> texts = {
-        "0",
-        "-0",
-        "12.50",
-        "1e5",
-        "1E+5",
-        "-",
-        "01",
-        "1.",
-        ".5",
-        "1.e1",
-        "- 1",
-        "+1",
-        "00",
-        "\"\"",
-        "\"plain text, longer than eight bytes\"",
-        "\"1234567\\n\"",
-        "\"\\q\"",
-        "\"12345678\t\"",
-        "\"\x7f\"",
-        "\"\xc3\xa9\"",
-        "\"\xc3\"",
-        "\"1234567\xc3\xa9\"",
-        "\"open",
-        "\"12345678",
-        "\"\\",
-        "\"\\\"",
-        "\"\\\\\"",
-        "\"\\/\\b\\f\\n\\r\\t\\\"\"",
-        "true",
-        "tru",
-        "truex",
-        "nul",
-        "null",
-        "False",
-        "[]",
-        "[ ]",
-        "[,]",
-        "[1,]",
-        "[1 2]",
-        "[1,[2,{\"a\":[]}]]",
-        "[",
-        "{",
-        "{}",
-        "{\"a\"}",
-        "{\"a\":}",
-        "{\"a\":1,}",
-        "{\"a\":1,\"a\":2}",
-        "{\"a\" : 1 , \"b\":\ttrue}",
-        "{a:1}",
-        "{1:1}",
-        "{\"a\":1}}",
-        "",
-        " ",
-        "\"\" \n",
-        "// 1",
-        "\xef\xbb\xbf{}",
-        "123456789012345678901234567890123456789012345678901234567890"};
-    for (const std::string& text : texts) {
-        const auto quick = Json::parse(text);
-        const auto slow = Json::parse("[\"\\u0041\"," + text + "]");
-        ASSERT_EQ(quick.has_value(), slow.has_value()) << text;
-        if (quick) {
-            EXPECT_EQ(slow->items().at(1), *quick) << text;
-        }
-    }
 }
 
 TEST(JsonTest, LimitsNestingAtExactlyTheEdge) {
