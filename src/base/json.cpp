@@ -99,6 +99,7 @@ public:
             failure_ = "duplicate key";
             return false;
         }
+        if (object.members_.empty()) object.members_.reserve(4);
         object.members_.emplace_back(std::move(key), Json());
         return true;
     }
@@ -124,9 +125,10 @@ private:
     };
     static constexpr std::size_t kLinearKeys = 16;
 
-    // The reader lets an escaped low surrogate stand alone ("\\udc00"); no UTF-8 exists for it.
+    // The reader validates, but lets an escaped low surrogate stand alone ("\\udc00"); no UTF-8
+    // exists for it. What it then writes begins with this byte.
     bool well_formed(std::string_view text) {
-        if (is_valid_utf8(text)) return true;
+        if (text.find('\xed') == std::string_view::npos || is_valid_utf8(text)) return true;
         failure_ = "lone surrogate";
         return false;
     }
