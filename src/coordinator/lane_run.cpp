@@ -48,8 +48,8 @@ bool is_under_way(const LanesState& state) {
 // Of one that is not under way any more, and not carried out.
 std::string cancelled_text(const LaneSegment& segment) {
     const auto& all = segment.transactions;
-    const auto done = std::count_if(
-        all.begin(), all.end(), [](const LaneTransaction& tx) { return tx.over; });
+    const auto done =
+        std::count_if(all.begin(), all.end(), [](const LaneTransaction& tx) { return tx.over; });
     if (done == 0) return "cancelled before its first transaction was sent";
     return fmt::format("cancelled after {} of its {} transactions", done, all.size());
 }
