@@ -214,7 +214,8 @@ Task<Result<void>> CoordinatorService::Core::read_submits(Flight& flight, Freshn
         const auto now = near::read_gate_dispatch(status, gate_id, intent_id);
         reached = !now || now->state != GateDispatch::State::Pending;
         flight.submits[i] = std::move(status);
-        flight.submits_final_at[i] = fresh.known;
+        // What is not over is what one node tells.
+        flight.submits_final_at[i] = now && is_over(*now) ? fresh.known : 0;
     }
     co_return Result<void>();
 }
