@@ -72,7 +72,8 @@ protected:
         EXPECT_EQ(whole.string("status"), status) << whole.text;
     }
     bool paused(const std::string& id) {
-        const base::Json* const flag = record(id).body.find("paused");
+        const WorldAnswer answer = record(id);
+        const base::Json* const flag = answer.body.find("paused");
         return flag != nullptr && flag->is_boolean() && flag->boolean_value();
     }
 
