@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "api/internal/members.h"
-#include "api/internal/plain_execute.h"
 
 namespace adyton::api {
 namespace {
@@ -113,7 +112,6 @@ bool is_code_hash(std::string_view text) {
 }  // namespace
 
 Result<ExecuteRequest> parse_execute_request(std::string_view body) {
-    if (auto plain = internal::read_plain_execute(body)) return *std::move(plain);
     TRY(const Json json, parse_object(body));
     TRY(const auto members, Members::of(json, ErrorCode::InvalidArgument, internal::kBadRequest));
     ExecuteRequest out;

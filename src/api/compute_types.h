@@ -23,8 +23,6 @@ struct ExecuteRequest {
     ScriptLanguage language = ScriptLanguage::JavaScript;
     std::string entry_point = "main";
     base::Json input = base::Json::object();
-    // The canonical text of an input that was sent that way; `input` is empty then.
-    std::string input_text;
     std::vector<std::string> secret_refs;  // as sent
     std::int64_t timeout_s = 0;            // as sent; 0 or less: the default
     std::string app_id;                    // a label; policies of secrets may name it

@@ -21,8 +21,7 @@ std::string too_large(std::string_view what, std::size_t bytes_max) {
 std::optional<JobFailure> plan_input(const ComputeContext& compute, JobPlan& plan) {
     plan.input_form = plan.request.encrypted_input ? "sealed" : "plain";
     if (!plan.request.encrypted_input) {
-        plan.input_json = plan.request.input_text.empty() ? canonical_text(plan.request.input)
-                                                          : std::move(plan.request.input_text);
+        plan.input_json = canonical_text(plan.request.input);
         plan.input_hash = crypto::sha256(base::as_bytes(plan.input_json));
     } else {
         plan.input_hash = crypto::sha256(*plan.request.encrypted_input);
