@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
-#include <map>
 #include <utility>
 
 #include "chain/internal/near_client_core.h"
+#include "chain/internal/votes.h"
 
 // State that money depends on: accounts, keys and views as a quorum of endpoints tells them. Honest
 // endpoints are at different final blocks, so all of them are asked about one.
@@ -63,7 +63,7 @@ Task<Result<Found<T>>> agree_on_state(
     CO_TRY(const NearHeights heights, co_await std::move(counting));
     CO_TRY(const std::vector<std::size_t> indices, endpoints.ranked(quorum));
     const base::Json pinned = at_height(params, heights.reached);
-    std::map<std::string, std::size_t> votes;
+    internal::Votes<Found<T>> votes;
     std::string failures;
     for (const std::size_t index : indices) {
         base::Json copy = pinned;
@@ -73,17 +73,16 @@ Task<Result<Found<T>>> agree_on_state(
             failures += "; " + found.error().message();
         } else if (found->value && found->value->block_height != heights.reached) {
             failures += "; an answer of another block than was asked for";
-        } else if (++votes[story_of(*found)] >= quorum) {
-            co_return found;
+        } else {
+            const std::string story = story_of(*found);
+            auto& choice = votes.add(story, *std::move(found));
+            if (choice.votes >= quorum) co_return std::move(choice.value);
         }
     }
-    if (votes.size() > 1) {
-        co_return Error::unavailable(
-            fmt::format("query: nodes tell {} different stories", votes.size()), "nodes_disagree");
+    if (votes.choices.size() > 1) {
+        co_return internal::disagreement("query", votes.choices.size());
     }
-    const std::size_t told = votes.empty() ? 0 : votes.begin()->second;
-    co_return Error::unavailable(
-        fmt::format("query: {} of {} nodes told{}", told, quorum, failures), "chain_unavailable");
+    co_return internal::too_few("query", votes.most, quorum, failures);
 }
 
 }  // namespace
@@ -94,8 +93,7 @@ Task<Result<std::optional<NearAccessKey>>> NearRpcClient::find_agreed_access_key
     Task<Result<Found<NearAccessKey>>> finding = agree_on_state<NearAccessKey>(
         *this, *core_->endpoints, std::move(params), parse_near_access_key);
     CO_TRY(Found<NearAccessKey> found, co_await std::move(finding));
-    if (found.panic) co_return Error::unavailable("query: " + *found.panic, "chain_unavailable");
-    co_return std::move(found.value);
+    co_return internal::take_found(std::move(found));
 }
 
 Task<Result<std::optional<NearAccount>>> NearRpcClient::find_agreed_account(
@@ -104,8 +102,7 @@ Task<Result<std::optional<NearAccount>>> NearRpcClient::find_agreed_account(
     Task<Result<Found<NearAccount>>> finding = agree_on_state<NearAccount>(
         *this, *core_->endpoints, std::move(params), parse_near_account);
     CO_TRY(Found<NearAccount> found, co_await std::move(finding));
-    if (found.panic) co_return Error::unavailable("query: " + *found.panic, "chain_unavailable");
-    co_return std::move(found.value);
+    co_return internal::take_found(std::move(found));
 }
 
 Task<Result<NearView>> NearRpcClient::call_agreed_function(
@@ -114,9 +111,7 @@ Task<Result<NearView>> NearRpcClient::call_agreed_function(
     Task<Result<Found<NearView>>> finding =
         agree_on_state<NearView>(*this, *core_->endpoints, std::move(params), parse_near_view);
     CO_TRY(Found<NearView> found, co_await std::move(finding));
-    if (found.panic) co_return Error::unprocessable(*found.panic, "contract_panicked");
-    if (!found.value) co_return Error::not_found("there is no such contract on chain");
-    co_return *std::move(found.value);
+    co_return internal::take_view(std::move(found));
 }
 
 }  // namespace adyton::chain

@@ -161,8 +161,7 @@ Task<Result<std::optional<NearAccessKey>>> NearRpcClient::find_access_key(
     Task<Result<Found<NearAccessKey>>> finding = internal::find_in_state<NearAccessKey>(
         *core_->endpoints, std::move(params), parse_near_access_key);
     CO_TRY(Found<NearAccessKey> found, co_await std::move(finding));
-    if (found.panic) co_return Error::unavailable("query: " + *found.panic, "chain_unavailable");
-    co_return std::move(found.value);
+    co_return internal::take_found(std::move(found));
 }
 
 Task<Result<std::optional<NearAccount>>> NearRpcClient::find_account(near::AccountId account) {
@@ -170,8 +169,7 @@ Task<Result<std::optional<NearAccount>>> NearRpcClient::find_account(near::Accou
     Task<Result<Found<NearAccount>>> finding = internal::find_in_state<NearAccount>(
         *core_->endpoints, std::move(params), parse_near_account);
     CO_TRY(Found<NearAccount> found, co_await std::move(finding));
-    if (found.panic) co_return Error::unavailable("query: " + *found.panic, "chain_unavailable");
-    co_return std::move(found.value);
+    co_return internal::take_found(std::move(found));
 }
 
 Task<Result<NearView>> NearRpcClient::call_function(
@@ -180,9 +178,7 @@ Task<Result<NearView>> NearRpcClient::call_function(
     Task<Result<Found<NearView>>> finding =
         internal::find_in_state<NearView>(*core_->endpoints, std::move(params), parse_near_view);
     CO_TRY(Found<NearView> found, co_await std::move(finding));
-    if (found.panic) co_return Error::unprocessable(*found.panic, "contract_panicked");
-    if (!found.value) co_return Error::not_found("there is no such contract on chain");
-    co_return *std::move(found.value);
+    co_return internal::take_view(std::move(found));
 }
 
 Task<NearSendOutcome> NearRpcClient::broadcast(

@@ -1,12 +1,10 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <functional>
-#include <map>
 #include <utility>
 
 #include "chain/internal/ask.h"
 #include "chain/internal/near_client_core.h"
+#include "chain/internal/votes.h"
 
 // What a quorum of endpoints must tell alike, because money depends on it.
 
@@ -14,6 +12,9 @@ namespace adyton::chain {
 
 using internal::ask_one;
 using internal::Asked;
+using internal::disagreement;
+using internal::too_few;
+using internal::Votes;
 
 namespace {
 
@@ -38,34 +39,6 @@ base::Json status_params(const near::TransactionHash& hash, const near::AccountI
     params.set("sender_account_id", base::Json::string(sender.text()));
     params.set("wait_until", base::Json::string("NONE"));
     return params;
-}
-
-// Votes for one answer: how many endpoints gave each, and the one that leads.
-template <typename T>
-struct Votes {
-    struct Choice {
-        T value;
-        std::size_t votes = 0;
-    };
-    std::map<std::string, Choice> choices;
-    std::size_t most = 0;
-
-    // It, and its votes now.
-    Choice& add(const std::string& name, T value) {
-        Choice& choice = choices.try_emplace(name, Choice{std::move(value), 0}).first->second;
-        most = std::max(most, ++choice.votes);
-        return choice;
-    }
-};
-
-Error too_few(std::string_view method, std::size_t told, std::size_t quorum, std::string why) {
-    return Error::unavailable(
-        fmt::format("{}: {} of {} nodes told{}", method, told, quorum, why), "chain_unavailable");
-}
-
-Error disagreement(std::string_view method, std::size_t stories) {
-    return Error::unavailable(
-        fmt::format("{}: nodes tell {} different stories", method, stories), "nodes_disagree");
 }
 
 }  // namespace

@@ -38,6 +38,19 @@ struct Found {
     bool missing() const { return !value && !panic; }
 };
 
+// The value, or that there is none. Unavailable: a panic, where no contract runs.
+template <typename T>
+Result<std::optional<T>> take_found(Found<T> found) {
+    if (found.panic) return Error::unavailable("query: " + *found.panic, "chain_unavailable");
+    return std::move(found.value);
+}
+// Unprocessable, reason "contract_panicked". NotFound: no such contract.
+inline Result<NearView> take_view(Found<NearView> found) {
+    if (found.panic) return Error::unprocessable(*std::move(found.panic), "contract_panicked");
+    if (!found.value) return Error::not_found("there is no such contract on chain");
+    return *std::move(found.value);
+}
+
 // `query` at one endpoint, with its flat errors understood (near.md 7.2).
 template <typename T>
 Task<Result<Found<T>>> query_one(
