@@ -6,9 +6,7 @@
 #include "base/check.h"
 #include "crypto/transcript.h"
 #include "keystore/records.h"
-#include "near/borsh.h"
 #include "near/intents.h"
-#include "near/nep461.h"
 
 namespace adyton::keystore {
 namespace {
@@ -58,13 +56,6 @@ Result<Prepared> prepare_message(
     return out;
 }
 
-// near::hash() of a delegate, from its Borsh.
-crypto::Sha256Digest delegate_digest(base::ByteView payload) {
-    near::BorshWriter tag;
-    tag.u32(near::kNep366Tag);
-    return crypto::Sha256().update(tag.view()).update(payload).finish();
-}
-
 Result<Prepared> prepare_delegate(
     const Order& order, const DelegateAction& asked, const policy::NearNetwork& network) {
     Prepared out;
@@ -75,7 +66,7 @@ Result<Prepared> prepare_delegate(
         read->public_key != near::PublicKey(order.public_key)) {
         return mismatch();
     }
-    out.digest = delegate_digest(out.payload);
+    out.digest = near::hash_of_serialized_delegate(out.payload).digest;
     out.facts = policy::facts_of(*read, network);
     for (const near::PlainAction& action : read->actions) {
         const auto* const call = std::get_if<near::FunctionCall>(&action);

@@ -7,7 +7,6 @@
 #include "keystore/approvals.h"
 #include "keystore/records.h"
 #include "keystore/wallet_id.h"
-#include "near/borsh.h"
 #include "policy/reservation.h"
 
 namespace adyton::keystore {
@@ -335,12 +334,8 @@ Result<api::SignNep413Response> nep413_answer(const Order& order, const Signed& 
 
 Result<api::SignDelegateResponse> delegate_answer(const Order& order, const Signed& made) {
     const auto& action = std::get<near::DelegateAction>(order.content);
-    // A signed delegate is the delegate, which the payload is, and the signature.
-    near::BorshWriter whole;
-    whole.fixed(made.payload);
-    near::write_borsh(whole, near::Signature(made.signature));
     return api::SignDelegateResponse{
-        base::base64_encode(whole.view()),
+        near::signed_delegate_base64(made.payload, near::Signature(made.signature)),
         near::DelegateHash{made.digest}.to_string(),
         action.sender_id.text(),
         action.public_key.to_string(),

@@ -59,7 +59,13 @@ base::Bytes signable(const DelegateAction& action) {
 }
 
 DelegateHash hash(const DelegateAction& action) {
-    return DelegateHash{crypto::sha256(signable(action))};
+    return hash_of_serialized_delegate(serialize(action));
+}
+
+DelegateHash hash_of_serialized_delegate(base::ByteView serialized) {
+    BorshWriter tag;
+    tag.u32(kNep366Tag);
+    return DelegateHash{crypto::Sha256().update(tag.view()).update(serialized).finish()};
 }
 
 Result<SignedDelegate> sign(DelegateAction action, const crypto::Ed25519KeyPair& key) {
@@ -95,6 +101,13 @@ Result<SignedDelegate> parse_signed_delegate_base64(std::string_view text) {
 
 std::string to_base64(const SignedDelegate& signed_delegate) {
     return base::base64_encode(serialize(signed_delegate));
+}
+
+std::string signed_delegate_base64(base::ByteView serialized, const Signature& signature) {
+    BorshWriter out;
+    out.fixed(serialized);
+    write_borsh(out, signature);
+    return base::base64_encode(out.view());
 }
 
 Result<DelegateAction> parse_delegate_action(base::ByteView bytes) {

@@ -18,6 +18,8 @@ base::Bytes serialize(const SignedDelegate& signed_delegate);
 // The tag and the serialized action: what is hashed.
 base::Bytes signable(const DelegateAction& action);
 DelegateHash hash(const DelegateAction& action);
+// The same from serialize(action), for those who have it: any other bytes give a hash of nothing.
+DelegateHash hash_of_serialized_delegate(base::ByteView serialized);
 
 // InvalidArgument: the action names another key. (No rule ties the key to the sender; the gate does
 // not check it, so a signer must.)
@@ -31,6 +33,8 @@ Result<SignedDelegate> parse_signed_delegate(base::ByteView bytes);
 // Standard base64 with padding, no white space.
 Result<SignedDelegate> parse_signed_delegate_base64(std::string_view text);
 std::string to_base64(const SignedDelegate& signed_delegate);
+// The same from serialize(delegate_action), which is taken as it is.
+std::string signed_delegate_base64(base::ByteView serialized, const Signature& signature);
 // Unsigned, for those who check before they sign. InvalidArgument, TooLarge.
 Result<DelegateAction> parse_delegate_action(base::ByteView bytes);
 

@@ -35,6 +35,9 @@ TEST(NearDelegateTest, SignedBytesReadBack) {
         EXPECT_EQ(
             parse_signed_delegate_base64(to_base64(*signed_delegate)).value(), *signed_delegate);
         EXPECT_EQ(parse_delegate_action(serialize(action)).value(), action);
+        EXPECT_EQ(
+            signed_delegate_base64(serialize(action), signed_delegate->signature),
+            to_base64(*signed_delegate));
         auto bytes = serialize(*signed_delegate);
         EXPECT_FALSE(parse_delegate_action(bytes));
         bytes.push_back(0);
