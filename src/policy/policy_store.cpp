@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "crypto/hkdf.h"
 #include "crypto/transcript.h"
+#include "policy/internal/locked_query.h"
 
 namespace adyton::policy {
 namespace {
@@ -109,14 +110,12 @@ public:
     // Version 0 where there is no row.
     Result<Head> read_head(
         storage::Transaction& tx, const std::string& subject, std::string_view lock) const {
-        constexpr std::string_view kSelect =
-            "SELECT version, digest, present, frozen, freeze_reason FROM policy_heads "
-            "WHERE store = $1 AND subject = $2";
-        // Without a lock the literal itself, which the database finds again quickest.
         TRY(const storage::Rows rows,
-            lock.empty()
-                ? tx.query(kSelect, {options_.name, subject})
-                : tx.query(std::string(kSelect) + std::string(lock), {options_.name, subject}));
+            internal::query_locked(
+                tx,
+                "SELECT version, digest, present, frozen, freeze_reason FROM policy_heads "
+                "WHERE store = $1 AND subject = $2",
+                lock, {options_.name, subject}));
         Head head;
         if (rows.empty()) return head;
         TRY(head.version, rows.integer(0, 0));

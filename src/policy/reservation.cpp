@@ -5,11 +5,13 @@
 #include <utility>
 
 #include "base/check.h"
+#include "policy/internal/locked_query.h"
 #include "policy/internal/usage.h"
 
 namespace adyton::policy {
 namespace {
 
+using internal::query_locked;
 using internal::StoredCharge;
 using internal::to_micros;
 using internal::Usage;
@@ -19,17 +21,10 @@ constexpr std::size_t kIdBytesMax = 128;
 // Sorted by subject, so that units which lock several do it in one order.
 using Usages = std::map<std::string, Usage>;
 
-// Without a lock the statement is the literal itself, which the database finds again quickest.
-Result<storage::Rows> query_locked(
-    storage::Transaction& tx, std::string_view sql, std::string_view lock, const std::string& key) {
-    if (lock.empty()) return tx.query(sql, {key});
-    return tx.query(std::string(sql) + std::string(lock), {key});
-}
-
 Result<std::optional<Usage>> read_usage(
     storage::Transaction& tx, const std::string& subject, std::string_view lock) {
     TRY(const storage::Rows rows,
-        query_locked(tx, "SELECT counters FROM policy_usage WHERE subject = $1", lock, subject));
+        query_locked(tx, "SELECT counters FROM policy_usage WHERE subject = $1", lock, {subject}));
     if (rows.empty()) return std::optional<Usage>();
     TRY(const base::Bytes counters, rows.bytes(0, 0));
     TRY(Usage usage, Usage::decode(counters));
@@ -118,7 +113,7 @@ Result<Reservation> lock_reservation(storage::Transaction& tx, const std::string
     TRY(const storage::Rows rows,
         query_locked(
             tx, "SELECT id, state, created_us FROM policy_reservations WHERE id = $1",
-            tx.fragment(storage::Fragment::ForUpdate), id));
+            tx.fragment(storage::Fragment::ForUpdate), {id}));
     if (rows.empty()) return Error::not_found("no such reservation");
     return read_reservation(rows, 0);
 }
