@@ -50,10 +50,6 @@ WorkflowRecord record_of(
     return out;
 }
 
-}  // namespace
-
-namespace {
-
 // The request that the current step of a workflow over several lanes waits for; empty: none.
 Result<std::string> batch_of(const WorkflowRecord& whole) {
     TRY(const GateState state, parse_gate_state(whole.internal_state));

@@ -6,8 +6,6 @@
 #include <limits>
 #include <utility>
 
-#include "coordinator/internal/lane_loads.h"
-
 namespace adyton::coordinator {
 namespace {
 
@@ -404,43 +402,22 @@ Result<std::optional<LaneEntry>> find(Transaction& tx, const std::string& reques
     return std::optional<LaneEntry>(std::move(entry));
 }
 
-namespace {
-
-#define ADYTON_LOAD_COLUMNS(now)                                       \
-    "coalesce(sum(CASE WHEN state = 'queued' THEN 1 ELSE 0 END), 0), " \
-    "coalesce(sum(CASE WHEN state <> 'queued' AND expires_at > " now   \
-    " THEN 1 ELSE 0 END), 0), "                                        \
-    "CAST(coalesce(sum(CASE WHEN state = 'queued' THEN calls ELSE 0 END), 0) AS BIGINT)"
-
-Result<LaneLoad> read_load(const Rows& rows, std::size_t row) {
-    LaneLoad out;
-    TRY(out.queued, rows.integer(row, 0));
-    TRY(out.active, rows.integer(row, 1));
-    TRY(out.queued_calls, rows.integer(row, 2));
-    return out;
-}
-
-}  // namespace
-
-Result<LaneLoad> load(Transaction& tx, const std::string& gate_id) {
-    TRY(const base::Timestamp now, tx.now());
-    TRY(const Rows rows,
-        tx.query(
-            "SELECT " ADYTON_LOAD_COLUMNS("$2") " FROM coordinator_lane WHERE gate_id = $1",
-            {gate_id, now}));
-    return read_load(rows, 0);
-}
-
 Result<std::map<std::string, LaneLoad>> loads(Transaction& tx) {
     TRY(const base::Timestamp now, tx.now());
     TRY(const Rows rows,
         tx.query(
-            "SELECT " ADYTON_LOAD_COLUMNS("$1") ", gate_id FROM coordinator_lane GROUP BY gate_id",
+            "SELECT gate_id, coalesce(sum(CASE WHEN state = 'queued' THEN 1 ELSE 0 END), 0), "
+            "coalesce(sum(CASE WHEN state <> 'queued' AND expires_at > $1 THEN 1 ELSE 0 END), 0), "
+            "CAST(coalesce(sum(CASE WHEN state = 'queued' THEN calls ELSE 0 END), 0) AS BIGINT) "
+            "FROM coordinator_lane GROUP BY gate_id",
             {now}));
     std::map<std::string, LaneLoad> out;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        TRY(std::string gate_id, rows.text(i, 3));
-        TRY(out[std::move(gate_id)], read_load(rows, i));
+        TRY(const std::string gate_id, rows.text(i, 0));
+        LaneLoad& load = out[gate_id];
+        TRY(load.queued, rows.integer(i, 1));
+        TRY(load.active, rows.integer(i, 2));
+        TRY(load.queued_calls, rows.integer(i, 3));
     }
     return out;
 }
@@ -460,8 +437,13 @@ Result<bool> take_place(
     TRY_VOID(lock_gate(tx, entry->gate_id));
     if (entry->state == LaneState::Queued) {
         TRY(const std::int64_t before, ahead_of(tx, *entry));
-        TRY(const LaneLoad now, load(tx, entry->gate_id));
-        if (before >= places - now.active) return false;
+        TRY(const base::Timestamp now, tx.now());
+        TRY(const std::int64_t active,
+            count_of(tx.query(
+                "SELECT count(*) FROM coordinator_lane "
+                "WHERE gate_id = $1 AND state <> 'queued' AND expires_at > $2",
+                {entry->gate_id, now})));
+        if (before >= places - active) return false;
     }
     TRY_VOID(move_to(tx, request_id, LaneState::Preparing, expires_at));
     return true;

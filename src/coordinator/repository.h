@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -89,7 +90,8 @@ Result<void> enter(
     std::int64_t calls);
 Result<void> leave(storage::Transaction& tx, const std::string& request_id);
 Result<std::optional<LaneEntry>> find(storage::Transaction& tx, const std::string& request_id);
-Result<LaneLoad> load(storage::Transaction& tx, const std::string& gate_id);
+// Of every gate that has anybody in its queue.
+Result<std::map<std::string, LaneLoad>> loads(storage::Transaction& tx);
 // How many stand before it in the queue.
 Result<std::int64_t> ahead_of(storage::Transaction& tx, const LaneEntry& entry);
 

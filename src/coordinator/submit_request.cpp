@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "coordinator/internal/core.h"
-#include "coordinator/internal/lane_loads.h"
 #include "coordinator/internal/lanes.h"
 #include "crypto/uuid.h"
 
