@@ -4,17 +4,6 @@
 #include "script/internal/memory_slot.h"
 
 namespace adyton::script {
-namespace {
-
-class NoHooks final : public internal::RunHooks {
-public:
-    void log(const LogEntry& /*entry*/) override {}
-    bool send(HostRequest /*request*/) override { return false; }
-    bool receive(HostReply& /*reply*/) override { return false; }
-    bool cancelled() override { return false; }
-};
-
-}  // namespace
 
 Result<std::vector<base::Duration>> bench_engine(
     const base::Clock& clock, const HostLibrary& library, std::string_view source,
@@ -26,7 +15,7 @@ Result<std::vector<base::Duration>> bench_engine(
     work.source = source;
     work.entry_point = "main";
     work.input_json = input_json;
-    NoHooks hooks;
+    internal::NoHooks hooks;
     std::vector<base::Duration> out;
     out.reserve(count);
     for (std::size_t i = 0; i < warm_up + count; ++i) {

@@ -415,13 +415,10 @@ TEST(MachineTest, NoMarkerOfAJobIsInTheMemoryAfterIt) {
     }
     EXPECT_LE(copied, 320U << 10U);
 
-    class Hooks final : public internal::RunHooks {
+    class Hooks final : public internal::NoHooks {
     public:
         explicit Hooks(internal::MemorySlot& seen) : slot_(seen) {}
         void log(const LogEntry&) override { during = count(); }
-        bool send(HostRequest) override { return false; }
-        bool receive(HostReply&) override { return false; }
-        bool cancelled() override { return false; }
         std::size_t count() const {
             // All that is mapped, not only what the engine may see.
             const std::string_view all(

@@ -177,15 +177,8 @@ void run_job(Engine& engine, base::ByteView payload) {
 // before anybody waits for it: after a fork most of a first job's time would go there. The job that
 // does it is ours, and leaves nothing: the engine is as new afterwards.
 void warm_up(Engine& engine, FrameSource& jobs) {
-    class NoHooks final : public internal::RunHooks {
-    public:
-        void log(const LogEntry&) override {}
-        bool send(HostRequest) override { return false; }
-        bool receive(HostReply&) override { return false; }
-        bool cancelled() override { return false; }
-    };
     jobs.prepare();
-    NoHooks hooks;
+    internal::NoHooks hooks;
     internal::Work work;
     work.source =
         "function main(input) { const out = []; for (const one of input.list) out.push({ one, n: "

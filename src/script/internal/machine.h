@@ -47,6 +47,15 @@ public:
     virtual bool cancelled() = 0;
 };
 
+// A run that tells nobody and asks for nothing.
+class NoHooks : public RunHooks {
+public:
+    void log(const LogEntry& /*entry*/) override {}
+    bool send(HostRequest /*request*/) override { return false; }
+    bool receive(HostReply& /*reply*/) override { return false; }
+    bool cancelled() override { return false; }
+};
+
 // A booted engine that every run starts from. Immutable; shared by the slots of a process.
 struct BootImage {
     Snapshot snapshot;
