@@ -1,9 +1,9 @@
 #include "crypto/ed25519.h"
 
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <sodium.h>
 
 #include <algorithm>
 #include <memory>
@@ -12,6 +12,9 @@
 
 namespace adyton::crypto {
 namespace {
+
+static_assert(crypto_sign_ed25519_PUBLICKEYBYTES == Ed25519PublicKey::kSize);
+static_assert(crypto_sign_ed25519_BYTES == Ed25519Signature::kSize);
 
 struct Deleter {
     void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
@@ -95,18 +98,14 @@ Ed25519Signature Ed25519KeyPair::sign(base::ByteView message) const {
     return out;
 }
 
+// libsodium's: it takes less than half of OpenSSL 3.0's time, and is no less strict (the scalar
+// below the order, and neither point of small order).
 bool verify(
     const Ed25519PublicKey& key, base::ByteView message, const Ed25519Signature& signature) {
-    const Owned<EVP_PKEY> handle(
-        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, key.bytes.data(), key.bytes.size()));
-    const Owned<EVP_MD_CTX> context(EVP_MD_CTX_new());
-    CHECK(handle != nullptr && context != nullptr);
-    CHECK(EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, handle.get()) == 1);
-    const int answer = EVP_DigestVerify(
-        context.get(), signature.bytes.data(), signature.bytes.size(), message.data(),
-        message.size());
-    if (answer != 1) ERR_clear_error();
-    return answer == 1;
+    static const bool ready = sodium_init() >= 0;  // 1 when it was done before
+    CHECK(ready);
+    return crypto_sign_ed25519_verify_detached(
+               signature.bytes.data(), message.data(), message.size(), key.bytes.data()) == 0;
 }
 
 }  // namespace adyton::crypto

@@ -77,6 +77,16 @@ TEST(Ed25519Test, AScalarNotBelowTheOrderIsRefused) {
     EXPECT_FALSE(verify(pair.public_key(), message, signature));
 }
 
+// Whoever has such a key could show one signature for every message.
+TEST(Ed25519Test, KeysAndPointsOfSmallOrderAreRefused) {
+    Ed25519PublicKey neutral;
+    neutral.bytes[0] = 1;
+    Ed25519Signature signature;  // R neutral, S zero: the equation holds for any message
+    signature.bytes[0] = 1;
+    EXPECT_FALSE(verify(neutral, base::as_bytes("message"), signature));
+    EXPECT_FALSE(verify(neutral, base::as_bytes("another"), signature));
+}
+
 TEST(Ed25519Test, WrongLengthsAndPointsOffTheCurveAreRefused) {
     EXPECT_FALSE(Ed25519PublicKey::parse(base::Bytes(31)));
     EXPECT_FALSE(Ed25519PublicKey::parse(base::Bytes(33)));
