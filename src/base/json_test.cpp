@@ -57,6 +57,44 @@ TEST(JsonTest, RefusesWhatHasTwoReadings) {
     EXPECT_FALSE(Json::parse(std::string_view("\"a\0b\"", 5)));
 }
 
+// The reader looks at 16 bytes at once: each place in them, and each character.
+TEST(JsonTest, ControlCharactersAreRefusedWhereverTheyStand) {
+    for (int c = 0; c < 0x20; ++c) {
+        for (std::size_t place = 0; place < 40; ++place) {
+            std::string text(40, 'a');
+            text[place] = static_cast<char>(c);
+            EXPECT_FALSE(Json::parse("\"" + text + "\"")) << c << " at " << place;
+            EXPECT_FALSE(Json::parse("\"\xc3\xa9" + text + "\"")) << c << " at " << place;
+            const bool space = c == '\t' || c == '\n' || c == '\r';
+            EXPECT_EQ(
+                Json::parse(std::string("[1,") + static_cast<char>(c) + "2]").has_value(), space);
+        }
+    }
+}
+
+TEST(JsonTest, StringsOfEveryLengthComeOutAsTheyWent) {
+    for (std::size_t size = 0; size < 70; ++size) {
+        for (const std::string_view odd :
+             {"", "\\\"", "\\u00e9", "\xc3\xa9", "\\n", "\\ud83d\\ude00"}) {
+            const std::string before(size, 'x');
+            const std::string body = before + std::string(odd) + before;
+            const auto read = Json::parse("{\"k" + body + "\":[\"" + body + "\",-1.50e3]}");
+            ASSERT_TRUE(read) << size << odd;
+            const auto& [name, list] = read->members().front();
+            const std::string& value = list.items().front().string_value();
+            EXPECT_EQ(name, "k" + value);
+            EXPECT_EQ(value.substr(0, size), before);
+            EXPECT_EQ(value.substr(value.size() - size), before);
+            EXPECT_EQ(
+                value.size() - 2 * size, odd.empty()                     ? 0U
+                                         : odd.size() == 12              ? 4U
+                                         : odd == "\\\"" || odd == "\\n" ? 1U
+                                                                         : 2U);
+            EXPECT_EQ(list.items().back().number_text(), "-1.50e3");
+        }
+    }
+}
+
 TEST(JsonTest, FindsDuplicateKeysInLargeObjectsToo) {
     std::string text = "{";
     for (int i = 0; i < 100; ++i) text += "\"k" + std::to_string(i) + "\":0,";
