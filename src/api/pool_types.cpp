@@ -143,12 +143,12 @@ public:
 
 private:
     enum Member : unsigned {
-        kAccountId = 1,
-        kTxHash = 2,
-        kLockId = 4,
-        kFencing = 8,
-        kMagic = 16,
-        kServiceId = 32
+        AccountId = 1,
+        TxHash = 2,
+        LockId = 4,
+        Fencing = 8,
+        Magic = 16,
+        ServiceId = 32
     };
 
     bool first(Member member) {
@@ -177,13 +177,13 @@ private:
         return true;
     }
     bool read_member(std::string_view name) {
-        if (name == "account_id") return first(kAccountId) && read_text(item_.account_id);
-        if (name == "tx_hash") return first(kTxHash) && read_digest();
-        if (name == "lock_id") return first(kLockId) && read_text(item_.lock_id);
-        if (name == "fencing") return first(kFencing) && (item_.fencing = in_.integer());
-        if (name == "network_magic") return first(kMagic) && read_magic();
+        if (name == "account_id") return first(AccountId) && read_text(item_.account_id);
+        if (name == "tx_hash") return first(TxHash) && read_digest();
+        if (name == "lock_id") return first(LockId) && read_text(item_.lock_id);
+        if (name == "fencing") return first(Fencing) && (item_.fencing = in_.integer());
+        if (name == "network_magic") return first(Magic) && read_magic();
         if (name == "service_id" && service_id_ != nullptr) {
-            return first(kServiceId) && read_text(*service_id_);
+            return first(ServiceId) && read_text(*service_id_);
         }
         return false;
     }

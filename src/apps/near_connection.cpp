@@ -17,7 +17,7 @@ public:
 
     Task<Result<keystore::AccessKeyView>> access_key(
         near::AccountId account, near::PublicKey key) override {
-        auto asking = client_.find_access_key(std::move(account), std::move(key));
+        auto asking = client_.find_access_key(std::move(account), key);
         CO_TRY(const auto found, co_await std::move(asking));
         if (!found) co_return Error::not_found("the access key does not exist");
         keystore::AccessKeyView view;
@@ -47,7 +47,7 @@ public:
     Task<Result<keystore::PayloadFate>> delegate_fate(
         near::AccountId signer, near::PublicKey key, std::uint64_t nonce,
         std::uint64_t max_block_height) override {
-        chain::NearDelegateRef delegate{std::move(signer), std::move(key), nonce, max_block_height};
+        chain::NearDelegateRef delegate{std::move(signer), key, nonce, max_block_height};
         auto asking = client_.delegate_fate(std::move(delegate));
         CO_TRY(const auto fate, co_await std::move(asking));
         co_return fate_of(fate);

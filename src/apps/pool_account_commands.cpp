@@ -21,7 +21,6 @@ namespace adyton::apps {
 namespace {
 
 using api::AccountInfo;
-using base::Json;
 
 std::string time_text(const std::optional<base::Timestamp>& time) {
     return time.has_value() ? base::to_rfc3339_seconds(*time) : std::string("-");

@@ -13,7 +13,6 @@ namespace adyton::apps {
 namespace {
 
 using api::TransferInfo;
-using base::Json;
 
 constexpr auto kLookPeriod = std::chrono::milliseconds(500);
 

@@ -183,7 +183,7 @@ protected:
     ~VerifyAttestedTest() override { std::filesystem::remove_all(directory_); }
 
     std::string write(const std::string& name, const std::string& text) const {
-        const std::string path = directory_ + "/" + name;
+        std::string path = directory_ + "/" + name;
         std::ofstream(path, std::ios::binary) << text;
         return path;
     }

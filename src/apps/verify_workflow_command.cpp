@@ -253,7 +253,7 @@ Result<void> check_on_chain(
                 n > 0 && resume.state == near::GateState::Done &&
                 std::to_string(resume.batch_id) == s.batch_id && resume.n == n &&
                 std::to_string(resume.first_id) == s.calls[s.calls.size() - n].intent_id;
-            if (!fits) report.problems.push_back("the chain shows another batch");
+            if (!fits) report.problems.emplace_back("the chain shows another batch");
         }
     }
     report.facts.push_back("compared with the chain at " + rpc);

@@ -131,7 +131,7 @@ Result<PoolBench::Running> PoolBench::start(
         "--metrics-listen",
         fmt::format("127.0.0.1:{}", metrics_port)};
     for (const std::string& setting : settings) {
-        arguments.push_back("--set");
+        arguments.emplace_back("--set");
         arguments.push_back(setting);
     }
     const auto before = loop_.steady_now();
