@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "storage/sqlite/page_cache.h"
 
 namespace adyton::storage {
 namespace {
@@ -594,6 +595,7 @@ struct SimDisk::Impl::Calls {
 };
 
 SimDisk::Impl::Impl(std::uint64_t seed) : random(seed) {
+    sqlite::install_page_cache();
     static std::atomic<unsigned> next{1};
     name = "adyton-sim-" + std::to_string(next.fetch_add(1));
     vfs_.iVersion = 2;

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "storage/internal/text_check.h"
+#include "storage/sqlite/page_cache.h"
 
 namespace adyton::storage::sqlite {
 namespace {
@@ -114,6 +115,7 @@ Result<std::unique_ptr<Connection>> Connection::open(
     // runs.
     static const int configured = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     static_cast<void>(configured);
+    install_page_cache();
 
     std::unique_ptr<Connection> connection(new Connection());
     constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |

@@ -1,0 +1,118 @@
+#include "storage/sqlite/page_cache.h"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace adyton::storage::sqlite {
+namespace {
+
+// The calls for one cache carry nothing that belongs to us but the cache.
+sqlite3_pcache_methods2& base() {
+    static sqlite3_pcache_methods2 methods{};
+    return methods;
+}
+
+// What SQLite takes for its cache. Used by one thread at a time, as its connection is.
+struct Cache {
+    sqlite3_pcache* below;
+    // No page has a higher number, but for one that may have `lent` (0: none).
+    unsigned highest = 0;
+    unsigned lent = 0;
+};
+
+Cache& cache_of(sqlite3_pcache* cache) {
+    return *reinterpret_cast<Cache*>(cache);
+}
+
+int init(void* /*unused*/) {
+    return base().xInit(base().pArg);
+}
+void shut_down(void* /*unused*/) {
+    base().xShutdown(base().pArg);
+}
+
+sqlite3_pcache* create(int page_bytes, int extra_bytes, int purgeable) {
+    sqlite3_pcache* const below = base().xCreate(page_bytes, extra_bytes, purgeable);
+    if (below == nullptr) return nullptr;
+    return reinterpret_cast<sqlite3_pcache*>(new Cache{below});
+}
+
+void destroy(sqlite3_pcache* cache) {
+    const std::unique_ptr<Cache> owned(&cache_of(cache));
+    base().xDestroy(owned->below);
+}
+
+void set_size(sqlite3_pcache* cache, int pages) {
+    base().xCachesize(cache_of(cache).below, pages);
+}
+int page_count(sqlite3_pcache* cache) {
+    return base().xPagecount(cache_of(cache).below);
+}
+void shrink(sqlite3_pcache* cache) {
+    base().xShrink(cache_of(cache).below);
+}
+
+sqlite3_pcache_page* fetch(sqlite3_pcache* cache, unsigned number, int create_flag) {
+    Cache& own = cache_of(cache);
+    own.highest = std::max(own.highest, create_flag != 0 ? number : 0);
+    return base().xFetch(own.below, number, create_flag);
+}
+
+void unpin(sqlite3_pcache* cache, sqlite3_pcache_page* page, int discard) {
+    base().xUnpin(cache_of(cache).below, page, discard);
+}
+
+void rekey(sqlite3_pcache* cache, sqlite3_pcache_page* page, unsigned before, unsigned after) {
+    Cache& own = cache_of(cache);
+    base().xRekey(own.below, page, before, after);
+    if (before == own.lent) own.lent = 0;
+    if (after <= own.highest) return;
+    if (own.lent == 0) {
+        own.lent = after;
+    } else {
+        own.highest = after;
+    }
+}
+
+void truncate(sqlite3_pcache* cache, unsigned limit) {
+    Cache& own = cache_of(cache);
+    if (limit > own.highest && (own.lent == 0 || limit > own.lent)) return;
+    base().xTruncate(own.below, limit);
+    own.highest = std::min(own.highest, limit - 1);
+    if (own.lent >= limit) own.lent = 0;
+}
+
+}  // namespace
+
+sqlite3_pcache_methods2 page_cache_over(const sqlite3_pcache_methods2& below) {
+    base() = below;
+    sqlite3_pcache_methods2 out{};
+    out.iVersion = 1;
+    out.xInit = init;
+    out.xShutdown = shut_down;
+    out.xCreate = create;
+    out.xCachesize = set_size;
+    out.xPagecount = page_count;
+    out.xFetch = fetch;
+    out.xUnpin = unpin;
+    out.xRekey = rekey;
+    out.xTruncate = truncate;
+    out.xDestroy = destroy;
+    out.xShrink = shrink;
+    return out;
+}
+
+void install_page_cache() {
+    static const bool done = [] {
+        sqlite3_pcache_methods2 below{};
+        // Refused when SQLite already runs: it then keeps the cache that it has.
+        if (sqlite3_config(SQLITE_CONFIG_GETPCACHE2, &below) != SQLITE_OK) return false;
+        const sqlite3_pcache_methods2 layer = page_cache_over(below);
+        return sqlite3_config(SQLITE_CONFIG_PCACHE2, &layer) == SQLITE_OK;
+    }();
+    static_cast<void>(done);
+}
+
+}  // namespace adyton::storage::sqlite
