@@ -264,6 +264,25 @@ Alphabet alphabet_of(std::string_view text) {
     return (high & kOnes * 0x80) == 0 ? Alphabet::Ascii : Alphabet::Unicode;
 }
 
+// A copy of the text for the reader to change, which looks at 16 bytes at once. It may hold a
+// secret, of which no second copy shall stay behind.
+class WorkingCopy {
+public:
+    explicit WorkingCopy(std::string_view text) {
+        bytes_.reserve(text.size() + kReadAhead);
+        bytes_.assign(text).append(kReadAhead, '\0');
+    }
+    ~WorkingCopy() { explicit_bzero(bytes_.data(), bytes_.size()); }
+    WorkingCopy(const WorkingCopy&) = delete;
+    WorkingCopy& operator=(const WorkingCopy&) = delete;
+
+    char* data() { return bytes_.data(); }
+
+private:
+    static constexpr std::size_t kReadAhead = 16;
+    std::string bytes_;
+};
+
 }  // namespace
 
 Result<Json> Json::parse(std::string_view text, Limits limits) {
@@ -272,11 +291,7 @@ Result<Json> Json::parse(std::string_view text, Limits limits) {
     if (alphabet == Alphabet::Malformed) {
         return Error::invalid_argument("malformed JSON: control character");
     }
-    // Strings are read where they stand, in a copy; the reader looks at 16 bytes at once.
-    constexpr std::size_t kReadAhead = 16;
-    std::string copy;
-    copy.reserve(text.size() + kReadAhead);
-    copy.assign(text).append(kReadAhead, '\0');
+    WorkingCopy copy(text);  // strings are read where they stand
     rapidjson::InsituStringStream stream(copy.data());
     JsonBuilder builder(limits);
     Reader reader;
