@@ -2,7 +2,6 @@
 
 #include <sqlite3.h>
 
-#include <algorithm>
 #include <memory>
 
 namespace adyton::storage::sqlite {
@@ -17,9 +16,7 @@ sqlite3_pcache_methods2& base() {
 // What SQLite takes for its cache. Used by one thread at a time, as its connection is.
 struct Cache {
     sqlite3_pcache* below;
-    // No page has a higher number, but for one that may have `lent` (0: none).
-    unsigned highest = 0;
-    unsigned lent = 0;
+    PageNumbers numbers;
 };
 
 Cache& cache_of(sqlite3_pcache* cache) {
@@ -36,7 +33,7 @@ void shut_down(void* /*unused*/) {
 sqlite3_pcache* create(int page_bytes, int extra_bytes, int purgeable) {
     sqlite3_pcache* const below = base().xCreate(page_bytes, extra_bytes, purgeable);
     if (below == nullptr) return nullptr;
-    return reinterpret_cast<sqlite3_pcache*>(new Cache{below});
+    return reinterpret_cast<sqlite3_pcache*>(new Cache{below, {}});
 }
 
 void destroy(sqlite3_pcache* cache) {
@@ -56,7 +53,7 @@ void shrink(sqlite3_pcache* cache) {
 
 sqlite3_pcache_page* fetch(sqlite3_pcache* cache, unsigned number, int create_flag) {
     Cache& own = cache_of(cache);
-    own.highest = std::max(own.highest, create_flag != 0 ? number : 0);
+    if (create_flag != 0) own.numbers.create(number);
     return base().xFetch(own.below, number, create_flag);
 }
 
@@ -67,27 +64,17 @@ void unpin(sqlite3_pcache* cache, sqlite3_pcache_page* page, int discard) {
 void rekey(sqlite3_pcache* cache, sqlite3_pcache_page* page, unsigned before, unsigned after) {
     Cache& own = cache_of(cache);
     base().xRekey(own.below, page, before, after);
-    if (before == own.lent) own.lent = 0;
-    if (after <= own.highest) return;
-    if (own.lent == 0) {
-        own.lent = after;
-    } else {
-        own.highest = after;
-    }
+    own.numbers.renumber(before, after);
 }
 
 void truncate(sqlite3_pcache* cache, unsigned limit) {
     Cache& own = cache_of(cache);
-    if (limit > own.highest && (own.lent == 0 || limit > own.lent)) return;
+    if (!own.numbers.reach(limit)) return;
     base().xTruncate(own.below, limit);
-    own.highest = std::min(own.highest, limit - 1);
-    if (own.lent >= limit) own.lent = 0;
+    own.numbers.drop_from(limit);
 }
 
-}  // namespace
-
-sqlite3_pcache_methods2 page_cache_over(const sqlite3_pcache_methods2& below) {
-    base() = below;
+sqlite3_pcache_methods2 make_layer() {
     sqlite3_pcache_methods2 out{};
     out.iVersion = 1;
     out.xInit = init;
@@ -104,12 +91,13 @@ sqlite3_pcache_methods2 page_cache_over(const sqlite3_pcache_methods2& below) {
     return out;
 }
 
+}  // namespace
+
 void install_page_cache() {
     static const bool done = [] {
-        sqlite3_pcache_methods2 below{};
         // Refused when SQLite already runs: it then keeps the cache that it has.
-        if (sqlite3_config(SQLITE_CONFIG_GETPCACHE2, &below) != SQLITE_OK) return false;
-        const sqlite3_pcache_methods2 layer = page_cache_over(below);
+        if (sqlite3_config(SQLITE_CONFIG_GETPCACHE2, &base()) != SQLITE_OK) return false;
+        const sqlite3_pcache_methods2 layer = make_layer();
         return sqlite3_config(SQLITE_CONFIG_PCACHE2, &layer) == SQLITE_OK;
     }();
     static_cast<void>(done);

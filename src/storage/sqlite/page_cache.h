@@ -1,6 +1,6 @@
 #pragma once
 
-struct sqlite3_pcache_methods2;
+#include <algorithm>
 
 // SQLite tells its page cache after each commit to drop the pages behind the end of the file. There
 // hardly ever are any, and its cache knows so by the highest number it has seen. But a b-tree that
@@ -14,8 +14,29 @@ namespace adyton::storage::sqlite {
 // only before SQLite does: call it before anything else of SQLite. Thread safe.
 void install_page_cache();
 
-// The layer's methods over those of `base`, which is copied. For install_page_cache() and tests:
-// there is one base in a process at a time, and changing it is not thread safe.
-sqlite3_pcache_methods2 page_cache_over(const sqlite3_pcache_methods2& base);
+// A bound for the numbers of the pages in one cache.
+class PageNumbers {
+public:
+    void create(unsigned number) { highest_ = std::max(highest_, number); }
+    void renumber(unsigned before, unsigned after) {
+        if (before == lent_) lent_ = 0;
+        if (after <= highest_) return;
+        (lent_ == 0 ? lent_ : highest_) = after;
+    }
+    // Whether a page may have this number or a higher one.
+    bool reach(unsigned number) const {
+        return highest_ >= number || (lent_ != 0 && lent_ >= number);
+    }
+    // None has that one or a higher one any more. `number` is at least 1.
+    void drop_from(unsigned number) {
+        highest_ = std::min(highest_, number - 1);
+        if (lent_ >= number) lent_ = 0;
+    }
+
+private:
+    // No page has a higher number, but for one that may have `lent_` (0: none).
+    unsigned highest_ = 0;
+    unsigned lent_ = 0;
+};
 
 }  // namespace adyton::storage::sqlite
