@@ -27,7 +27,40 @@ namespace {
 constexpr std::string_view kAgeIndex =
     "CREATE INDEX keystore_signatures_created ON keystore_signatures (created_at);";
 
-constexpr std::array<storage::Migration, 2> kMigrations = {{
+// Migration 42, SQLite only: of IN (...) with more than two texts it builds a table of them at each
+// write of a row.
+constexpr std::string_view kStatesInWords = R"sql(
+CREATE TABLE keystore_signatures_rows (
+    request_digest BLOB NOT NULL,
+    generation INTEGER NOT NULL,
+    wallet_id TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    key_version INTEGER NOT NULL,
+    payload_hash BLOB NOT NULL,
+    payload BLOB NOT NULL,
+    nonce TEXT,
+    valid_until INTEGER,
+    reservation_id TEXT,
+    state TEXT NOT NULL CHECK (
+        state = 'open' OR state = 'landed' OR state = 'given_back' OR state = 'done'),
+    created_at INTEGER NOT NULL,
+    UNIQUE (request_digest, generation)
+);
+INSERT INTO keystore_signatures_rows (request_digest, generation, wallet_id, operation,
+    key_version, payload_hash, payload, nonce, valid_until, reservation_id, state, created_at)
+SELECT request_digest, generation, wallet_id, operation,
+    key_version, payload_hash, payload, nonce, valid_until, reservation_id, state, created_at
+FROM keystore_signatures ORDER BY created_at, rowid;
+DROP TABLE keystore_signatures;
+ALTER TABLE keystore_signatures_rows RENAME TO keystore_signatures;
+CREATE INDEX keystore_signatures_payload ON keystore_signatures (payload_hash)
+    WHERE operation IN ('sign_nep413', 'carried');
+CREATE INDEX keystore_signatures_open ON keystore_signatures (created_at)
+    WHERE state = 'open' AND valid_until IS NOT NULL;
+CREATE INDEX keystore_signatures_created ON keystore_signatures (created_at);
+)sql";
+
+constexpr std::array<storage::Migration, 3> kMigrations = {{
     {40, "keystore",
      R"sql(
 CREATE TABLE keystore_meta (
@@ -96,6 +129,7 @@ CREATE INDEX keystore_signatures_open ON keystore_signatures (created_at)
     WHERE state = 'open' AND valid_until IS NOT NULL;
 )sql"},
     {41, "keystore_signatures_age", kAgeIndex, kAgeIndex},
+    {42, "keystore_signatures_states", kStatesInWords, "SELECT 1"},
 }};
 
 }  // namespace

@@ -232,7 +232,25 @@ CREATE INDEX policy_reservations_decided ON policy_reservations (created_us)
     WHERE state <> 'reserved';
 )sql";
 
-constexpr std::array<storage::Migration, 7> kMigrations = {{
+// SQLite only: of IN (...) with more than two texts it builds a table of them at each write of a
+// row.
+constexpr std::string_view kStatesInWords = R"sql(
+CREATE TABLE policy_reservations_rows (
+    id TEXT NOT NULL PRIMARY KEY,
+    state TEXT NOT NULL
+        CHECK (state = 'reserved' OR state = 'committed' OR state = 'given_back'),
+    created_us INTEGER NOT NULL,
+    charges BLOB NOT NULL
+) WITHOUT ROWID;
+INSERT INTO policy_reservations_rows (id, state, created_us, charges)
+SELECT id, state, created_us, charges FROM policy_reservations ORDER BY id;
+DROP TABLE policy_reservations;
+ALTER TABLE policy_reservations_rows RENAME TO policy_reservations;
+CREATE INDEX policy_reservations_decided ON policy_reservations (created_us)
+    WHERE state <> 'reserved';
+)sql";
+
+constexpr std::array<storage::Migration, 8> kMigrations = {{
     {20, "policy_freezes", kFreezesSqlite, kFreezesPostgres},
     {21, "policy_rates", kRatesSqlite, kRatesPostgres},
     {22, "policy_reservations", kReservations, kReservations},
@@ -240,6 +258,7 @@ constexpr std::array<storage::Migration, 7> kMigrations = {{
     {24, "policy_approvals", kApprovalsSqlite, kApprovalsPostgres},
     {25, "policy_store", kStoreSqlite, kStorePostgres},
     {26, "policy_reservations_decided", kDecidedIndex, kDecidedIndex},
+    {27, "policy_reservations_states", kStatesInWords, "SELECT 1"},
 }};
 
 }  // namespace

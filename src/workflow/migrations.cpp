@@ -189,13 +189,72 @@ CREATE INDEX workflow_runs_final ON workflow_runs (updated_at)
     WHERE state = 'succeeded' OR state = 'failed' OR state = 'cancelled';
 )sql";
 
-constexpr std::array<storage::Migration, 6> kMigrations = {{
+// SQLite only: the same for the condition of a run's own row. Its events come along, because
+// dropping the runs before them would delete them.
+constexpr std::string_view kStatesInWords = R"sql(
+CREATE TABLE workflow_runs_rows (
+    id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (
+        state = 'running' OR state = 'paused' OR state = 'succeeded' OR state = 'failed' OR
+        state = 'cancelled'),
+    step TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    attempts_max INTEGER,
+    deadline INTEGER,
+    next_attempt_at INTEGER NOT NULL,
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    driver TEXT REFERENCES workflow_drivers (id),
+    fencing INTEGER NOT NULL DEFAULT 0,
+    events INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    CHECK (driver IS NULL OR state = 'running')
+) WITHOUT ROWID;
+INSERT INTO workflow_runs_rows (id, kind, subject, state, step, payload, reason, attempts,
+    attempts_max, deadline, next_attempt_at, cancel_requested, driver, fencing, events, created_at,
+    updated_at)
+SELECT id, kind, subject, state, step, payload, reason, attempts,
+    attempts_max, deadline, next_attempt_at, cancel_requested, driver, fencing, events, created_at,
+    updated_at
+FROM workflow_runs ORDER BY id;
+
+CREATE TABLE workflow_events_rows (
+    run_id TEXT NOT NULL REFERENCES workflow_runs_rows (id) ON DELETE CASCADE,
+    sequence INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (run_id, sequence)
+) WITHOUT ROWID;
+INSERT INTO workflow_events_rows (run_id, sequence, recorded_at, kind, body)
+SELECT run_id, sequence, recorded_at, kind, body FROM workflow_events ORDER BY run_id, sequence;
+
+DROP TABLE workflow_events;
+DROP TABLE workflow_runs;
+ALTER TABLE workflow_runs_rows RENAME TO workflow_runs;
+ALTER TABLE workflow_events_rows RENAME TO workflow_events;
+CREATE INDEX workflow_runs_due ON workflow_runs (kind, next_attempt_at, id)
+    WHERE state = 'running' AND driver IS NULL;
+CREATE INDEX workflow_runs_driver ON workflow_runs (driver, id) WHERE driver IS NOT NULL;
+CREATE INDEX workflow_runs_final ON workflow_runs (updated_at)
+    WHERE state = 'succeeded' OR state = 'failed' OR state = 'cancelled';
+CREATE TRIGGER workflow_events_append_only BEFORE UPDATE ON workflow_events BEGIN
+    SELECT RAISE(ABORT, 'events of a run are append-only');
+END;
+)sql";
+
+constexpr std::array<storage::Migration, 7> kMigrations = {{
     {1, "idempotency_keys", kIdempotencySqlite, kIdempotencyPostgres},
     {2, "leases", kLeasesSqlite, kLeasesPostgres},
     {3, "periodic_jobs", kPeriodicSqlite, kPeriodicPostgres},
     {4, "workflow_drivers", kDriversSqlite, kDriversPostgres},
     {5, "workflow_runs", kRunsSqlite, kRunsPostgres},
     {6, "workflow_runs_final", kFinalRunsIndex, kFinalRunsIndex},
+    {7, "workflow_runs_states", kStatesInWords, "SELECT 1"},
 }};
 
 }  // namespace
