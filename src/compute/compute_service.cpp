@@ -128,12 +128,22 @@ void add_jobs(ComputeService::Parts& parts) {
 
 Task<Result<void>> beat_once(ComputeService::Parts& parts) {
     ComputeContext& compute = parts.context;
-    auto unit = [&](storage::Transaction& tx) -> Result<jobs::Counts> {
+    struct Pulse {
+        jobs::Counts counts;
+        bool alone = false;
+    };
+    auto unit = [&](storage::Transaction& tx) -> Result<Pulse> {
         TRY_VOID(jobs::renew_instance(tx, compute.claim, compute.options.instance_lease));
-        return jobs::count_open(tx);
+        Pulse pulse;
+        TRY(pulse.counts, jobs::count_open(tx));
+        TRY(pulse.alone, jobs::is_alone(tx, compute.claim));
+        return pulse;
     };
     auto write = compute.database.write(std::move(unit));
-    CO_TRY(const auto counts, co_await std::move(write));
+    const auto pulse = co_await std::move(write);
+    compute.alone.store(pulse && pulse->alone);
+    if (!pulse) co_return pulse.error();
+    const jobs::Counts& counts = pulse->counts;
     parts.running_jobs.store(counts.running);
     parts.queued_jobs.store(counts.queued);
     auto watching = watch_running(compute);
@@ -190,7 +200,9 @@ ComputeService::Parts::Parts(
       previous_keys(std::move(its_previous)),
       checkpoint_key(keys->checkpoint_key()),
       metrics(make_metrics(given.metrics)),
-      gate(given.engine.capacity(), options.waiting_max),
+      gate(
+          given.engine.capacity(), options.waiting_max,
+          static_cast<std::size_t>(options.running_per_user_max)),
       context{
           given.database,
           given.executor,
@@ -206,6 +218,7 @@ ComputeService::Parts::Parts(
           given.broker_or_null,
           gate,
           live,
+          {},
           {},
           {}},
       checkpoints(given.database, checkpoint_key),

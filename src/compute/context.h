@@ -49,6 +49,7 @@ struct ComputeContext {
     LiveJobs& live;
     InstanceClaim claim;  // set by create(), before anything is served
     std::atomic<bool> stopping{false};
+    std::atomic<bool> alone{false};  // at the last heartbeat no other instance was alive
 };
 
 // Appends an audit record. `write` fills the members of its body.

@@ -27,47 +27,75 @@ void FairGate::Ticket::leave() {
     Completer next;
     {
         const std::lock_guard lock(state->mutex);
-        if (!running_) {
-            --state->entered;
-            return;
-        }
-        if (state->turns.empty()) {
-            --state->running;
-            return;
-        }
-        // The right to run goes on to the first of the user whose turn it is.
-        std::string user = std::move(state->turns.front());
-        state->turns.pop_front();
-        auto& line = state->lines[user];
-        next = std::move(line.front());
-        line.pop_front();
-        if (line.empty()) {
-            state->lines.erase(user);
+        const auto user = state->users.find(user_);
+        if (running_) {
+            --user->second.running;
         } else {
-            state->turns.push_back(std::move(user));
+            --state->entered;
         }
+        if (--user->second.tickets == 0) state->users.erase(user);
+        if (!running_) return;
+        // The right to run goes on to the next one.
+        next = state->take_next();
+        if (next == nullptr) --state->running;
     }
-    next->set(true);
+    if (next != nullptr) next->set(true);
 }
 
-FairGate::FairGate(std::size_t running_max, std::size_t waiting_max)
+// The first of the first user in line who may have another job run; null: nobody.
+FairGate::Completer FairGate::State::take_next() {
+    for (auto turn = turns.begin(); turn != turns.end(); ++turn) {
+        User& user = users[*turn];
+        if (user.running >= user_max) continue;
+        ++user.running;
+        const auto line = lines.find(*turn);
+        Completer next = std::move(line->second.front());
+        line->second.pop_front();
+        std::string name = std::move(*turn);
+        turns.erase(turn);
+        if (line->second.empty()) {
+            lines.erase(line);
+        } else {
+            turns.push_back(std::move(name));
+        }
+        return next;
+    }
+    return nullptr;
+}
+
+Result<FairGate::Ticket> FairGate::State::admit(
+    const std::shared_ptr<State>& self, const std::string& user) {
+    if (running + entered >= running_max + waiting_max) {
+        return Error::resource_exhausted("the service is busy; try again", "busy");
+    }
+    ++entered;
+    ++users[user].tickets;
+    Ticket ticket;
+    ticket.state_ = self;
+    ticket.user_ = user;
+    return ticket;
+}
+
+FairGate::FairGate(std::size_t running_max, std::size_t waiting_max, std::size_t user_max)
     : state_(std::make_shared<State>()) {
-    CHECK(running_max > 0);
+    CHECK(running_max > 0 && user_max > 0);
     state_->running_max = running_max;
     state_->waiting_max = waiting_max;
+    state_->user_max = user_max;
 }
 
 Result<FairGate::Ticket> FairGate::enter(const std::string& user) {
     const std::lock_guard lock(state_->mutex);
-    const std::size_t room = state_->running_max + state_->waiting_max;
-    if (state_->running + state_->entered >= room) {
-        return Error::resource_exhausted("the service is busy; try again", "busy");
+    return state_->admit(state_, user);
+}
+
+Result<FairGate::Ticket> FairGate::enter_within_limit(const std::string& user) {
+    const std::lock_guard lock(state_->mutex);
+    const auto found = state_->users.find(user);
+    if (found != state_->users.end() && found->second.tickets >= state_->user_max) {
+        return Error::resource_exhausted("too many jobs of this user", "user_jobs");
     }
-    ++state_->entered;
-    Ticket ticket;
-    ticket.state_ = state_;
-    ticket.user_ = user;
-    return ticket;
+    return state_->admit(state_, user);
 }
 
 Task<void> FairGate::wait_turn(Ticket& ticket) {
@@ -76,7 +104,9 @@ Task<void> FairGate::wait_turn(Ticket& ticket) {
     bool wait = true;
     {
         const std::lock_guard lock(state_->mutex);
-        if (state_->running < state_->running_max) {
+        State::User& user = state_->users[ticket.user_];
+        if (state_->running < state_->running_max && user.running < state_->user_max) {
+            ++user.running;
             ++state_->running;
             --state_->entered;
             ticket.running_ = true;

@@ -12,8 +12,9 @@
 
 namespace adyton::compute {
 
-// Who may use an executor next: as many jobs at once as there are executors, and among those that
-// wait one of each user before a second of any. Thread safe.
+// Who may use an executor next: as many jobs at once as there are executors, never more than
+// `user_max` of one user, and among those that wait one of each user before a second of any.
+// Thread safe.
 class FairGate {
     struct State;
 
@@ -36,10 +37,12 @@ public:
         bool running_ = false;
     };
 
-    FairGate(std::size_t running_max, std::size_t waiting_max);
+    FairGate(std::size_t running_max, std::size_t waiting_max, std::size_t user_max);
 
     // ResourceExhausted, reason "busy": too many wait already. Does not wait itself.
     Result<Ticket> enter(const std::string& user);
+    // Also ResourceExhausted, reason "user_jobs": the user has `user_max` tickets already.
+    Result<Ticket> enter_within_limit(const std::string& user);
     // Ends when the ticket's turn has come. Once a ticket.
     Task<void> wait_turn(Ticket& ticket);
     // Whether enter() now would run at once.
@@ -54,10 +57,19 @@ private:
         mutable std::mutex mutex;
         std::size_t running_max = 1;
         std::size_t waiting_max = 0;
+        std::size_t user_max = 1;
         std::size_t running = 0;
         std::size_t entered = 0;  // have a ticket and do not run yet
+        struct User {
+            std::size_t tickets = 0;
+            std::size_t running = 0;
+        };
+        std::map<std::string, User> users;  // with a ticket
         std::map<std::string, std::deque<Completer>> lines;
         std::deque<std::string> turns;  // users with a line, the next one first
+
+        Result<Ticket> admit(const std::shared_ptr<State>& self, const std::string& user);
+        Completer take_next();
     };
     std::shared_ptr<State> state_;
 };

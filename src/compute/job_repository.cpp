@@ -145,6 +145,15 @@ Result<void> retire_instance(Transaction& tx, const InstanceClaim& claim) {
     return {};
 }
 
+Result<bool> is_alone(Transaction& tx, const InstanceClaim& claim) {
+    TRY(const auto now, tx.now());
+    TRY(const auto rows,
+        tx.query(
+            "SELECT 1 FROM compute_instances WHERE instance <> $1 AND alive_until > $2 LIMIT 1",
+            {claim.instance, now}));
+    return rows.empty();
+}
+
 // ----- acceptance -------------------------------------------------------------------------------
 
 Result<bool> insert_running(
@@ -193,6 +202,21 @@ Result<void> insert_final(Transaction& tx, const NewJob& job, const FinalJob& en
         {job.job_id, job.user, to_string(end.phase), end.answer, job.created_at, end.finished_at,
          end.expires_at}));
     return {};
+}
+
+Result<bool> insert_ended(
+    Transaction& tx, const NewJob& job, const FinalJob& end, std::int64_t running_max) {
+    CHECK(is_final(end.phase) && running_max > 0);
+    // The limit and the row in one statement, as insert_running() has it.
+    TRY(const auto inserted,
+        tx.execute(
+            "INSERT INTO compute_jobs (job_id, user_id, phase, rerun, attempts, cancel_requested, "
+            "answer, recording, created_at, started_at, finished_at, expires_at) "
+            "SELECT $1, $2, $3, 0, 1, 0, $4, $5, $6, $6, $7, $8 WHERE NOT EXISTS "
+            "(SELECT 1 FROM compute_users WHERE user_id = $2 AND running >= $9)",
+            {job.job_id, job.user, to_string(end.phase), end.answer, blob(end.recording),
+             job.created_at, end.finished_at, end.expires_at, running_max}));
+    return inserted == 1;
 }
 
 // ----- running ----------------------------------------------------------------------------------

@@ -75,6 +75,8 @@ Result<void> renew_instance(
     storage::Transaction& tx, const InstanceClaim& claim, base::Duration lease);
 // Its jobs are cut off from now on.
 Result<void> retire_instance(storage::Transaction& tx, const InstanceClaim& claim);
+// Whether no other instance is alive.
+Result<bool> is_alone(storage::Transaction& tx, const InstanceClaim& claim);
 
 // --- acceptance ---
 
@@ -101,6 +103,10 @@ struct FinalJob {
     base::Timestamp expires_at;
 };
 Result<void> insert_final(storage::Transaction& tx, const NewJob& job, const FinalJob& end);
+// A job that ran before it had a record. False: the user has `running_max` others running; nothing
+// was changed.
+Result<bool> insert_ended(
+    storage::Transaction& tx, const NewJob& job, const FinalJob& end, std::int64_t running_max);
 
 // --- running ---
 

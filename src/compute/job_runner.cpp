@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "compute/fetch_broker.h"
+#include "compute/late_record.h"
 #include "compute/recording.h"
 #include "crypto/uuid.h"
 
@@ -173,6 +174,32 @@ Task<Result<void>> store_end(ComputeContext& compute, SharedPlan plan, jobs::Fin
     co_return stored;
 }
 
+jobs::NewJob new_job(const ComputeContext& compute, const JobPlan& plan, const std::string& body) {
+    jobs::NewJob out;
+    out.job_id = plan.job_id;
+    out.user = plan.user;
+    out.rerun = plan.request.on_restart == api::OnRestart::Rerun;
+    out.created_at = plan.created_at;
+    if (plan.keep_request) {
+        out.request = compute.keys.seal_job(
+            compute.random, plan.job_id, plan.user, "request", base::as_bytes(body));
+    }
+    return out;
+}
+
+// A job without a record was not accepted yet, so it is not tried again either.
+Task<Result<void>> store_unrecorded(ComputeContext& compute, SharedPlan plan, jobs::FinalJob end) {
+    const jobs::NewJob job = new_job(compute, *plan, {});
+    auto unit = [&](storage::Transaction& tx) -> Result<void> {
+        TRY(const bool inserted,
+            jobs::insert_ended(tx, job, end, compute.options.running_per_user_max));
+        if (!inserted) return too_many_jobs(compute.options);
+        return {};
+    };
+    auto write = compute.database.write(std::move(unit));
+    co_return co_await std::move(write);
+}
+
 struct Ended {
     JobAnswer answer;
     std::optional<std::string> recording;
@@ -220,9 +247,10 @@ Task<Result<Ended>> run_engine(
     co_return ended;
 }
 
+// `late`: of a job that began without a record; null: it has one.
 Task<Result<std::string>> run_and_store(
     ComputeContext& compute, SharedPlan plan, FairGate::Ticket ticket,
-    std::shared_ptr<LiveJob> live) {
+    std::shared_ptr<LiveJob> live, std::shared_ptr<LateRecord> late) {
     auto turn = compute.gate.wait_turn(ticket);
     co_await std::move(turn);
     Ended ended;
@@ -248,6 +276,11 @@ Task<Result<std::string>> run_and_store(
     if (ended.leave) {
         co_return Error::unavailable("the service is stopping; the job will run again", "stopping");
     }
+    bool recorded = true;
+    if (late != nullptr) {
+        auto settling = late->settle();
+        CO_TRY(recorded, co_await std::move(settling));
+    }
     const JobAnswer& answer = ended.answer;
     std::string text = answer.to_json_text();
     jobs::FinalJob end = final_job(
@@ -258,30 +291,12 @@ Task<Result<std::string>> run_and_store(
             compute.random, plan->job_id, plan->user, "recording",
             base::as_bytes(*ended.recording));
     }
-    auto storing = store_end(compute, plan, std::move(end));
+    auto storing = recorded ? store_end(compute, plan, std::move(end))
+                            : store_unrecorded(compute, plan, std::move(end));
     CO_TRY_VOID(co_await std::move(storing));
     const bool good = answer.phase == JobPhase::Completed;
     (good ? compute.metrics.completed : compute.metrics.failed).add();
     co_return text;
-}
-
-jobs::NewJob new_job(const ComputeContext& compute, const JobPlan& plan, const std::string& body) {
-    jobs::NewJob out;
-    out.job_id = plan.job_id;
-    out.user = plan.user;
-    out.rerun = plan.request.on_restart == api::OnRestart::Rerun;
-    out.created_at = plan.created_at;
-    if (plan.keep_request) {
-        out.request = compute.keys.seal_job(
-            compute.random, plan.job_id, plan.user, "request", base::as_bytes(body));
-    }
-    return out;
-}
-
-Error too_many_jobs(const ComputeOptions& options) {
-    return Error::resource_exhausted(
-        "too many concurrent jobs (max " + std::to_string(options.running_per_user_max) + ")",
-        "user_jobs");
 }
 
 const workflow::IdempotencyStore& idempotency() {
@@ -322,6 +337,12 @@ Result<Admission> admit_in(
 }
 
 }  // namespace
+
+Error too_many_jobs(const ComputeOptions& options) {
+    return Error::resource_exhausted(
+        "too many concurrent jobs (max " + std::to_string(options.running_per_user_max) + ")",
+        "user_jobs");
+}
 
 jobs::FinalJob final_job(
     const ComputeContext& compute, const std::string& job_id, const std::string& user,
@@ -387,7 +408,7 @@ Task<Result<Admission>> admit(
 Task<Result<std::string>> run_job(
     ComputeContext& compute, SharedPlan plan, FairGate::Ticket ticket,
     std::shared_ptr<LiveJob> live) {
-    auto running = run_and_store(compute, plan, std::move(ticket), live);
+    auto running = run_and_store(compute, plan, std::move(ticket), live, nullptr);
     auto text = co_await std::move(running);
     // Whoever watches asks the store then, if it did not end well here.
     live->end(text ? *text : std::string());
@@ -397,6 +418,26 @@ Task<Result<std::string>> run_job(
             "the end of a job was not stored",
             {{"job_id", plan->job_id}, {"cause", text.error().message()}});
     }
+    co_return text;
+}
+
+bool may_begin_unrecorded(const ComputeContext& compute, const JobPlan& plan) {
+    if (compute.options.unrecorded_max <= base::Duration::zero() || !compute.alone.load()) {
+        return false;
+    }
+    // Secrets are read, and that is audited, and what fetches leave behind stays behind.
+    const bool fetches = compute.broker_or_null != nullptr && compute.broker_or_null->allows(plan);
+    return plan.references.empty() && !fetches && !plan.keep_request;
+}
+
+Task<Result<std::string>> run_unrecorded(
+    ComputeContext& compute, SharedPlan plan, FairGate::Ticket ticket) {
+    auto live = std::make_shared<LiveJob>(plan->job_id, plan->user);
+    auto late = LateRecord::begin(compute, plan, live, compute.options.unrecorded_max);
+    auto running = run_and_store(compute, plan, std::move(ticket), live, std::move(late));
+    auto text = co_await std::move(running);
+    live->end(text ? *text : std::string());
+    compute.live.remove(plan->job_id);
     co_return text;
 }
 

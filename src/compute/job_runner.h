@@ -49,6 +49,16 @@ Task<Result<std::string>> run_job(
     ComputeContext& compute, SharedPlan plan, FairGate::Ticket ticket,
     std::shared_ptr<LiveJob> live);
 
+// Whether a job may begin before it is accepted: all that it can do is to answer.
+bool may_begin_unrecorded(const ComputeContext& compute, const JobPlan& plan);
+// Runs a job that has no record yet: it is accepted when it is over, with its end, or after
+// options.unrecorded_max. Errors: those of run_job() and of admit().
+Task<Result<std::string>> run_unrecorded(
+    ComputeContext& compute, SharedPlan plan, FairGate::Ticket ticket);
+
+// ResourceExhausted, reason "user_jobs".
+Error too_many_jobs(const ComputeOptions& options);
+
 // Takes queued jobs as long as there is room, and runs them by themselves. How many.
 Task<Result<std::size_t>> pump_queue(ComputeContext& compute);
 

@@ -55,8 +55,10 @@ TEST_P(JobsTest, AnAsynchronousJobIsAcceptedAndFetchedLater) {
     const auto done = get("/jobs/" + id + "?wait=30");
     EXPECT_EQ(done.string("status"), "completed");
     until([&] { return slots() == 0; });
+    engine().released = false;
     const TestCall preferring{"POST", "/execute", kHold, "alice", {{"Prefer", "respond-async"}}};
     EXPECT_EQ(call(preferring).status, 202);
+    engine().release();
     until([&] { return slots() == 0; });
     EXPECT_EQ(call({"POST", "/execute?wait=131", kHold, "alice", {}}).status, 400);
     EXPECT_EQ(call({"POST", "/execute?wait=x", kHold, "alice", {}}).status, 400);

@@ -109,10 +109,15 @@ std::size_t LiveJob::watchers() const {
 
 std::shared_ptr<LiveJob> LiveJobs::add(const std::string& job_id, const std::string& user) {
     auto job = std::make_shared<LiveJob>(job_id, user);
-    const std::lock_guard lock(mutex_);
-    const bool added = jobs_.emplace(job_id, job).second;
-    CHECK(added);
+    add(job);
     return job;
+}
+
+void LiveJobs::add(std::shared_ptr<LiveJob> job) {
+    const std::string& job_id = job->job_id();
+    const std::lock_guard lock(mutex_);
+    const bool added = jobs_.emplace(job_id, std::move(job)).second;
+    CHECK(added);
 }
 
 std::shared_ptr<LiveJob> LiveJobs::find(const std::string& job_id) const {

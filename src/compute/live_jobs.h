@@ -67,6 +67,7 @@ private:
 class LiveJobs {
 public:
     std::shared_ptr<LiveJob> add(const std::string& job_id, const std::string& user);
+    void add(std::shared_ptr<LiveJob> job);
     // Null: it is not here.
     std::shared_ptr<LiveJob> find(const std::string& job_id) const;
     void remove(const std::string& job_id);

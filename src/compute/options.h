@@ -49,6 +49,10 @@ struct ComputeOptions {
     // An instance that has not said so for this long is gone; its jobs were cut off.
     base::Duration instance_lease = std::chrono::seconds(15);
     base::Duration heartbeat = std::chrono::seconds(1);
+    // A job that its caller waits for, and that can have no effect but its answer, begins before it
+    // has a record; that is made when it is over, or while it runs, after this long. Zero: the
+    // record always comes first. Not while other instances share the database.
+    base::Duration unrecorded_max = std::chrono::milliseconds(10);
     // Runs of a job that may be run again.
     std::int64_t attempts_max = 3;
 };

@@ -103,7 +103,7 @@ Answer submit_async(Parts& parts, Call call, Submission submission) {
     submission.options.run_now = compute.gate.has_room();
     std::optional<FairGate::Ticket> ticket;
     if (submission.options.run_now) {
-        auto entered = compute.gate.enter(plan->user);
+        auto entered = compute.gate.enter_within_limit(plan->user);
         if (entered) {
             ticket = *std::move(entered);
         } else {
@@ -129,12 +129,21 @@ Answer submit_and_wait(Parts& parts, Call call, Submission submission) {
     const SharedPlan plan = submission.plan;
     // Jobs that may run again, or leave a recording, keep what they were sent.
     plan->keep_request = plan->request.on_restart == api::OnRestart::Rerun;
-    auto entered = compute.gate.enter(plan->user);
+    const bool unrecorded =
+        !submission.refusal && !submission.options.key && may_begin_unrecorded(compute, *plan);
+    auto entered =
+        unrecorded ? compute.gate.enter_within_limit(plan->user) : compute.gate.enter(plan->user);
     if (!entered) {
         compute.metrics.refused.add();
+        if (entered.error().reason() == "user_jobs") co_return too_many_jobs(compute.options);
         co_return std::move(entered).error();
     }
     FairGate::Ticket ticket = *std::move(entered);
+    if (unrecorded) {
+        auto running = run_unrecorded(compute, plan, std::move(ticket));
+        CO_TRY(auto text, co_await std::move(running));
+        co_return service::json_answer(std::move(text));
+    }
     auto admitting =
         admit(compute, plan, submission.refusal, call.request.body, submission.options);
     auto admitted = co_await std::move(admitting);

@@ -237,6 +237,7 @@ TestComputeOptions ComputeTest::development() {
     options.compute.empty_policy_allows = true;
     options.compute.user_header_from_anybody = true;
     options.compute.heartbeat = std::chrono::milliseconds(20);
+    options.compute.unrecorded_max = base::Duration::zero();
     return options;
 }
 
@@ -244,6 +245,7 @@ TestComputeOptions ComputeTest::strict() {
     TestComputeOptions options;
     options.mode = attest::IdentityMode::Strict;
     options.compute.heartbeat = std::chrono::milliseconds(20);
+    options.compute.unrecorded_max = base::Duration::zero();
     return options;
 }
 

@@ -121,6 +121,7 @@ private:
 // Compute on a fresh database; ADYTON_ON_ALL_DATABASES instantiates it.
 class ComputeTest : public storage::DatabaseTest {
 public:
+    // Both: a job's record comes before it runs.
     static TestComputeOptions development();
     static TestComputeOptions strict();
 
