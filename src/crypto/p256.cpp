@@ -8,7 +8,9 @@
 #include <openssl/obj_mac.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
+#include <unordered_map>
 
 #include "base/check.h"
 #include "crypto/internal/p256_scalar.h"
@@ -237,6 +239,45 @@ bool decode_point(Context& context, base::ByteView bytes) {
     return decoded;
 }
 
+// The points of keys that verify again and again: the square root behind a compressed point is a
+// fifth of a verification. Public values only.
+class KnownPoints {
+public:
+    // Puts the key's point into the context. False: libcrypto has no memory.
+    bool decode(Context& context, const P256PublicKey& key) {
+        const auto known = points_.find(key.bytes());
+        if (known != points_.end()) return decode_point(context, known->second);
+        if (!decode_point(context, key.bytes())) return false;
+        Encoded point;
+        if (EC_POINT_point2oct(
+                group(), context.point.get(), POINT_CONVERSION_UNCOMPRESSED, point.data(),
+                point.size(), context.bn.get()) != point.size()) {
+            return false;
+        }
+        if (points_.size() >= kPointsMax) points_.erase(points_.begin());
+        points_.emplace(key.bytes(), point);
+        return true;
+    }
+
+    static KnownPoints& of_thread() {
+        thread_local KnownPoints points;
+        return points;
+    }
+
+private:
+    static constexpr std::size_t kPointsMax = 2048;  // some 300 KiB
+    using Compressed = std::array<std::uint8_t, P256PublicKey::kSize>;
+    using Encoded = std::array<std::uint8_t, P256PublicKey::kUncompressedSize>;
+    struct PartOfX {
+        std::size_t operator()(const Compressed& key) const {
+            std::size_t hash = 0;
+            std::memcpy(&hash, key.data() + 1, sizeof(hash));
+            return hash;
+        }
+    };
+    std::unordered_map<Compressed, Encoded, PartOfX> points_;
+};
+
 }  // namespace
 
 Result<P256PublicKey> P256PublicKey::parse(base::ByteView bytes) {
@@ -325,7 +366,7 @@ bool verify(const P256PublicKey& key, const Sha256Digest& digest, const P256Sign
     BIGNUM* const s = BN_bin2bn(signature.bytes.data() + 32, 32, nullptr);
     CHECK(pair != nullptr && r != nullptr && s != nullptr);
     CHECK(ECDSA_SIG_set0(pair.get(), r, s) == 1);  // owns r and s from here on
-    CHECK(decode_point(context, key.bytes()));
+    CHECK(KnownPoints::of_thread().decode(context, key));
     CHECK(EC_KEY_set_public_key(context.verifier.get(), context.point.get()) == 1);
     const int answer = ECDSA_do_verify(
         digest.bytes.data(), static_cast<int>(digest.bytes.size()), pair.get(),
