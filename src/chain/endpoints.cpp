@@ -13,10 +13,13 @@
 namespace adyton::chain {
 namespace {
 
-// Small reads of Neo nodes, of which each transfer needs some: those of one moment share a request.
-bool goes_together(std::string_view method) {
+// Calls of Neo nodes that each transfer makes: those of one moment share a request.
+bool is_small_read(std::string_view method) {
     return method == "invokescript" || method == "getapplicationlog" ||
            method == "gettransactionheight";
+}
+bool is_send(std::string_view method) {
+    return method == "sendrawtransaction";
 }
 
 enum class Standing {
@@ -27,11 +30,25 @@ enum class Standing {
 };
 
 struct Endpoint {
-    Endpoint(JsonRpc client, std::shared_ptr<internal::RpcBatch> reads_together)
-        : rpc(std::move(client)), reads(std::move(reads_together)) {}
+    using Batch = std::shared_ptr<internal::RpcBatch>;  // shared with its requests under way
+    Endpoint(JsonRpc client, Batch reads_together, Batch sends_together)
+        : rpc(std::move(client)),
+          reads(std::move(reads_together)),
+          sends(std::move(sends_together)) {}
+
+    Task<Result<RpcAnswer>> call(std::string method, base::Json params) {
+        if (is_small_read(method)) {
+            return internal::RpcBatch::call(reads, std::move(method), std::move(params));
+        }
+        if (is_send(method)) {
+            return internal::RpcBatch::call(sends, std::move(method), std::move(params));
+        }
+        return rpc.call(std::move(method), std::move(params));
+    }
 
     JsonRpc rpc;
-    std::shared_ptr<internal::RpcBatch> reads;  // shared with its requests under way
+    Batch reads;
+    Batch sends;
     // Guarded by Core::mutex.
     Standing standing = Standing::Unknown;
     std::string reason = "not asked yet";
@@ -298,8 +315,12 @@ Result<std::unique_ptr<Endpoints>> Endpoints::create(
     auto core = std::make_shared<Core>(std::move(options), std::move(probe), executor, logger);
     for (const std::string& url : core->options.urls) {
         TRY(JsonRpc rpc, JsonRpc::create(transport, url, core->options.rpc));
-        TRY(auto reads, internal::RpcBatch::create(transport, url, core->options.rpc));
-        core->endpoints.push_back(std::make_unique<Endpoint>(std::move(rpc), std::move(reads)));
+        using Carries = internal::RpcBatch::Carries;
+        const RpcOptions& rpc_options = core->options.rpc;
+        TRY(auto reads, internal::RpcBatch::create(transport, url, rpc_options, Carries::Reads));
+        TRY(auto sends, internal::RpcBatch::create(transport, url, rpc_options, Carries::Sends));
+        core->endpoints.push_back(
+            std::make_unique<Endpoint>(std::move(rpc), std::move(reads), std::move(sends)));
     }
     return std::unique_ptr<Endpoints>(new Endpoints(std::move(core)));
 }
@@ -409,10 +430,7 @@ Task<Result<RpcAnswer>> Endpoints::call(std::size_t index, std::string method, b
     CHECK(index < core_->endpoints.size());
     const std::shared_ptr<Core> core = core_;
     Endpoint& endpoint = *core->endpoints[index];
-    const bool together = goes_together(method);
-    Task<Result<RpcAnswer>> calling =
-        together ? internal::RpcBatch::read(endpoint.reads, std::move(method), std::move(params))
-                 : endpoint.rpc.call(std::move(method), std::move(params));
+    Task<Result<RpcAnswer>> calling = endpoint.call(std::move(method), std::move(params));
     Result<RpcAnswer> answer = co_await std::move(calling);
     const std::lock_guard lock(core->mutex);
     ++endpoint.calls;

@@ -108,7 +108,8 @@ public:
     // PermissionDenied "wrong_network" when all that answer are on another network.
     Result<std::vector<std::size_t>> ranked(std::size_t count) const;
 
-    // Calls one endpoint and keeps its health by the outcome. Errors of JsonRpc::call().
+    // Calls one endpoint and keeps its health by the outcome. Errors of JsonRpc::call(). The reads
+    // and the sends of Neo transfers share requests with others of the same moment.
     Task<Result<RpcAnswer>> call(std::size_t index, std::string method, base::Json params);
     const std::string& name(std::size_t index) const;
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -248,6 +249,11 @@ protected:
         if (const auto* error = std::get_if<RpcError>(&*answer)) co_return error->to_string();
         co_return std::get<base::Json>(*answer).dump();
     }
+    std::vector<std::string> send_many() {
+        std::vector<Task<std::string>> calls;
+        for (int i = 0; i < 20; ++i) calls.push_back(one("sendrawtransaction"));
+        return executor.run_until_done(base::when_all(std::move(calls)));
+    }
     void begin() {
         open({"http://a"});
         refresh();
@@ -284,6 +290,28 @@ TEST_F(EndpointsTogetherTest, ManyReadsAreSeveralRequests) {
     const auto told = executor.run_until_done(base::when_all(std::move(calls)));
     for (const std::string& text : told) EXPECT_EQ(text, kTold[0]);
     EXPECT_LE(transport.requests.size(), 8U);
+}
+
+TEST_F(EndpointsTogetherTest, SendsOfOneMomentShareARequestWithoutReads) {
+    begin();
+    const auto told = send_many();
+    for (const std::string& text : told) EXPECT_EQ(text, kTold[3]);
+    EXPECT_LT(transport.requests.size(), 15U);  // simulated moments end at random
+    EXPECT_EQ(a.count("sendrawtransaction"), 20U) << "each once";
+    for (const auto& request : transport.requests) {
+        EXPECT_EQ(request.body.find("getapplicationlog"), std::string::npos);
+    }
+}
+
+TEST_F(EndpointsTogetherTest, AfterARefusedBatchOfSendsNobodyKnowsThatNothingWasSent) {
+    begin();
+    transport.refuses_batches = true;
+    a.after_method.insert({"sendrawtransaction", Error::unavailable("gone")});
+    const auto told = send_many();
+    // Those that had company in the batch; others went alone from the start.
+    EXPECT_GT(std::count(told.begin(), told.end(), "outcome_unknown"), 1);
+    const std::string alone = executor.run_until_done(one("sendrawtransaction"));
+    EXPECT_EQ(alone, "unavailable");
 }
 
 TEST_F(EndpointsTogetherTest, AnEndpointThatTakesNoBatchesIsAskedOneByOne) {

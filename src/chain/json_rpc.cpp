@@ -119,16 +119,14 @@ Result<Told> find_told(const base::Json& answer, std::uint64_t id) {
 Result<RpcAnswer> parse_rpc_answer(std::string_view body, std::uint64_t id) {
     Result<base::Json> parsed = base::Json::parse(body);
     if (!parsed) return Error::corrupt_data("the answer is no JSON");
-    TRY(Told told, find_told(*parsed, id));
-    if (auto* const error = std::get_if<RpcError>(&told)) return RpcAnswer(std::move(*error));
-    // Of `parsed`, which is ours and ends here: answers are long.
-    return RpcAnswer(std::move(const_cast<base::Json&>(*std::get<const base::Json*>(told))));
+    return internal::take_rpc_answer(*parsed, id);
 }
 
-Result<RpcAnswer> internal::read_rpc_answer(const base::Json& answer, std::uint64_t id) {
+Result<RpcAnswer> internal::take_rpc_answer(base::Json& answer, std::uint64_t id) {
     TRY(Told told, find_told(answer, id));
     if (auto* const error = std::get_if<RpcError>(&told)) return RpcAnswer(std::move(*error));
-    return RpcAnswer(*std::get<const base::Json*>(told));
+    // Of `answer`, which the caller gives away: results are long.
+    return RpcAnswer(std::move(const_cast<base::Json&>(*std::get<const base::Json*>(told))));
 }
 
 Result<JsonRpc> JsonRpc::create(http::Transport& transport, std::string url, RpcOptions options) {

@@ -8,13 +8,13 @@
 namespace adyton::chain::internal {
 
 Result<std::shared_ptr<RpcBatch>> RpcBatch::create(
-    http::Transport& transport, std::string url, RpcOptions options) {
+    http::Transport& transport, std::string url, RpcOptions options, Carries carries) {
     TRY(JsonRpc alone, JsonRpc::create(transport, url, options));
     return std::shared_ptr<RpcBatch>(
-        new RpcBatch(transport, std::move(url), options, std::move(alone)));
+        new RpcBatch(transport, std::move(url), options, carries, std::move(alone)));
 }
 
-Task<Result<RpcAnswer>> RpcBatch::read(
+Task<Result<RpcAnswer>> RpcBatch::call(
     std::shared_ptr<RpcBatch> batch, std::string method, base::Json params) {
     base::Completion<Result<RpcAnswer>> turn;
     bool first = false;
@@ -47,13 +47,19 @@ void RpcBatch::send_soon(const std::shared_ptr<RpcBatch>& batch) {
         base::spawn(executor, send_together(batch, std::move(calls)));
         return;
     }
-    for (Call& call : calls) base::spawn(executor, send_alone(batch, std::move(call)));
+    for (Call& call : calls) {
+        base::spawn(executor, send_alone(batch, std::move(call), Before::Nothing));
+    }
 }
 
-Task<void> RpcBatch::send_alone(std::shared_ptr<RpcBatch> batch, Call call) {
+Task<void> RpcBatch::send_alone(std::shared_ptr<RpcBatch> batch, Call call, Before before) {
     Task<Result<RpcAnswer>> calling =
         batch->alone_.call(std::move(call.method), std::move(call.params));
     Result<RpcAnswer> answer = co_await std::move(calling);
+    const bool sent = batch->carries_ == Carries::Sends && before == Before::Refused;
+    if (!answer && sent && nothing_was_sent(answer.error())) {
+        answer = Error::outcome_unknown(answer.error().message());
+    }
     call.done->set(std::move(answer));
 }
 
@@ -77,12 +83,14 @@ Task<void> RpcBatch::send_together(std::shared_ptr<RpcBatch> batch, Calls calls)
     if (told.error().reason() == "batch_refused") {
         batch->refused_.store(true, std::memory_order_relaxed);
         base::Executor& executor = *base::Executor::current();
-        for (Call& call : calls) base::spawn(executor, send_alone(batch, std::move(call)));
+        for (Call& call : calls) {
+            base::spawn(executor, send_alone(batch, std::move(call), Before::Refused));
+        }
         co_return;
     }
     const Error error = Error(told.error())
                             .with_context(fmt::format(
-                                "{} reads together at {}", calls.size(), batch->alone_.name()));
+                                "{} calls together at {}", calls.size(), batch->alone_.name()));
     for (const Call& call : calls) call.done->set(error);
 }
 
@@ -92,7 +100,7 @@ Result<void> RpcBatch::tell(const Calls& calls, const Result<http::Response>& re
     if (response->body.size() > options_.response_bytes_max) {
         return Error::too_large("the answer is larger than the limit");
     }
-    const Result<base::Json> parsed = base::Json::parse(response->body);
+    Result<base::Json> parsed = base::Json::parse(response->body);
     const int status = static_cast<int>(response->status);
     if (!parsed || !parsed->is_array()) {
         if (status == 429) return Error::resource_exhausted("HTTP 429, too many requests");
@@ -105,16 +113,19 @@ Result<void> RpcBatch::tell(const Calls& calls, const Result<http::Response>& re
         }
         return Error::corrupt_data("the answer is no JSON-RPC batch");
     }
-    std::vector<const base::Json*> by_id(calls.size(), nullptr);
+    std::vector<base::Json*> by_id(calls.size(), nullptr);
     for (const base::Json& item : parsed->items()) {
         const base::Json* const id = item.is_object() ? item.find("id") : nullptr;
         const Result<std::uint64_t> number =
             id == nullptr ? Result<std::uint64_t>(Error::corrupt_data("no id")) : id->as_uint64();
-        if (number && *number >= 1 && *number <= calls.size()) by_id[*number - 1] = &item;
+        // Of `parsed`, which is ours and ends here.
+        if (number && *number >= 1 && *number <= calls.size()) {
+            by_id[*number - 1] = const_cast<base::Json*>(&item);
+        }
     }
     for (std::size_t i = 0; i < calls.size(); ++i) {
         Result<RpcAnswer> answer = Error::corrupt_data("the answer lacks a call of the batch");
-        if (by_id[i] != nullptr) answer = read_rpc_answer(*by_id[i], i + 1);
+        if (by_id[i] != nullptr) answer = take_rpc_answer(*by_id[i], i + 1);
         if (!answer) {
             answer = Error(answer.error())
                          .with_context(fmt::format("{} at {}", calls[i].method, alone_.name()));
