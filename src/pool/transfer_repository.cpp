@@ -14,7 +14,6 @@ namespace {
 
 using storage::Rows;
 using storage::Transaction;
-using storage::Value;
 
 #define ADYTON_TRANSFER_COLUMNS                                                             \
     "id, service_id, account_id, payer_id, to_address, from_hash, to_hash, token, amount, " \
@@ -232,13 +231,22 @@ Result<bool> set_status(
     Transaction& tx, const std::string& id, api::TransferStatus status, const std::string& reason,
     std::optional<std::uint32_t> block_index) {
     TRY(const base::Timestamp now, tx.now());
+    if (!is_final(status)) {
+        CHECK(!block_index);
+        // Without the columns that stand in indexes.
+        TRY(const std::int64_t updated,
+            tx.execute(
+                "UPDATE pool_transfers SET status = $2, reason = $3, updated_at = $4 "
+                "WHERE id = $1 AND final_at IS NULL",
+                {id, to_string(status), reason, now}));
+        return updated == 1;
+    }
     TRY(const std::int64_t updated,
         tx.execute(
             "UPDATE pool_transfers SET status = $2, reason = $3, block_index = $4, "
-            "updated_at = $5, final_at = $6 WHERE id = $1 AND final_at IS NULL",
-            {id, std::string(to_string(status)), reason,
-             block_index ? Value(static_cast<std::int64_t>(*block_index)) : Value(), now,
-             is_final(status) ? Value(now) : Value()}));
+            "updated_at = $5, final_at = $5 WHERE id = $1 AND final_at IS NULL",
+            {id, to_string(status), reason,
+             block_index ? storage::Parameter(*block_index) : storage::Parameter(), now}));
     return updated == 1;
 }
 
@@ -345,9 +353,23 @@ Result<void> give_tracked(Transaction& tx, const TransferRecord& record) {
     return {};
 }
 
+// Few accounts have any. One look is cheaper than updates of rows with triggers that find nothing.
+Result<bool> any_tracked(Transaction& tx, const TransferRecord& record) {
+    TRY(const Rows rows,
+        tx.query(
+            "SELECT EXISTS (SELECT 1 FROM pool_account_balances WHERE account_id = $1) "
+            "OR EXISTS (SELECT 1 FROM pool_account_balances WHERE account_id = $2) "
+            "OR EXISTS (SELECT 1 FROM pool_accounts AS a JOIN pool_account_balances AS b "
+            "ON b.account_id = a.id WHERE a.address = $3)",
+            {record.account_id, record.payer_id, neo::Address(record.to).to_string()}));
+    return rows.boolean(0, 0);
+}
+
 }  // namespace
 
 Result<void> move_tracked_balances(Transaction& tx, const TransferRecord& record, bool moved) {
+    TRY(const bool any, any_tracked(tx, record));
+    if (!any) return {};
     const neo::ScriptHash& gas = neo::gas_token().contract;
     base::Amount fees(static_cast<std::uint64_t>(record.fees()));
     if (moved && record.token == gas && !record.sponsored()) {
