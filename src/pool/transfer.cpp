@@ -176,12 +176,10 @@ Task<Result<TransferAnswer>> Transfers::transfer(CallContext& call, api::Transfe
     const auto looked_up = here.steady_now();
     auto drafting = core.draft(plan, *preview.parties);
     CO_TRY(const TransferDraft draft, co_await std::move(drafting));
-    const auto drafted = here.steady_now();
+    core.times.look_up += nanoseconds(looked_up - began);
+    core.times.chain += nanoseconds(here.steady_now() - looked_up);
     auto preparing = core.prepare(call, plan, *preview.parties, draft);
     CO_TRY(const Core::Prepared prepared, co_await std::move(preparing));
-    core.times.look_up += nanoseconds(looked_up - began);
-    core.times.chain += nanoseconds(drafted - looked_up);
-    core.times.record += nanoseconds(here.steady_now() - drafted);
     if (prepared.record) {
         ++core.times.prepared;
         core.board->put(*prepared.record, prepared.run->fencing);

@@ -16,10 +16,11 @@
 // Transfers of NEP-17 tokens out of pool accounts (neo.md 6), each at most once whatever dies or
 // lies on the way:
 //
-//   ask the chain (simulation, balance, fees), then in ONE unit of work: idempotency key, lock,
-//   policy and its reservations, what the account's other transfers may still spend, the
-//   signatures, and the signed bytes with their hash and last block. Only bytes that stand in the
-//   database are sent, and for one transfer there are never others.
+//   ask the chain (simulation, balance, fees), sign what the rules allow, then in ONE unit of work:
+//   idempotency key, lock, policy and its reservations, what the account's other transfers may
+//   still spend, and the signed bytes with their hash and last block. Only bytes that stand in the
+//   database are sent, and for one transfer there are never others; signatures that the unit
+//   refuses are dropped where they were made.
 //
 // From then on a durable run (workflow/journal.h) drives it: it sends, asks for the fate by hash,
 // sends the same bytes again, until a quorum of nodes shows the transaction in a block, or its last
@@ -45,8 +46,8 @@ struct TransferAnswer {
 struct TransferStages {
     std::uint64_t look_up = 0;   // lock, keys, idempotency: before the chain is asked
     std::uint64_t chain = 0;     // simulation, balances, network fee
-    std::uint64_t sign = 0;      // inside the unit
-    std::uint64_t record = 0;    // the unit and its commit, signatures included
+    std::uint64_t sign = 0;      // the signatures
+    std::uint64_t record = 0;    // the unit and its commit
     std::uint64_t send = 0;      // sendrawtransaction
     std::uint64_t note = 0;      // recording that it was sent
     std::uint64_t prepared = 0;  // how many of each

@@ -2,6 +2,7 @@
 #include <limits>
 #include <utility>
 
+#include "crypto/secret.h"
 #include "crypto/uuid.h"
 #include "neo/address.h"
 #include "neo/explain.h"
@@ -91,13 +92,14 @@ Result<void> check_funds(
         "the account holds too little for the " + std::string(what), "insufficient_balance");
 }
 
-Result<void> check_all_funds(
-    storage::Transaction& tx, const TransferPlan& plan, const TransferDraft& draft) {
+// `outgoing`: of an account id, what its other transfers may take.
+template <typename F>
+Result<void> check_all_funds(const TransferPlan& plan, const TransferDraft& draft, F outgoing) {
     const neo::ScriptHash& gas = neo::gas_token().contract;
     base::Amount fees(
         static_cast<std::uint64_t>(draft.transaction.system_fee + draft.transaction.network_fee));
     const bool gas_from_payer = plan.token == gas && !plan.sponsored();
-    TRY(const auto spent, transfers::outgoing(tx, plan.payer_id, plan.token, draft.height));
+    TRY(const transfers::Outgoing spent, outgoing(plan.payer_id));
     base::Amount from_gas = fees;
     if (gas_from_payer) {
         const auto sum = fees.plus(plan.request.amount);
@@ -110,8 +112,28 @@ Result<void> check_all_funds(
     if (!plan.sponsored()) {
         return check_funds(draft.from_token, spent.token, plan.request.amount, "amount");
     }
-    TRY(const auto from_spent, transfers::outgoing(tx, plan.account_id, plan.token, draft.height));
+    TRY(const transfers::Outgoing from_spent, outgoing(plan.account_id));
     return check_funds(draft.from_token, from_spent.token, plan.request.amount, "amount");
+}
+
+TransferFacts facts_of(
+    const TransferDraft& draft, const TransferParties& parties, neo::NetworkMagic network) {
+    const auto magic = static_cast<std::uint32_t>(network);
+    const neo::Explanation explanation = neo::explain(draft.transaction);
+    TransferFacts facts{policy::facts_of(explanation, parties.from.account, magic), {}};
+    if (parties.payer) {
+        facts.payer = policy::facts_of(explanation, parties.payer->account, magic);
+    }
+    return facts;
+}
+
+Result<policy::Verdict> allowed_by_rules(
+    const PoolContext& pool, const CallContext& call, const policy::ActionFacts& facts,
+    base::Timestamp now) {
+    policy::Verdict verdict =
+        policy::evaluate(pool.policy, call.service, Operation::Transfer, facts, now);
+    if (verdict.outcome != policy::Verdict::Outcome::Allowed) return verdict.to_error();
+    return verdict;
 }
 
 // The rules on what the bytes really do, for each account that signs, and their reservations.
@@ -125,9 +147,7 @@ Result<bool> reserve_for(
     storage::Transaction& tx, const PoolContext& pool, CallContext& call,
     const policy::ActionFacts& facts, const std::string& id, std::string* rule) {
     TRY(const base::Timestamp now, tx.now());
-    const policy::Verdict verdict =
-        policy::evaluate(pool.policy, call.service, Operation::Transfer, facts, now);
-    if (verdict.outcome != policy::Verdict::Outcome::Allowed) return verdict.to_error();
+    TRY(const policy::Verdict verdict, allowed_by_rules(pool, call, facts, now));
     if (rule != nullptr) *rule = verdict.rule;
     if (verdict.charges.empty()) return false;
     TRY(const auto refusal, policy::reserve(tx, id, verdict.charges));
@@ -137,16 +157,12 @@ Result<bool> reserve_for(
 
 Result<PolicyOutcome> apply_policy(
     storage::Transaction& tx, const PoolContext& pool, CallContext& call,
-    const TransferParties& parties, const neo::Explanation& explanation, neo::NetworkMagic network,
-    const std::string& id) {
-    const auto magic = static_cast<std::uint32_t>(network);
+    const TransferFacts& facts, const std::string& id) {
     PolicyOutcome outcome;
-    const auto facts = policy::facts_of(explanation, parties.from.account, magic);
-    TRY(outcome.reserved, reserve_for(tx, pool, call, facts, "transfer:" + id, &outcome.rule));
-    if (!parties.payer) return outcome;
-    const auto fees = policy::facts_of(explanation, parties.payer->account, magic);
+    TRY(outcome.reserved, reserve_for(tx, pool, call, facts.from, "transfer:" + id, &outcome.rule));
+    if (!facts.payer) return outcome;
     TRY(outcome.payer_reserved,
-        reserve_for(tx, pool, call, fees, "transfer:" + id + ":fees", nullptr));
+        reserve_for(tx, pool, call, *facts.payer, "transfer:" + id + ":fees", nullptr));
     return outcome;
 }
 
@@ -198,6 +214,27 @@ Error chain_error(Error error) {
         return Error::unavailable("the chain cannot be asked now: " + error.message(), "chain");
     }
     return error;
+}
+
+// What a draft rests on, read at the same moment.
+struct DraftReads {
+    std::vector<chain::BalanceReading> balances;
+    Result<chain::Invocation> simulated = Error::internal("not asked");
+};
+
+Task<bool> read_balances(
+    chain::NeoClient& chain, std::vector<chain::BalanceQuery> queries, DraftReads* out) {
+    auto asking = chain.balances(std::move(queries), 1);
+    out->balances = co_await std::move(asking);
+    co_return true;
+}
+
+Task<bool> simulate(
+    chain::NeoClient& chain, base::Bytes script, std::vector<neo::Signer> signers,
+    DraftReads* out) {
+    auto asking = chain.invoke_script(std::move(script), std::move(signers));
+    out->simulated = co_await std::move(asking);
+    co_return true;
 }
 
 }  // namespace
@@ -273,15 +310,20 @@ Task<Result<TransferDraft>> Transfers::Core::draft(
     const auto count = co_await std::move(ask_count);
     if (!count) co_return chain_error(count.error());
 
-    // The balances first: what is read later than the height of theirs can only be newer.
     std::vector<chain::BalanceQuery> queries;
     queries.push_back({neo::gas_token().contract, parties.fee_payer().account});
     queries.push_back({plan.token, parties.from.account});
     if (queries[0].token == queries[1].token && queries[0].account == queries[1].account) {
         queries.pop_back();
     }
-    auto ask_balances = chain.balances(queries, 1);
-    const auto balances = co_await std::move(ask_balances);
+    const std::size_t asked = queries.size();
+    DraftReads reads;
+    std::vector<Task<bool>> asking;
+    asking.push_back(read_balances(chain, std::move(queries), &reads));
+    asking.push_back(simulate(chain, transaction.script, transaction.signers, &reads));
+    auto all = base::when_all(std::move(asking));
+    co_await std::move(all);
+    const std::vector<chain::BalanceReading>& balances = reads.balances;
     draft.height = std::numeric_limits<std::uint32_t>::max();
     for (const auto& reading : balances) {
         if (reading.kind != chain::BalanceReading::Kind::Agreed) {
@@ -290,12 +332,11 @@ Task<Result<TransferDraft>> Transfers::Core::draft(
         }
         draft.height = std::min(draft.height, reading.height);
     }
-    CHECK(balances.size() == queries.size());
+    CHECK(balances.size() == asked);
     draft.payer_gas = balances.front().amount;
     draft.from_token = balances.back().amount;
 
-    auto simulate = chain.invoke_script(transaction.script, transaction.signers);
-    const auto simulated = co_await std::move(simulate);
+    const Result<chain::Invocation>& simulated = reads.simulated;
     if (!simulated) co_return chain_error(simulated.error());
     if (simulated->state != chain::VmState::Halt) {
         co_return Error::unprocessable(
@@ -320,10 +361,32 @@ Task<Result<TransferDraft>> Transfers::Core::draft(
     co_return draft;
 }
 
-// The one unit of work. May run twice: everything it makes but the rows is set anew.
+// Signs before the unit of work that decides and records, where all others would wait for it. Until
+// that unit is on disk the bytes stay here, and they are wiped when it refuses. An error, and no
+// signature: the balances or the rules forbid it whatever that unit finds.
+Result<void> Transfers::Core::sign_ahead(
+    const CallContext& call, const TransferPlan& plan, const TransferParties& parties,
+    const TransferDraft& draft, const TransferFacts& facts, base::Bytes& bytes) {
+    TRY_VOID(check_all_funds(plan, draft, [](const std::string&) -> Result<transfers::Outgoing> {
+        return transfers::Outgoing{};
+    }));
+    TRY_VOID(allowed_by_rules(pool, call, facts.from, executor.now()));
+    if (facts.payer) {
+        TRY_VOID(allowed_by_rules(pool, call, *facts.payer, executor.now()));
+    }
+    const auto before = executor.steady_now();
+    at(TransferPoint::BeforeSign);
+    TRY(bytes, sign_transfer(pool.signer, chain.magic(), draft, parties));
+    at(TransferPoint::AfterSign);
+    times.sign += static_cast<std::uint64_t>((executor.steady_now() - before).count());
+    return {};
+}
+
+// The one unit of work. May run twice: everything it sets but the rows is set anew.
 Result<std::string> Transfers::Core::prepare_in(
     storage::Transaction& tx, CallContext& call, const TransferPlan& plan,
-    const TransferParties& parties, const TransferDraft& draft, Prepared& out) {
+    const TransferDraft& draft, const TransferFacts& facts, const Result<void>& signed_ahead,
+    TransferRecord& record, std::optional<workflow::Run>& run) {
     // The rows of the accounts first, in order: transfers of one account go one after another.
     const bool payer_first = plan.payer_id < plan.account_id;
     const std::int64_t most = options.unfinished_per_account_max;
@@ -337,36 +400,27 @@ Result<std::string> Transfers::Core::prepare_in(
     std::optional<SigningRecord> from;
     std::optional<SigningRecord> payer;
     TRY_VOID(check_locks(tx, call, plan, Rows::Lock, from, payer));
-    TRY_VOID(check_all_funds(tx, plan, draft));
+    TRY_VOID(check_all_funds(plan, draft, [&](const std::string& account) {
+        return transfers::outgoing(tx, account, plan.token, draft.height);
+    }));
+    TRY(const PolicyOutcome outcome, apply_policy(tx, pool, call, facts, record.id));
+    TRY_VOID(signed_ahead);
 
-    TransferRecord record = make_record(out.id, call, plan, parties, draft, chain.magic());
-    const neo::Explanation explanation = neo::explain(draft.transaction);
-    TRY(const PolicyOutcome outcome,
-        apply_policy(tx, pool, call, parties, explanation, chain.magic(), record.id));
     record.reserved = outcome.reserved;
     record.payer_reserved = outcome.payer_reserved;
     TRY(record.created_at, tx.now());
     record.updated_at = record.created_at;
-
-    const auto before = executor.steady_now();
-    at(TransferPoint::BeforeSign);
-    TRY(record.bytes, sign_transfer(pool.signer, chain.magic(), draft, parties));
-    at(TransferPoint::AfterSign);
-    times.sign += static_cast<std::uint64_t>((executor.steady_now() - before).count());
-
     TRY_VOID(transfers::insert(tx, record));
-    workflow::NewRun run;
-    run.id = record.id;
-    run.kind = kTransferRunKind;
-    run.subject = record.account_id;
-    run.step = kSendStep;
-    TRY(out.run, workflow::insert_run(tx, run, runner.driver()));
+    workflow::NewRun fresh;
+    fresh.id = record.id;
+    fresh.kind = kTransferRunKind;
+    fresh.subject = record.account_id;
+    fresh.step = kSendStep;
+    TRY(run, workflow::insert_run(tx, fresh, runner.driver()));
     TRY_VOID(pool::record(tx, pool, "pool.transfer", call.service, [&](base::JsonWriter& writer) {
         write_audit(writer, record, *from, outcome.rule, call);
     }));
-    const std::string id = record.id;
-    out.record = std::move(record);
-    return stored_body(id);
+    return stored_body(record.id);
 }
 
 Task<Result<Transfers::Core::Prepared>> Transfers::Core::prepare(
@@ -374,11 +428,14 @@ Task<Result<Transfers::Core::Prepared>> Transfers::Core::prepare(
     const TransferDraft& draft) {
     Prepared prepared;
     prepared.id = crypto::uuid_v7(pool.random, executor.now());
+    TransferRecord record = make_record(prepared.id, call, plan, parties, draft, chain.magic());
+    const TransferFacts facts = facts_of(draft, parties, chain.magic());
+    const Result<void> signed_ahead = sign_ahead(call, plan, parties, draft, facts, record.bytes);
+    const auto before = executor.steady_now();
     auto unit = [&](storage::Transaction& tx) -> Result<Decided> {
-        prepared.record.reset();
         prepared.run.reset();
         return once(tx, pool, call, Remember::Successes, [&] {
-            return prepare_in(tx, call, plan, parties, draft, prepared);
+            return prepare_in(tx, call, plan, draft, facts, signed_ahead, record, prepared.run);
         });
     };
     auto write = pool.database.write(std::move(unit));
@@ -388,12 +445,18 @@ Task<Result<Transfers::Core::Prepared>> Transfers::Core::prepare(
         // does not, the first step finds that out.
         const bool unknown = written.error().code() == ErrorCode::OutcomeUnknown;
         if (unknown && prepared.run) runner.adopt(*prepared.run);
+        crypto::wipe(record.bytes);
         co_return written.error();
     }
+    times.record += static_cast<std::uint64_t>((executor.steady_now() - before).count());
     Decided decided = *std::move(written);
     CO_TRY(const std::string body, std::move(decided).take());
     CO_TRY(prepared.id, stored_id(body));
-    if (call.replayed) prepared.record.reset();
+    if (call.replayed) {
+        crypto::wipe(record.bytes);
+    } else {
+        prepared.record = std::move(record);
+    }
     co_return prepared;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "neo/transaction.h"
+#include "policy/facts.h"
 #include "pool/transfer.h"
 #include "pool/transfer_repository.h"
 
@@ -52,6 +53,12 @@ struct TransferDraft {
     std::uint32_t height = 0;  // of the balances
     base::Amount payer_gas;
     base::Amount from_token;
+};
+
+// What the bytes really do with each account that signs.
+struct TransferFacts {
+    policy::ActionFacts from;
+    std::optional<policy::ActionFacts> payer;
 };
 
 // ----- pure parts (transfer_build.cpp) ----------------------------------------------------------
@@ -170,9 +177,13 @@ struct Transfers::Core {
     Task<Result<Prepared>> prepare(
         CallContext& call, const TransferPlan& plan, const TransferParties& parties,
         const TransferDraft& draft);
+    Result<void> sign_ahead(
+        const CallContext& call, const TransferPlan& plan, const TransferParties& parties,
+        const TransferDraft& draft, const TransferFacts& facts, base::Bytes& bytes);
     Result<std::string> prepare_in(
         storage::Transaction& tx, CallContext& call, const TransferPlan& plan,
-        const TransferParties& parties, const TransferDraft& draft, Prepared& out);
+        const TransferDraft& draft, const TransferFacts& facts, const Result<void>& signed_ahead,
+        TransferRecord& record, std::optional<workflow::Run>& run);
 
     // transfer_steps.cpp
     Task<Result<workflow::StepOutcome>> step(workflow::StepContext& context);
