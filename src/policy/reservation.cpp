@@ -45,11 +45,15 @@ Result<Usage> lock_usage(storage::Transaction& tx, const std::string& subject) {
     return std::move(*usage);
 }
 
+// Nearly always the row is there, and an update alone takes half as long.
 Result<void> write_usage(storage::Transaction& tx, const std::string& subject, const Usage& usage) {
+    const base::Bytes counters = usage.encode();
+    TRY(const std::int64_t updated,
+        tx.execute(
+            "UPDATE policy_usage SET counters = $2 WHERE subject = $1", {subject, counters}));
+    if (updated == 1) return {};
     TRY_VOID(tx.execute(
-        "INSERT INTO policy_usage (subject, counters) VALUES ($1, $2) "
-        "ON CONFLICT (subject) DO UPDATE SET counters = excluded.counters",
-        {subject, usage.encode()}));
+        "INSERT INTO policy_usage (subject, counters) VALUES ($1, $2)", {subject, counters}));
     return {};
 }
 
