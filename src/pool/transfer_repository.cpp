@@ -353,23 +353,9 @@ Result<void> give_tracked(Transaction& tx, const TransferRecord& record) {
     return {};
 }
 
-// Few accounts have any. One look is cheaper than updates of rows with triggers that find nothing.
-Result<bool> any_tracked(Transaction& tx, const TransferRecord& record) {
-    TRY(const Rows rows,
-        tx.query(
-            "SELECT EXISTS (SELECT 1 FROM pool_account_balances WHERE account_id = $1) "
-            "OR EXISTS (SELECT 1 FROM pool_account_balances WHERE account_id = $2) "
-            "OR EXISTS (SELECT 1 FROM pool_accounts AS a JOIN pool_account_balances AS b "
-            "ON b.account_id = a.id WHERE a.address = $3)",
-            {record.account_id, record.payer_id, neo::Address(record.to).to_string()}));
-    return rows.boolean(0, 0);
-}
-
 }  // namespace
 
 Result<void> move_tracked_balances(Transaction& tx, const TransferRecord& record, bool moved) {
-    TRY(const bool any, any_tracked(tx, record));
-    if (!any) return {};
     const neo::ScriptHash& gas = neo::gas_token().contract;
     base::Amount fees(static_cast<std::uint64_t>(record.fees()));
     if (moved && record.token == gas && !record.sponsored()) {
