@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -111,17 +113,29 @@ struct CpuTimes {
     std::chrono::microseconds own{};  // the client and the simulated chain
 };
 
+// Whether the server verifies each signature before it records it, as pool.signing.self_check says.
+struct Setting {
+    const char* row;
+    bool self_check;
+};
+constexpr std::array<Setting, 2> kSettings = {{
+    {"transfer", false},  // as in the other benchmarks
+    {"transfer_self_check", true},
+}};
+
 // The issue gives two cores to everything: server, client and chain share them, none is bound to
 // one, and the client sleeps when it has nothing to do.
 class TransferBench {
 public:
-    TransferBench(const TransferBenchOptions& options, Console& console)
-        : options_(options), console_(console), workers_(1), loop_(workers_) {}
+    TransferBench(const TransferBenchOptions& options, Setting setting, Console& console)
+        : options_(options), setting_(setting), console_(console), workers_(1), loop_(workers_) {}
 
-    Result<Json> run();
+    Result<Row> run();
 
 private:
-    std::string path(const std::string& name) const { return options_.directory + "/" + name; }
+    std::string path(const std::string& name) const {
+        return options_.directory + "/" + setting_.row + "/" + name;
+    }
     Result<void> prepare();
     Result<void> start_server();
     Result<std::unique_ptr<Connection>> connect();
@@ -129,10 +143,11 @@ private:
     Result<Totals> totals(Connection& connection);
     Result<Totals> wait_for_all(Connection& connection);
     CpuTimes cpu_times() const;
-    Json result(
+    Row result(
         const LoadResult& load, const Totals& begin, const Totals& loaded, const Totals& end);
 
     const TransferBenchOptions& options_;
+    const Setting setting_;
     Console& console_;
     base::WorkerThreads workers_;
     base::EventLoop loop_;
@@ -145,27 +160,33 @@ private:
 };
 
 Result<void> TransferBench::prepare() {
-    TRY(machine_, Machine::find(loop_, options_.directory));
-    TRY(auto identities, Identities::create(options_.directory, "neoaccounts", kService));
+    const std::string directory = options_.directory + "/" + setting_.row;
+    std::error_code failed;
+    std::filesystem::create_directories(directory, failed);
+    if (failed) return Error::unavailable("cannot create " + directory, "disk");
+    TRY(machine_, Machine::find(loop_, directory));
+    TRY(auto identities, Identities::create(directory, "neoaccounts", kService));
     tls_ = std::move(identities.client);
     LocalNeoOptions local;
     local.port = 0;
     local.faucet = false;
     TRY(chain_, LocalNeo::start(std::move(local), localchain::public_test_validator()));
     return write_file(
-        path("adyton.toml"), tls_settings(options_.directory) +
-                                 fmt::format(
-                                     "[log]\naccess = \"errors\"\n"
-                                     "[neo]\nrpc_urls = [\"{3}\"]\nnetwork = {4}\n"
-                                     "[pool]\n"
-                                     "master_key = {{file = \"{0}/master.key\"}}\n"
-                                     "min_accounts = {1}\nmax_accounts = {1}\n"
-                                     "[policy.rules]\ndefault = \"deny\"\n"
-                                     "[[policy.rules.rules]]\n"
-                                     "name = \"bench\"\neffect = \"allow\"\nservices = "
-                                     "[\"{2}\"]\noperations = [\"*\"]\n",
-                                     options_.directory, options_.accounts, kService, chain_->url(),
-                                     static_cast<std::uint32_t>(kLocalNeoMagic)));
+        path("adyton.toml"),
+        tls_settings(directory) + fmt::format(
+                                      "[log]\naccess = \"errors\"\n"
+                                      "[neo]\nrpc_urls = [\"{3}\"]\nnetwork = {4}\n"
+                                      "[pool]\n"
+                                      "master_key = {{file = \"{0}/master.key\"}}\n"
+                                      "min_accounts = {1}\nmax_accounts = {1}\n"
+                                      "[pool.signing]\nself_check = {5}\n"
+                                      "[policy.rules]\ndefault = \"deny\"\n"
+                                      "[[policy.rules.rules]]\n"
+                                      "name = \"bench\"\neffect = \"allow\"\nservices = "
+                                      "[\"{2}\"]\noperations = [\"*\"]\n",
+                                      directory, options_.accounts, kService, chain_->url(),
+                                      static_cast<std::uint32_t>(kLocalNeoMagic),
+                                      setting_.self_check));
 }
 
 Result<void> TransferBench::start_server() {
@@ -266,21 +287,20 @@ CpuTimes TransferBench::cpu_times() const {
         micros(usage.ru_utime) + micros(usage.ru_stime)};
 }
 
-Json TransferBench::result(
+Row TransferBench::result(
     const LoadResult& load, const Totals& begin, const Totals& loaded, const Totals& end) {
     double all = 0;
     for (std::size_t i = 0; i < end.stages.size(); ++i) {
-        if (end.stages[i].first != "sign") all += loaded.stages[i].second - begin.stages[i].second;
+        all += loaded.stages[i].second - begin.stages[i].second;
     }
     std::string shares;
     for (std::size_t i = 0; i < end.stages.size(); ++i) {
         const double spent = loaded.stages[i].second - begin.stages[i].second;
-        shares += fmt::format(
-            "{}{} {:.1f}%{}", i == 0 ? "" : ", ", end.stages[i].first, 100 * spent / all,
-            end.stages[i].first == "sign" ? " (within record)" : "");
+        shares +=
+            fmt::format("{}{} {:.1f}%", i == 0 ? "" : ", ", end.stages[i].first, 100 * spent / all);
     }
     Row row;
-    row.name = "transfer";
+    row.name = setting_.row;
     row.unit = "transfers";
     row.served_per_s = load.per_s;
     row.p50_us = load.p50_us;
@@ -292,17 +312,18 @@ Json TransferBench::result(
         spent_.server.count() / each, spent_.own.count() / each);
     row.notes = fmt::format(
         "/transfer of GAS, each answered when broadcast and recorded, {} connections, {} "
-        "accounts, SQLite, blocks of 1 s; share of a transfer's time: {}; {}; afterwards {} "
+        "accounts, SQLite, blocks of 1 s, self-check {}; share of a transfer's time: {}; {}; "
+        "afterwards {} "
         "confirmed, {} failed, {} expired, the receiver's balance agrees; {}; server, client and "
         "simulated chain share {} cores; write 4 KiB and fdatasync: p50 {} us, p99 {} us",
-        options_.connections, options_.accounts, shares, cpu, end.confirmed, end.failed,
-        end.expired, processor_name(), base::usable_cores(), machine_.fsync.p50_us,
-        machine_.fsync.p99_us);
+        options_.connections, options_.accounts, setting_.self_check ? "on" : "off", shares, cpu,
+        end.confirmed, end.failed, end.expired, processor_name(), base::usable_cores(),
+        machine_.fsync.p50_us, machine_.fsync.p99_us);
     console_.note(to_line(row) + "; " + shares + "; " + cpu);
-    return to_json({row});
+    return row;
 }
 
-Result<Json> TransferBench::run() {
+Result<Row> TransferBench::run() {
     TRY_VOID(prepare());
     TRY_VOID(start_server());
     TRY(const auto connection, connect());
@@ -347,7 +368,12 @@ Result<Json> TransferBench::run() {
 }  // namespace
 
 Result<Json> run_transfer_bench(const TransferBenchOptions& options, Console& console) {
-    return TransferBench(options, console).run();
+    std::vector<Row> rows;
+    for (const Setting& setting : kSettings) {
+        TRY(Row row, TransferBench(options, setting, console).run());
+        rows.push_back(std::move(row));
+    }
+    return to_json(rows);
 }
 
 }  // namespace adyton::apps::bench
