@@ -386,7 +386,9 @@ private:
                 logger_.warning("database checkpoint failed", {{"error", done.error().message()}});
                 checkpointer_.reset();
                 checkpoint_failed_.store(true);
-            } else if (done->moved < done->pages) {
+            } else {
+                // Also when all was moved that this connection saw: the writer has gone on
+                // meanwhile, and under load the log would never start anew.
                 finish_checkpoint_.store(true);
             }
         }
