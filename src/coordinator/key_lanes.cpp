@@ -77,7 +77,7 @@ void NonceConvoy::advance() {
 
 KeyLane::KeyLane(near::AccountId its_account, const crypto::Ed25519KeyPair& its_key)
     : account(std::move(its_account)),
-      key(its_key),
+      signer(its_key),
       public_key(its_key.public_key()),
       key_text(public_key.to_string()) {}
 
@@ -88,10 +88,10 @@ SentTransaction sign_call(
         lane.account, lane.public_key,
         nonce,        call.receiver,
         block_hash,   {near::FunctionCall{call.method, call.args, call.gas, call.deposit}}};
-    const auto hash = near::hash(transaction);
-    auto made = near::sign(std::move(transaction), lane.key);
-    CHECK(made.has_value());  // it names the lane's own key
-    return {lane.key_text, nonce, near::to_base64(*made), hash.to_string(), block_height};
+    const auto hash = near::hash(transaction);  // which is what is signed
+    const near::SignedTransaction made{
+        std::move(transaction), near::Signature(lane.signer.sign(hash.view()))};
+    return {lane.key_text, nonce, near::to_base64(made), hash.to_string(), block_height};
 }
 
 }  // namespace adyton::coordinator

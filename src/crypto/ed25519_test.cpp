@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "crypto/ed25519_signer.h"
 #include "crypto/test_bytes.h"
 
 namespace adyton::crypto {
@@ -58,6 +59,7 @@ TEST(Ed25519Test, AKnownPublicKeyGivesTheSameSignatures) {
         const base::Bytes message(i, i);
         EXPECT_EQ(known.public_key(), whole.public_key());
         EXPECT_EQ(known.sign(message), whole.sign(message));
+        EXPECT_EQ(Ed25519Signer(known).sign(message), whole.sign(message));
         EXPECT_TRUE(verify(whole.public_key(), message, known.sign(message)));
     }
 }

@@ -14,6 +14,7 @@
 #include "base/task.h"
 #include "coordinator/gate_state.h"
 #include "crypto/ed25519.h"
+#include "crypto/ed25519_signer.h"
 #include "near/account_id.h"
 #include "near/amounts.h"
 #include "near/hash.h"
@@ -95,7 +96,7 @@ struct KeyLane {
     KeyLane(near::AccountId its_account, const crypto::Ed25519KeyPair& its_key);
 
     const near::AccountId account;
-    const crypto::Ed25519KeyPair& key;
+    const crypto::Ed25519Signer signer;
     const near::PublicKey public_key;
     const std::string key_text;
     AsyncLock lock;
