@@ -15,18 +15,19 @@ NewsBoard::Ticket::~Ticket() {
     board_->remove(id_, news_.completer());
 }
 
-Task<void> NewsBoard::Ticket::wait(base::Duration timeout) {
+Task<NewsBoard::Ended> NewsBoard::Ticket::wait(base::Duration timeout) {
     base::Executor& executor = *base::Executor::current();
     const auto timer =
         executor.post_after(timeout, [board = board_, id = id_, waiter = news_.completer()] {
             // Whoever takes it from the board sets it.
-            if (board->remove(id, waiter)) waiter->set(false);
+            if (board->remove(id, waiter)) waiter->set(Told{});
         });
-    const bool changed = co_await news_;
-    if (changed) executor.cancel(timer);
+    const Told told = co_await news_;
+    if (told.changed) executor.cancel(timer);
+    co_return told.ended;
 }
 
-void NewsBoard::changed(const std::string& id, News news) {
+void NewsBoard::changed(const std::string& id, News news, const Ended& ended) {
     std::vector<Waiter> woken;
     {
         const std::lock_guard lock(mutex_);
@@ -40,7 +41,7 @@ void NewsBoard::changed(const std::string& id, News news) {
             }
         }
     }
-    for (const Waiter& waiter : woken) waiter->set(true);
+    for (const Waiter& waiter : woken) waiter->set(Told{true, ended});
 }
 
 bool NewsBoard::remove(const std::string& id, const Waiter& waiter) {

@@ -7,7 +7,6 @@
 #include <set>
 #include <utility>
 
-#include "coordinator/gate_state.h"
 #include "coordinator/request.h"
 #include "crypto/hkdf.h"
 
@@ -146,6 +145,11 @@ std::vector<EvidenceDispatch> dispatches_of(const Json& evidence) {
 }  // namespace
 
 EvidenceStatement statement_of(const WorkflowRecord& record) {
+    const auto state = parse_gate_state(record.internal_state);
+    return statement_of(record, state ? *state : GateState{});
+}
+
+EvidenceStatement statement_of(const WorkflowRecord& record, const GateState& state) {
     EvidenceStatement out;
     out.request_id = record.request_id;
     out.wallet_id = record.wallet_id;
@@ -165,14 +169,12 @@ EvidenceStatement statement_of(const WorkflowRecord& record) {
                  text_of(decision, "allowed"), text_of(decision, "rule")});
         }
     }
-    if (const auto state = parse_gate_state(record.internal_state)) {
-        out.gate_id = state->gate_id;
-        out.wallet_account = state->wallet_account;
-        out.relayer_id = state->relayer_id;
-        out.approver_id = state->approver_id;
-        out.calls = calls_of(*state);
-        if (state->batch_id != 0) out.batch_id = std::to_string(state->batch_id);
-    }
+    out.gate_id = state.gate_id;
+    out.wallet_account = state.wallet_account;
+    out.relayer_id = state.relayer_id;
+    out.approver_id = state.approver_id;
+    out.calls = calls_of(state);
+    if (state.batch_id != 0) out.batch_id = std::to_string(state.batch_id);
     out.resume_tx_hash = record.resume_tx_hash.value_or("");
     out.dispatches = dispatches_of(record.dispatch_evidence);
     if (const Json* const deltas = record.dispatch_evidence.find("balance_deltas")) {

@@ -9,6 +9,7 @@
 #include "audit/audit_log.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "coordinator/gate_state.h"
 #include "coordinator/record.h"
 #include "crypto/digest.h"
 #include "crypto/ed25519.h"
@@ -88,6 +89,8 @@ struct EvidenceStatement {
 };
 
 EvidenceStatement statement_of(const WorkflowRecord& record);
+// The same; `state` is what record.internal_state says.
+EvidenceStatement statement_of(const WorkflowRecord& record, const GateState& state);
 
 // SHA-256 of the transcript "workflow-facts" with the statement's fields under the tags 1 to 21 in
 // the order above, and lane_evidence under 26 where there is one. A list is u32be count, then for

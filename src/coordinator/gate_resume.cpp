@@ -51,7 +51,7 @@ Task<Result<bool>> CoordinatorService::Core::too_late(const GateState& state) {
 }
 
 Task<Result<void>> CoordinatorService::Core::sign_resume(
-    StepContext& context, Flight& flight, near::YoctoNear fee, bool& taken) {
+    StepContext& context, Flight& flight, near::YoctoNear fee, Change before, std::string earlier) {
     auto entering = approver_lane.convoy.enter();
     NonceConvoy::Seat seat = co_await std::move(entering);
     auto blocking = facts.final_block();
@@ -66,10 +66,13 @@ Task<Result<void>> CoordinatorService::Core::sign_resume(
     std::optional<SentTransaction> early;
     auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
                       GateState& state) -> Result<void> {
+        if (before) {
+            TRY_VOID(before(tx, record, state));
+        }
         TRY(const base::Timestamp now, tx.now());
         const auto until =
             now + std::chrono::duration_cast<std::chrono::microseconds>(kGateHeldMax);
-        TRY(taken, lane::take_gate(tx, record.request_id, until));
+        TRY(const bool taken, lane::take_gate(tx, record.request_id, until));
         if (!taken && !bug(kIgnoreLane)) {
             return Error::conflict("another batch holds the gate", "gate_taken");
         }
@@ -89,14 +92,15 @@ Task<Result<void>> CoordinatorService::Core::sign_resume(
         }
         return {};
     };
-    auto saving = save(context, flight, phase::kResumePoll, "resume_signed", change);
+    const std::string step(phase::kResumePoll);
+    auto saving = record_change(context, flight, step, "resume_signed", change, earlier);
     auto saved = co_await std::move(saving);
     if (!saved && saved.error().reason() == "early") {
         early_resume_done = true;
         const SentTransaction sent = *early;
         auto sending = send(sent);
         co_await std::move(sending);
-        auto again = save(context, flight, phase::kResumePoll, "resume_signed", change);
+        auto again = record_change(context, flight, step, "resume_signed", change, earlier);
         saved = co_await std::move(again);
         early_resume_done = false;
     }
@@ -104,6 +108,7 @@ Task<Result<void>> CoordinatorService::Core::sign_resume(
         if (saved.error().reason() != "gate_taken") approver_lane.chain_nonce.reset();
         co_return saved.error();
     }
+    if (before) at(WorkflowPoint::AfterIntentIds, flight.record.request_id);
     at(WorkflowPoint::AfterResumeBytes, flight.record.request_id);
     flight.resume_sighting = {};
     flight.resume.reset();
@@ -119,6 +124,38 @@ Task<Result<void>> CoordinatorService::Core::sign_resume(
     flight.resume_sighting.sent_at = parts.executor.steady_now();
     flight.resumed_at = parts.executor.steady_now();
     co_return Result<void>();
+}
+
+bool CoordinatorService::Core::gate_is_free(const Flight& flight) const {
+    const std::string& gate_id = flight.state.gate_id;
+    const auto next = ready_runs.find(gate_id);
+    if (next != ready_runs.end() && !next->second.empty()) return false;
+    return std::none_of(flights.begin(), flights.end(), [&](const auto& entry) {
+        const Flight& other = *entry.second;
+        if (&other == &flight || other.state.gate_id != gate_id) return false;
+        const bool resumed =
+            other.phase == phase::kResumePoll || other.phase == phase::kDispatchPoll;
+        return resumed && !other.gate_released;
+    });
+}
+
+Task<Result<bool>> CoordinatorService::Core::resume_at_once(
+    StepContext& context, Flight& flight, Change seen) {
+    if (context.run().cancel_requested || !gate_is_free(flight)) co_return false;
+    auto looking = too_late(flight.state);
+    const auto late = co_await std::move(looking);
+    if (!late || *late) co_return false;
+    CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+    auto asking = facts.gate(gate_id);
+    const auto gate = co_await std::move(asking);
+    const std::size_t calls = flight.state.calls.size();
+    const auto fee = gate ? gate->fee_of(calls) : std::nullopt;
+    if (!fee || *fee > options.fee_max(calls)) co_return false;
+    auto signing = sign_resume(context, flight, *fee, std::move(seen), "intents_submitted");
+    const auto made = co_await std::move(signing);
+    if (!made && made.error().reason() == "gate_taken") co_return false;
+    CO_TRY_VOID(made);
+    co_return true;
 }
 
 Task<StepResult> CoordinatorService::Core::resume_step(StepContext& context, Flight& flight) {
@@ -155,8 +192,7 @@ Task<StepResult> CoordinatorService::Core::resume_step(StepContext& context, Fli
         auto failing = fail(context, flight, fee_drift_text(calls, options.fee_max(calls), fee));
         co_return co_await std::move(failing);
     }
-    bool taken = false;
-    auto signing = sign_resume(context, flight, *fee, taken);
+    auto signing = sign_resume(context, flight, *fee);
     const auto made = co_await std::move(signing);
     if (!made && made.error().reason() == "gate_taken") co_return again_later(flight, true);
     if (!made && made.error().code() == ErrorCode::Unavailable) {
@@ -180,6 +216,40 @@ Task<Result<void>> CoordinatorService::Core::drop_resume(
     co_return co_await std::move(saving);
 }
 
+// The batch runs. Where its last call is dispatched already, that is recorded in the same unit.
+Task<StepResult> CoordinatorService::Core::batch_started(
+    StepContext& context, Flight& flight, near::TransactionStatus status, std::uint64_t batch_id) {
+    CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+    flight.resume = std::move(status);
+    flight.resume_final_at = 0;
+    const std::size_t end = flight.state.calls.size() - 1;
+    bool left = false;
+    if (const auto intent_id = flight.state.calls[end].intent_id) {
+        auto reading = read_dispatch(flight, end, 0);
+        const auto read = co_await std::move(reading);
+        const auto last = read ? near::read_gate_dispatch(*flight.submits[end], gate_id, *intent_id)
+                               : Result<near::GateDispatch>(read.error());
+        left = last && last->state != near::GateDispatch::State::Pending;
+    }
+    auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
+                      GateState& state) -> Result<void> {
+        state.batch_id = batch_id;
+        if (const auto id = flight.resume->outer_receipt_id()) {
+            record.dispatch_evidence.set("resume_receipt_id", Json::string(id->to_string()));
+        }
+        if (!left) return {};
+        record.phase = std::string(phase::kEvidence);
+        return lane::leave(tx, record.request_id);
+    };
+    auto saving = record_change(
+        context, flight, std::string(phase::kDispatchPoll),
+        left ? "last_dispatched" : "batch_started", change, left ? "batch_started" : "");
+    CO_TRY_VOID(co_await std::move(saving));
+    at(WorkflowPoint::AfterResumeSeen, flight.record.request_id);
+    if (left) gate_left(flight);
+    co_return again_later(flight, true);
+}
+
 // What a quorum says of the resume.
 Task<StepResult> CoordinatorService::Core::resume_told(
     StepContext& context, Flight& flight, near::TransactionStatus status) {
@@ -187,20 +257,8 @@ Task<StepResult> CoordinatorService::Core::resume_told(
     const auto resume = near::read_gate_resume(status, gate_id);
     if (resume.state == near::GateState::Pending) co_return again_later(flight, true);
     if (resume.state == near::GateState::Done) {
-        auto change = [&](storage::Transaction&, WorkflowRecord& record,
-                          GateState& state) -> Result<void> {
-            state.batch_id = resume.batch_id;
-            if (const auto id = status.outer_receipt_id()) {
-                record.dispatch_evidence.set("resume_receipt_id", Json::string(id->to_string()));
-            }
-            return {};
-        };
-        flight.resume = status;
-        flight.resume_final_at = 0;
-        auto saving = save(context, flight, phase::kDispatchPoll, "batch_started", change);
-        CO_TRY_VOID(co_await std::move(saving));
-        at(WorkflowPoint::AfterResumeSeen, flight.record.request_id);
-        co_return again_later(flight, true);
+        auto starting = batch_started(context, flight, std::move(status), resume.batch_id);
+        co_return co_await std::move(starting);
     }
     if (says_gate_is_busy(resume)) {
         metrics.foreign_batches.add();

@@ -110,13 +110,9 @@ Task<Result<std::shared_ptr<Flight>>> CoordinatorService::Core::flight_of(
     auto read = parts.database.read(unit);
     CO_TRY(auto record, co_await std::move(read));
     if (!record) co_return Error::corrupt_data("a workflow's run has no record");
-    auto flight = std::make_shared<Flight>();
-    flight->fencing = context.claim().fencing;
-    CO_TRY(flight->state, parse_gate_state(record->internal_state));
-    flight->record = *std::move(record);
-    flight->submit_sightings.resize(flight->state.calls.size());
-    flight->submits.resize(flight->state.calls.size());
-    flight->submits_final_at.resize(flight->state.calls.size());
+    CO_TRY(GateState state, parse_gate_state(record->internal_state));
+    auto flight = std::make_shared<Flight>(context.claim().fencing, *std::move(record));
+    flight->set_state(std::move(state));
     flights[id] = flight;
     co_return flight;
 }
@@ -138,8 +134,9 @@ Task<Result<void>> CoordinatorService::Core::record_change(
             TRY_VOID(context.note(tx, {event, "{}"}));
         }
         TRY_VOID(change(tx, record, state));
-        record.internal_state = to_json(state);
+        record.internal_state = to_text(state);
         TRY_VOID(records::update(tx, record));
+        record.internal_state.clear();
         changed.emplace(std::move(record), std::move(state));
         return {};
     };
@@ -166,14 +163,17 @@ Task<Result<void>> CoordinatorService::Core::note(
 // The record as it ends here goes into the audit log by its digest, in the same unit, and so does
 // what webhooks will tell of it.
 Result<void> CoordinatorService::Core::write_audit(
-    storage::Transaction& tx, WorkflowRecord& record, std::string_view kind) {
+    storage::Transaction& tx, WorkflowRecord& record, const GateState* state_or_null,
+    std::string_view kind) {
+    const EvidenceStatement statement =
+        state_or_null == nullptr ? statement_of(record) : statement_of(record, *state_or_null);
     std::string body;
     base::JsonWriter out(body);
     out.begin_object();
     out.member("request_id", std::string_view(record.request_id));
     out.member("wallet_id", std::string_view(record.wallet_id));
     out.member("status", to_string(record.status));
-    out.key("facts_sha256").hex(facts_digest(statement_of(record)).view());
+    out.key("facts_sha256").hex(facts_digest(statement).view());
     out.end_object();
     TRY(const auto position, parts.audit.append(tx, {kind, "system:coordinator", body}));
     record.audit_chain = position.chain;
@@ -199,11 +199,13 @@ Task<Result<void>> CoordinatorService::Core::finish(
         if (ending.status == WorkflowStatus::Failed) record.final_status = "failed";
         record.user_visible_error = cut_text(ending.error, kErrorBytesMax);
         if (!ending.evidence.is_null()) record.dispatch_evidence = ending.evidence;
-        record.internal_state = to_json(flight.state);
-        TRY_VOID(write_audit(tx, record, "coordinator.workflow_final"));
+        record.internal_state = to_text(flight.state);
+        TRY_VOID(write_audit(tx, record, &flight.state, "coordinator.workflow_final"));
         if (!bug(kLoseFinalUpdate)) {
             TRY_VOID(records::update(tx, record));
+            TRY(record.updated_at, tx.now());  // as it is stored
         }
+        record.internal_state.clear();
         TRY_VOID(lane::leave(tx, record.request_id));
         changed = std::move(record);
         return {};
@@ -215,7 +217,10 @@ Task<Result<void>> CoordinatorService::Core::finish(
     stop_waiting(flight.state.gate_id, flight.record.request_id);
     has_arrived(flight.state.gate_id, flight.record.request_id);
     nudge_waiting(flight.state.gate_id);
-    board->changed(flight.record.request_id);
+    const bool stored = !bug(kLoseFinalUpdate);
+    board->changed(
+        flight.record.request_id, NewsBoard::News::Ending,
+        stored ? std::make_shared<const WorkflowRecord>(flight.record) : nullptr);
     (succeeded ? metrics.succeeded : metrics.failed).add();
     co_return Result<void>();
 }
@@ -239,8 +244,7 @@ Task<StepResult> CoordinatorService::Core::fail(
         record.dispatch_evidence.set("live_until", live);
         // The audit log names the record as it is written.
         record.intent_ids = state.intent_ids();
-        record.internal_state = to_json(state);
-        TRY_VOID(write_audit(tx, record, "coordinator.workflow_failed"));
+        TRY_VOID(write_audit(tx, record, &state, "coordinator.workflow_failed"));
         return lane::leave(tx, record.request_id);
     };
     auto saving = save(context, flight, phase::kWatch, "failed", change);
@@ -259,7 +263,7 @@ Result<void> CoordinatorService::Core::give_up(
     record->final_status = "failed";
     record->phase = std::string(phase::kDone);
     record->user_visible_error = cut_text(reason);
-    TRY_VOID(write_audit(tx, *record, "coordinator.workflow_final"));
+    TRY_VOID(write_audit(tx, *record, nullptr, "coordinator.workflow_final"));
     TRY_VOID(records::update(tx, *record));
     return lane::leave(tx, run.id);
 }

@@ -86,6 +86,24 @@ chain::NearStory resume_story(near::AccountId gate_id) {
         };
 }
 
+namespace {
+
+// "1 1", of each line that says how the batch goes on: intent and what is left of the tail.
+std::string continuations(const near::TransactionStatus& status, const near::AccountId& gate_id) {
+    std::string out;
+    for (const near::ExecutionOutcome& outcome : status.receipts_outcome) {
+        for (const near::GateEvent& event : near::gate_events(outcome, gate_id)) {
+            if (event.name != "chain_continued") continue;
+            out += fmt::format(
+                "{} {};", event.next_id.value_or(event.id.value_or(0)),
+                event.tail_remaining.value_or(0));
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
 chain::NearStory dispatch_story(near::AccountId gate_id, near::IntentId intent_id) {
     return [gate_id = std::move(gate_id),
             intent_id](const chain::NearTransaction& seen) -> Result<std::string> {
@@ -94,13 +112,14 @@ chain::NearStory dispatch_story(near::AccountId gate_id, near::IntentId intent_i
         TRY(const GateDispatch dispatch, near::read_gate_dispatch(status, gate_id, intent_id));
         if (!is_over(dispatch)) return std::string();
         return fmt::format(
-            "{} {} seq {} by {} in {}, {} of {} to {} in {}: {}", static_cast<int>(dispatch.state),
-            static_cast<int>(dispatch.target), dispatch.seq.value_or(0),
-            text_or_none(dispatch.gate_receipt_id), text_or_none(dispatch.gate_block_hash),
-            text_or_none(dispatch.target_receipt_id),
+            "{} {} seq {} by {} in {}, {} of {} to {} in {}, then {}: {}",
+            static_cast<int>(dispatch.state), static_cast<int>(dispatch.target),
+            dispatch.seq.value_or(0), text_or_none(dispatch.gate_receipt_id),
+            text_or_none(dispatch.gate_block_hash), text_or_none(dispatch.target_receipt_id),
             dispatch.predecessor_id ? dispatch.predecessor_id->text() : "-",
             dispatch.receiver_id ? dispatch.receiver_id->text() : "-",
-            text_or_none(dispatch.target_block_hash), fmt::join(dispatch.target_logs, "\n"));
+            text_or_none(dispatch.target_block_hash), continuations(status, gate_id),
+            fmt::join(dispatch.target_logs, "\n"));
     };
 }
 

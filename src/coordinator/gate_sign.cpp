@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -100,17 +101,23 @@ Task<Result<CoordinatorService::Core::Wallet>> CoordinatorService::Core::wallet_
     co_return wallet;
 }
 
-// Every action of every call, before the first signature. A denial ends the workflow.
+// Every action of every call, before the first signature: those that are alike are one question. A
+// denial ends the workflow.
 Task<Result<std::optional<Ending>>> CoordinatorService::Core::ask_policy(
     const WorkflowRecord& record, const GateState& state, Json& decisions) {
+    std::map<std::string, api::CheckPolicyResponse> answers;  // action to what was said of it
     for (std::size_t i = 0; i < state.calls.size(); ++i) {
         const std::vector<Json>& actions = state.calls[i].actions.items();
         for (const Json& action : actions) {
-            api::CheckPolicyRequest request;
-            request.wallet_id = record.wallet_id;
-            request.action = action;
-            auto asking = parts.keystore.check_policy(std::move(request));
-            CO_TRY(const auto answer, co_await std::move(asking));
+            const auto [known, fresh] = answers.try_emplace(action.dump());
+            if (fresh) {
+                api::CheckPolicyRequest request;
+                request.wallet_id = record.wallet_id;
+                request.action = action;
+                auto asking = parts.keystore.check_policy(std::move(request));
+                CO_TRY(known->second, co_await std::move(asking));
+            }
+            const api::CheckPolicyResponse& answer = known->second;
             const bool needs = answer.requires_approval.value_or(false) && !bug(kIgnoreApproval);
             const bool allowed = (answer.allowed && !answer.frozen && !needs) || bug(kIgnoreDenial);
             Json decision = Json::object();

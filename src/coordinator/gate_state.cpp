@@ -4,10 +4,16 @@
 #include <limits>
 #include <utility>
 
+#include "base/check.h"
+
 namespace adyton::coordinator {
 namespace {
 
 using base::Json;
+using base::JsonWriter;
+
+// Requests nest up to 64 deep, and stand some levels below.
+constexpr Json::Limits kLimits{128};
 
 // Reads members; the first that does not fit makes the whole state corrupt.
 class Reader {
@@ -95,72 +101,76 @@ private:
     bool good_ = true;
 };
 
-Json text(const std::string& value) {
-    return Json::string(value);
-}
-
-Json texts(const std::vector<std::string>& items) {
-    Json out = Json::array();
-    for (const std::string& item : items) out.push_back(text(item));
-    return out;
-}
-
 // Members that say nothing are left out: the state is written at every step.
-void set_text(Json& out, const char* name, const std::string& value) {
-    if (!value.empty()) out.set(name, text(value));
-}
-void set_number(Json& out, const char* name, std::uint64_t value) {
-    if (value != 0) out.set(name, Json::unsigned_integer(value));
-}
-void set_json(Json& out, const char* name, const Json& value) {
-    const bool empty =
-        value.is_null() || ((value.is_array() || value.is_object()) && value.size() == 0);
-    if (!empty) out.set(name, value);
-}
+class Writer {
+public:
+    explicit Writer(std::string& out) : out_(out) {}
 
-// What became of it is known: it is never sent again, and its bytes are not kept.
-enum class Sent { Open, Decided };
-
-Json transaction_json(const SentTransaction& sent, Sent sight) {
-    Json out = Json::object();
-    out.set("public_key", text(sent.public_key));
-    out.set("nonce", Json::unsigned_integer(sent.nonce));
-    if (sight == Sent::Open) out.set("base64", text(sent.base64));
-    out.set("hash", text(sent.hash));
-    out.set("signed_at_height", Json::unsigned_integer(sent.signed_at_height));
-    return out;
-}
-
-Json call_json(const GateCall& call) {
-    Json out = Json::object();
-    set_text(out, "receiver_id", call.receiver_id);
-    set_text(out, "method_name", call.method_name);
-    set_number(out, "gas", call.gas);
-    set_text(out, "deposit", call.deposit);
-    if (call.raw_args) out.set("raw_args", text(*call.raw_args));
-    if (call.is_intents_call()) out.set("intents", call.intents);
-    set_json(out, "counterparties", call.counterparties);
-    if (call.own_deadline) out.set("own_deadline", text(*call.own_deadline));
-    if (call.own_signer) out.set("own_signer", text(*call.own_signer));
-    set_json(out, "actions", call.actions);
-    set_text(out, "message", call.message);
-    set_text(out, "nonce_base64", call.nonce_base64);
-    set_text(out, "deadline", call.deadline);
-    set_text(out, "intent_hash", call.intent_hash);
-    set_text(out, "args_base64", call.args_base64);
-    set_number(out, "delegate_nonce", call.delegate_nonce);
-    set_number(out, "max_block_height", call.max_block_height);
-    set_text(out, "delegate_hash", call.delegate_hash);
-    if (call.submit) {
-        const Sent sight = call.decided() ? Sent::Decided : Sent::Open;
-        out.set("submit", transaction_json(*call.submit, sight));
+    JsonWriter& raw() { return out_; }
+    void text(const char* name, const std::string& value) {
+        if (!value.empty()) out_.member(name, std::string_view(value));
     }
-    if (!call.dead_submits.empty()) out.set("dead_submits", texts(call.dead_submits));
-    if (call.intent_id) out.set("intent_id", Json::unsigned_integer(*call.intent_id));
-    set_number(out, "submit_height", call.submit_height);
-    set_text(out, "submit_error", call.submit_error);
-    if (call.submit_over) out.set("submit_over", Json::boolean(true));
-    return out;
+    void optional_text(const char* name, const std::optional<std::string>& value) {
+        if (value) out_.member(name, std::string_view(*value));
+    }
+    void number(const char* name, std::uint64_t value) {
+        if (value != 0) out_.member(name, value);
+    }
+    void json(const char* name, const Json& value) {
+        const bool empty =
+            value.is_null() || ((value.is_array() || value.is_object()) && value.size() == 0);
+        if (!empty) out_.key(name).raw(value.dump());
+    }
+    void flag(const char* name, bool value) {
+        if (value) out_.member(name, true);
+    }
+    void texts(const char* name, const std::vector<std::string>& items) {
+        if (items.empty()) return;
+        out_.key(name).begin_array();
+        for (const std::string& item : items) out_.value(std::string_view(item));
+        out_.end_array();
+    }
+    // `decided`: what became of it is known. It is never sent again, and its bytes are not kept.
+    void transaction(const char* name, const SentTransaction& sent, bool decided) {
+        out_.key(name).begin_object();
+        out_.member("public_key", std::string_view(sent.public_key));
+        out_.member("nonce", sent.nonce);
+        if (!decided) out_.member("base64", std::string_view(sent.base64));
+        out_.member("hash", std::string_view(sent.hash));
+        out_.member("signed_at_height", sent.signed_at_height).end_object();
+    }
+
+private:
+    JsonWriter out_;
+};
+
+void write_call(Writer& out, const GateCall& call) {
+    out.raw().begin_object();
+    out.text("receiver_id", call.receiver_id);
+    out.text("method_name", call.method_name);
+    out.number("gas", call.gas);
+    out.text("deposit", call.deposit);
+    out.optional_text("raw_args", call.raw_args);
+    if (call.is_intents_call()) out.raw().key("intents").raw(call.intents.dump());
+    out.json("counterparties", call.counterparties);
+    out.optional_text("own_deadline", call.own_deadline);
+    out.optional_text("own_signer", call.own_signer);
+    out.json("actions", call.actions);
+    out.text("message", call.message);
+    out.text("nonce_base64", call.nonce_base64);
+    out.text("deadline", call.deadline);
+    out.text("intent_hash", call.intent_hash);
+    out.text("args_base64", call.args_base64);
+    out.number("delegate_nonce", call.delegate_nonce);
+    out.number("max_block_height", call.max_block_height);
+    out.text("delegate_hash", call.delegate_hash);
+    if (call.submit) out.transaction("submit", *call.submit, call.decided());
+    out.texts("dead_submits", call.dead_submits);
+    if (call.intent_id) out.raw().member("intent_id", *call.intent_id);
+    out.number("submit_height", call.submit_height);
+    out.text("submit_error", call.submit_error);
+    out.flag("submit_over", call.submit_over);
+    out.raw().end_object();
 }
 
 bool read_call(const Json& json, GateCall& out) {
@@ -223,29 +233,40 @@ std::vector<std::string> GateState::intent_ids() const {
     return out;
 }
 
+std::string to_text(const GateState& state) {
+    std::string text;
+    Writer out(text);
+    out.raw().begin_object().member("gate_id", std::string_view(state.gate_id));
+    out.text("wallet_account", state.wallet_account);
+    out.text("wallet_key", state.wallet_key);
+    out.text("relayer_id", state.relayer_id);
+    out.text("approver_id", state.approver_id);
+    out.raw().key("calls").begin_array();
+    for (const GateCall& call : state.calls) write_call(out, call);
+    out.raw().end_array();
+    if (state.resume) out.transaction("resume", *state.resume, state.batch_id != 0);
+    out.texts("dead_resumes", state.dead_resumes);
+    out.number("resumes", state.resumes);
+    out.number("batch_id", state.batch_id);
+    out.text("fee_yocto", state.fee_yocto);
+    out.json("view_checks", state.view_checks);
+    out.json("balances_before", state.balances_before);
+    out.flag("failed", state.failed);
+    out.json("lanes", state.lanes);
+    out.raw().end_object();
+    return text;
+}
+
 Json to_json(const GateState& state) {
-    Json calls = Json::array();
-    for (const GateCall& call : state.calls) calls.push_back(call_json(call));
-    Json out = Json::object();
-    out.set("gate_id", text(state.gate_id));
-    set_text(out, "wallet_account", state.wallet_account);
-    set_text(out, "wallet_key", state.wallet_key);
-    set_text(out, "relayer_id", state.relayer_id);
-    set_text(out, "approver_id", state.approver_id);
-    out.set("calls", std::move(calls));
-    if (state.resume) {
-        const Sent sight = state.batch_id != 0 ? Sent::Decided : Sent::Open;
-        out.set("resume", transaction_json(*state.resume, sight));
-    }
-    if (!state.dead_resumes.empty()) out.set("dead_resumes", texts(state.dead_resumes));
-    set_number(out, "resumes", state.resumes);
-    set_number(out, "batch_id", state.batch_id);
-    set_text(out, "fee_yocto", state.fee_yocto);
-    set_json(out, "view_checks", state.view_checks);
-    set_json(out, "balances_before", state.balances_before);
-    if (state.failed) out.set("failed", Json::boolean(true));
-    set_json(out, "lanes", state.lanes);
-    return out;
+    auto json = Json::parse(to_text(state), kLimits);
+    CHECK(json.has_value());  // we wrote it
+    return *std::move(json);
+}
+
+Result<GateState> parse_gate_state(std::string_view text) {
+    const auto json = Json::parse(text, kLimits);
+    if (!json) return Error::corrupt_data("the state of a workflow is no JSON");
+    return parse_gate_state(*json);
 }
 
 Result<GateState> parse_gate_state(const Json& json) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -90,8 +91,10 @@ struct GateState {
     std::vector<std::string> intent_ids() const;
 };
 
+std::string to_text(const GateState& state);  // JSON
 base::Json to_json(const GateState& state);
 // CorruptData.
 Result<GateState> parse_gate_state(const base::Json& json);
+Result<GateState> parse_gate_state(std::string_view text);
 
 }  // namespace adyton::coordinator

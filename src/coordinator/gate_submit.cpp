@@ -157,10 +157,12 @@ Task<Result<bool>> CoordinatorService::Core::look_at_submit(
     auto reading = read_submit(flight.state, index, hash);
     CO_TRY(auto news, co_await std::move(reading));
     if (!news) {
+        flight.submit_sightings[index].under_way = false;
         auto looking = look_for_unseen_submit(context, flight, index);
         co_return co_await std::move(looking);
     }
     flight.submit_sightings[index].gone_since = 0;
+    flight.submit_sightings[index].under_way = news->kind == near::GateState::Pending;
     if (news->kind == near::GateState::Pending) co_return false;
     if (news->kind == near::GateState::Done) {
         take_news(flight, index, *std::move(news));
@@ -245,6 +247,8 @@ Task<StepResult> CoordinatorService::Core::submit_step(StepContext& context, Fli
         } else {
             answered = false;
         }
+        // Those after it were sent after it: they are asked for when this one is decided.
+        if (looked && flight.submit_sightings[i].under_way) break;
     }
     const GateState state = flight.state;
     const auto& calls = state.calls;
@@ -285,10 +289,13 @@ Task<StepResult> CoordinatorService::Core::submit_step(StepContext& context, Fli
         auto failing = fail(context, flight, std::move(text));
         co_return co_await std::move(failing);
     }
+    flight.failures = 0;
+    auto resuming = resume_at_once(context, flight, change);
+    CO_TRY(const bool resumed, co_await std::move(resuming));
+    if (resumed) co_return StepOutcome::again(options.poll_interval / 2);
     auto saving = save(context, flight, phase::kResume, "intents_submitted", change);
     CO_TRY_VOID(co_await std::move(saving));
     at(WorkflowPoint::AfterIntentIds, flight.record.request_id);
-    flight.failures = 0;
     co_return StepOutcome::again();
 }
 

@@ -152,16 +152,21 @@ std::string late_text(const Json& late) {
     return out;
 }
 
-bool all_over(
-    const GateState& state, const std::vector<std::optional<near::TransactionStatus>>& submits,
-    const near::AccountId& gate_id) {
-    for (std::size_t i = 0; i < state.calls.size(); ++i) {
-        if (!submits[i] || !state.calls[i].intent_id) return false;
-        const auto dispatch =
-            near::read_gate_dispatch(*submits[i], gate_id, *state.calls[i].intent_id);
-        if (!dispatch || !is_over(*dispatch)) return false;
+// What the submits tell, in call order. Every one of them is known.
+Result<std::vector<GateDispatch>> dispatches_of(
+    const Flight& flight, const near::AccountId& gate_id) {
+    std::vector<GateDispatch> out;
+    for (std::size_t i = 0; i < flight.state.calls.size(); ++i) {
+        const auto& intent_id = flight.state.calls[i].intent_id;
+        if (!intent_id) return Error::unavailable("an intent is not known");
+        TRY(auto dispatch, near::read_gate_dispatch(*flight.submits[i], gate_id, *intent_id));
+        out.push_back(std::move(dispatch));
     }
-    return true;
+    return out;
+}
+
+bool all_over(const std::vector<GateDispatch>& dispatches) {
+    return std::all_of(dispatches.begin(), dispatches.end(), is_over);
 }
 
 Result<near::ExpectedCall> expected_of(const GateCall& call) {
@@ -193,6 +198,24 @@ std::string delta_text(base::Amount before, base::Amount after) {
 
 }  // namespace
 
+// Reads what became of one call, as it is told now.
+Task<Result<void>> CoordinatorService::Core::read_dispatch(
+    Flight& flight, std::size_t index, std::uint64_t known) {
+    CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+    const GateCall& call = flight.state.calls[index];
+    const near::IntentId intent_id = *call.intent_id;
+    CO_TRY(const auto hash, near::TransactionHash::parse(call.submit->hash));
+    auto finding = find_agreed(hash, keys.relayer, dispatch_story(gate_id, intent_id));
+    CO_TRY(const auto found, co_await std::move(finding));
+    if (!found) co_return Error::unavailable("a submit that was seen is not known now");
+    CO_TRY(auto status, found->facts());
+    const auto now = near::read_gate_dispatch(status, gate_id, intent_id);
+    flight.submits[index] = std::move(status);
+    // What is not over is what one node tells.
+    flight.submits_final_at[index] = now && is_over(*now) ? known : 0;
+    co_return Result<void>();
+}
+
 // While a call is not dispatched, none after it can be.
 Task<Result<void>> CoordinatorService::Core::read_submits(Flight& flight, Freshness fresh) {
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
@@ -206,25 +229,19 @@ Task<Result<void>> CoordinatorService::Core::read_submits(Flight& flight, Freshn
             const auto known = near::read_gate_dispatch(*flight.submits[i], gate_id, intent_id);
             if (!reached || (known && is_over(*known))) continue;
         }
-        CO_TRY(const auto hash, near::TransactionHash::parse(call.submit->hash));
-        auto finding = find_agreed(hash, keys.relayer, dispatch_story(gate_id, intent_id));
-        CO_TRY(const auto found, co_await std::move(finding));
-        if (!found) co_return Error::unavailable("a submit that was seen is not known now");
-        CO_TRY(auto status, found->facts());
-        const auto now = near::read_gate_dispatch(status, gate_id, intent_id);
+        auto reading = read_dispatch(flight, i, fresh.known);
+        CO_TRY_VOID(co_await std::move(reading));
+        const auto now = near::read_gate_dispatch(*flight.submits[i], gate_id, intent_id);
         reached = !now || now->state != GateDispatch::State::Pending;
-        flight.submits[i] = std::move(status);
-        // What is not over is what one node tells.
-        flight.submits_final_at[i] = now && is_over(*now) ? fresh.known : 0;
     }
     co_return Result<void>();
 }
 
-// Of every block that the evidence names. A block that nobody knows is left out.
+// Of every block that these name. A block that nobody knows is left out.
 Task<Result<near::BlockHeights>> CoordinatorService::Core::heights_of(
-    const near::BatchEvidence& evidence) {
+    std::vector<GateDispatch> dispatches) {
     near::BlockHeights out;
-    for (const GateDispatch& dispatch : evidence.dispatches) {
+    for (const GateDispatch& dispatch : dispatches) {
         for (const auto& hash : {dispatch.gate_block_hash, dispatch.target_block_hash}) {
             if (!hash || out.count(*hash) != 0) continue;
             auto resolving = facts.height_of(*hash);
@@ -378,82 +395,130 @@ Task<Result<void>> CoordinatorService::Core::leave_gate(StepContext& context, Fl
     };
     auto noting = note(context, flight, "last_dispatched", change);
     CO_TRY_VOID(co_await std::move(noting));
+    gate_left(flight);
+    co_return Result<void>();
+}
+
+void CoordinatorService::Core::gate_left(Flight& flight) {
     flight.gate_released = true;
     if (flight.resumed_at != base::SteadyTime{}) {
         note_pace(flight.state.gate_id, parts.executor.steady_now() - flight.resumed_at);
     }
     nudge_waiting(flight.state.gate_id);
     nudge_ready(flight.state.gate_id);
-    co_return Result<void>();
 }
 
+// Whether another batch of ours waits for the gate.
+bool CoordinatorService::Core::is_awaited(const Flight& flight) const {
+    const auto next = ready_runs.find(flight.state.gate_id);
+    return next != ready_runs.end() && !next->second.empty() && !flight.gate_released;
+}
+
+StepOutcome CoordinatorService::Core::look_again(Flight& flight) {
+    if (!is_awaited(flight)) return again_later(flight, true);
+    // The gate stands idle until its batch is seen to have ended: looked at more often when another
+    // batch is ready.
+    flight.failures = 0;
+    return StepOutcome::again(options.poll_interval / kLooksWhenAwaited);
+}
+
+// A batch is not over before its last call is, which alone decides when the gate is free: the
+// others are read when what became of the last one is final.
 Task<StepResult> CoordinatorService::Core::dispatch_step(StepContext& context, Flight& flight) {
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
-    const auto awaited = [this, &flight] {  // by the gate's next batch
-        const auto next = ready_runs.find(flight.state.gate_id);
-        return next != ready_runs.end() && !next->second.empty() && !flight.gate_released;
-    };
-    Freshness now;
-    if (!awaited()) {
+    std::uint64_t reached = 0;  // what is final; not asked while the gate is awaited
+    if (!is_awaited(flight)) {
         auto counting = facts.final_heights();
         const auto known = co_await std::move(counting);
         if (!known) co_return again_later(flight, false);
-        now.known = known->reached;
+        reached = known->reached;
     }
-    auto reading = read_submits(flight, now);
+    const std::size_t end = flight.state.calls.size() - 1;
+    const auto read_last = [&]() -> std::optional<GateDispatch> {
+        const auto& id = flight.state.calls[end].intent_id;
+        if (!id || !flight.submits[end]) return std::nullopt;
+        auto dispatch = near::read_gate_dispatch(*flight.submits[end], gate_id, *id);
+        return dispatch ? std::optional(*std::move(dispatch)) : std::nullopt;
+    };
+    std::optional<GateDispatch> last = read_last();
+    const GateCall& last_call = flight.state.calls[end];
+    if ((!last || !is_over(*last)) && last_call.intent_id && last_call.submit) {
+        auto reading = read_dispatch(flight, end, reached);
+        const auto read = co_await std::move(reading);
+        if (!read) co_return again_later(flight, false);
+        last = read_last();
+    }
+    if (!last) co_return again_later(flight, false);
+    if (last->state != GateDispatch::State::Pending && !flight.gate_released) {
+        auto leaving = leave_gate(context, flight);
+        CO_TRY_VOID(co_await std::move(leaving));
+    }
+    const bool told_early = bug(kSucceedOnDispatch) && last->state != GateDispatch::State::Pending;
+    if (!is_over(*last) && !told_early) co_return look_again(flight);
+    auto ending = height_of_end({*last});
+    const auto ended_at = co_await std::move(ending);
+    if (!ended_at) co_return again_later(flight, false);
+    if (reached < *ended_at && !told_early) co_return again_later(flight, true);
+    const Freshness fresh{*ended_at, reached, false};
+    auto reading = read_submits(flight, fresh);
     const auto read = co_await std::move(reading);
-    auto resuming = read_resume(flight, now);
+    auto resuming = read_resume(flight, fresh);
     const auto resumed = co_await std::move(resuming);
     if (!read || !resumed) co_return again_later(flight, false);
     const bool whole = std::all_of(
         flight.submits.begin(), flight.submits.end(),
         [](const auto& one) { return one.has_value(); });
     if (!whole) co_return again_later(flight, false);
-    CO_TRY(const near::GateBatch batch, batch_of(flight));
-    near::BatchEvidence evidence = near::read_gate_batch(batch, gate_id, {});
-    const GateDispatch& last = evidence.dispatches.back();
-    if (last.state != GateDispatch::State::Pending && !flight.gate_released) {
-        auto leaving = leave_gate(context, flight);
-        CO_TRY_VOID(co_await std::move(leaving));
-    }
-    const bool told_early = bug(kSucceedOnDispatch) && last.state != GateDispatch::State::Pending;
-    if (!evidence.complete && !told_early) {
-        // The gate stands idle until its batch is seen to have ended: looked at more often when
-        // another batch is ready.
-        if (awaited()) {
-            flight.failures = 0;
-            co_return StepOutcome::again(options.poll_interval / kLooksWhenAwaited);
-        }
-        co_return again_later(flight, true);
-    }
-    auto resolving = heights_of(evidence);
+    auto settling = settle_batch(context, flight, reached, told_early);
+    co_return co_await std::move(settling);
+}
+
+// The highest block that these name.
+Task<Result<std::uint64_t>> CoordinatorService::Core::height_of_end(
+    std::vector<GateDispatch> dispatches) {
+    auto resolving = heights_of(std::move(dispatches));
+    CO_TRY(const auto heights, co_await std::move(resolving));
+    std::uint64_t top = 0;
+    for (const auto& [hash, height] : heights) top = std::max(top, height);
+    co_return top;
+}
+
+// Ends a batch when all that became of it is final and was read then. `reached` is final now.
+Task<StepResult> CoordinatorService::Core::settle_batch(
+    StepContext& context, Flight& flight, std::uint64_t reached, bool told_early) {
+    CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+    const auto dispatches = dispatches_of(flight, gate_id);
+    if (!dispatches) co_return again_later(flight, true);
+    const bool over = all_over(*dispatches);
+    if (!over && !told_early) co_return look_again(flight);
+    auto resolving = heights_of(*dispatches);
     const auto heights = co_await std::move(resolving);
     if (!heights) co_return again_later(flight, false);
     std::uint64_t top = 0;
     for (const auto& [hash, height] : *heights) top = std::max(top, height);
-    auto recounting = facts.final_heights();
-    const auto reached = co_await std::move(recounting);
-    if (!reached) co_return again_later(flight, false);
-    if (reached->reached < top && !told_early) co_return again_later(flight, true);
+    if (reached < top && !told_early) co_return again_later(flight, true);
     if (!flight.read_final) {
         // Money depends on it: whatever was read before it was final is read once more, as a quorum
         // tells it.
-        const Freshness then{top, reached->reached, false};
-        const bool at_once = read_when_final(flight, top);
-        auto rereading = read_submits(flight, then);
-        const auto reread = co_await std::move(rereading);
-        auto again = read_resume(flight, then);
-        const auto resume_again = co_await std::move(again);
-        if (!reread || !resume_again) co_return again_later(flight, false);
-        // One node may have told more than the others know, or another story.
-        flight.read_final = all_over(flight.state, flight.submits, gate_id);
-        if (!flight.read_final) co_return again_later(flight, true);
-        if (!at_once) {
+        if (!read_when_final(flight, top)) {
+            const Freshness then{top, reached, false};
+            auto rereading = read_submits(flight, then);
+            const auto reread = co_await std::move(rereading);
+            auto again = read_resume(flight, then);
+            const auto resume_again = co_await std::move(again);
+            if (!reread || !resume_again) co_return again_later(flight, false);
+            const auto final_ones = dispatches_of(flight, gate_id);
+            // One node may have told more than the others know, or another story.
+            flight.read_final = final_ones && all_over(*final_ones);
+            if (!flight.read_final) co_return again_later(flight, true);
             auto anew = dispatch_step(context, flight);
             co_return co_await std::move(anew);
         }
+        flight.read_final = over;
+        if (!flight.read_final) co_return again_later(flight, true);
     }
-    evidence = near::read_gate_batch(batch, gate_id, *heights);
+    CO_TRY(const near::GateBatch batch, batch_of(flight));
+    near::BatchEvidence evidence = near::read_gate_batch(batch, gate_id, *heights);
     if (!flight.resume) {
         evidence.problems.push_back("no resume of ours is known to have started the batch");
     }
@@ -504,7 +569,7 @@ Task<StepResult> CoordinatorService::Core::watch_step(StepContext& context, Flig
         flight.failures = kWatchDoublings - 1;
         co_return again_later(flight, false);
     }
-    auto resolving = heights_of(evidence);
+    auto resolving = heights_of(evidence.dispatches);
     const auto heights = co_await std::move(resolving);
     if (!heights) co_return again_later(flight, false);
     auto concluding = conclude(flight, evidence, *heights);
@@ -535,8 +600,7 @@ Task<Result<void>> CoordinatorService::Core::amend(StepContext& context, Flight&
                       GateState& its_state) -> Result<void> {
         its_state = state;
         if (!bug(kForgetLateOutcome)) show_submits(record, state);
-        record.internal_state = to_json(state);  // the audit log names the record as it is written
-        return write_audit(tx, record, "coordinator.workflow_amended");
+        return write_audit(tx, record, &state, "coordinator.workflow_amended");
     };
     auto noting = note(context, flight, "late_outcome", change);
     co_return co_await std::move(noting);

@@ -46,7 +46,7 @@ WorkflowRecord record_of(
     out.phase = phase::kPolicy;
     GateState state = *segment.batch;
     state.gate_id = std::move(gate_id);
-    out.internal_state = to_json(state);
+    out.internal_state = to_text(state);
     return out;
 }
 
@@ -143,12 +143,14 @@ Task<StepResult> Lanes::batch_step(Work& work) {
     }
     const std::string id = work.segment().child_id;
     const bool cancel = work.context.run().cancel_requested;
+    WorkflowRecord whole = work.flight.record;
+    whole.internal_state = to_text(work.flight.state);
     std::optional<WorkflowRecord> child;
     auto unit = [&](storage::Transaction& tx) -> Result<void> {
         TRY(child, records::find(tx, id));
         if (!child) return Error::corrupt_data("a batch of a workflow has no record");
         if (!cancel) return {};
-        TRY_VOID(control_batch(tx, work.flight.record, BatchControl::Cancel));
+        TRY_VOID(control_batch(tx, whole, BatchControl::Cancel));
         return {};
     };
     auto looking = core_.parts.database.write(unit);

@@ -129,7 +129,7 @@ TEST(LaneRequestTest, WhatABatchLeftIsAddedToWhatWasThere) {
     batch.intent_ids = {"7"};
     batch.dispatch_evidence.set(
         "balance_deltas", Json::object().set("t", Json::string("-5")).set("u", Json::string("3")));
-    batch.internal_state = to_json(GateState{});
+    batch.internal_state = to_text(GateState{});
     add_batch(batch, whole, state);
     batch.intent_ids = {"8", "9"};
     batch.dispatch_evidence.set("balance_deltas", Json::object().set("t", Json::string("7")));

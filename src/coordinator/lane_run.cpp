@@ -131,7 +131,7 @@ Result<void> close_given_up(
     segment.outcome = LaneSegment::Outcome::Failed;
     segment.error = cut_text(reason);
     state.lanes = to_json(lanes);
-    record.internal_state = to_json(state);
+    record.internal_state = to_text(state);
     describe_lanes(lanes, record);
     return records::update(tx, record);
 }

@@ -345,8 +345,7 @@ Task<StepResult> Lanes::wait_on(Work& work, std::size_t index) {
             record.status = WorkflowStatus::Failed;
             record.final_status = "failed";
             record.user_visible_error = cut_text(why, 1000);
-            record.internal_state = to_json(state);
-            return core_.write_audit(unit, record, "coordinator.workflow_failed");
+            return core_.write_audit(unit, record, &state, "coordinator.workflow_failed");
         };
         auto saving = core_.save(work.context, work.flight, phase::kWatch, "failed", change);
         CO_TRY_VOID(co_await std::move(saving));

@@ -91,7 +91,7 @@ struct WorkflowRecord {
     base::Json policy_decisions = base::Json::array();
     std::string user_visible_error;  // empty: null
 
-    base::Json internal_state;  // what the lane must remember; never shown
+    std::string internal_state;  // JSON: what the lane must remember; never shown
 
     // Where the audit log says how it ended; zero before.
     std::int64_t audit_chain = 0;

@@ -110,7 +110,7 @@ Result<WorkflowRecord> read_record(const Rows& rows, std::size_t row) {
     TRY(out.policy_decisions, read_json(rows, row, 24));
     TRY(auto error, rows.optional_text(row, 25));
     out.user_visible_error = error.value_or("");
-    TRY(out.internal_state, read_json(rows, row, 26));
+    TRY(out.internal_state, rows.text(row, 26));
     TRY(out.audit_chain, rows.integer(row, 27));
     TRY(out.audit_sequence, rows.integer(row, 28));
     TRY(out.created_at, rows.timestamp(row, 29));
@@ -143,14 +143,14 @@ auto with_state(const WorkflowRecord& record, Use use) {
     const std::string direct_evidence = record.direct_user_evidence.dump();
     const std::string funding = record.funding_evidence.dump();
     const std::string decisions = record.policy_decisions.dump();
-    const std::string state = record.internal_state.dump();
     return use(
         record.proxy_predecessor, record.predecessor_model, record.ordering_model,
         to_string(record.status), record.phase, text_or_null(record.final_status), payloads,
         delegates, direct, submits, ids, text_or_null(record.resume_tx_hash), evidence,
         json_or_null(record.direct_user_scope, scope),
         json_or_null(record.direct_user_evidence, direct_evidence), funding, decisions,
-        text_or_null(record.user_visible_error), state, record.audit_chain, record.audit_sequence);
+        text_or_null(record.user_visible_error), record.internal_state, record.audit_chain,
+        record.audit_sequence);
 }
 
 Result<std::optional<WorkflowRecord>> first(const Rows& rows) {

@@ -42,7 +42,7 @@ protected:
         out.workflow = Json::object().set("steps", Json::array());
         out.plan = Json::object().set("accepted", Json::boolean(true));
         out.phase = std::string(phase::kPolicy);
-        out.internal_state = Json::object().set("calls", Json::array());
+        out.internal_state = R"({"calls":[]})";
         return out;
     }
     base::Timestamp soon() {

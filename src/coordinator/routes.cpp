@@ -82,8 +82,9 @@ Task<Result<Core::Kept>> keep(
     co_return kept;
 }
 
-Answer answer_with_record(Core& core, std::string wallet_id, std::string id) {
-    auto waiting = core.wait_for(std::move(wallet_id), std::move(id), core.options.execute_wait);
+Answer answer_with_record(Core& core, std::string wallet_id, Core::Kept kept) {
+    auto waiting = core.wait_for(
+        std::move(wallet_id), std::move(kept.request_id), core.options.execute_wait, kept.running);
     CO_TRY(const WorkflowRecord record, co_await std::move(waiting));
     co_return record_answer(record, http_status_of(record.status));
 }
@@ -103,7 +104,7 @@ Answer execute_route(Core& core, Call call) {
     auto keeping =
         keep(core, call, std::string(kWorkflowEndpoint), std::move(body), std::move(planned), {});
     CO_TRY(const Core::Kept kept, co_await std::move(keeping));
-    auto answering = answer_with_record(core, wallet_of(call), kept.request_id);
+    auto answering = answer_with_record(core, wallet_of(call), kept);
     co_return co_await std::move(answering);
 }
 
@@ -114,7 +115,7 @@ Answer batch_route(Core& core, Call call) {
     auto keeping =
         keep(core, call, std::string(kBatchEndpoint), std::move(body), std::move(planned), {});
     CO_TRY(const Core::Kept kept, co_await std::move(keeping));
-    auto answering = answer_with_record(core, wallet_of(call), kept.request_id);
+    auto answering = answer_with_record(core, wallet_of(call), kept);
     co_return co_await std::move(answering);
 }
 

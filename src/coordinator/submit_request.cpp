@@ -65,14 +65,15 @@ WorkflowRecord record_of(const CoordinatorService::Core::Incoming& incoming, std
                                     .set("method_names", std::move(names))
                                     .set("gas", Json::unsigned_integer(direct.gas));
     }
-    GateState state;
-    state.calls = incoming.planned.outcome.calls;
-    state.view_checks = incoming.planned.view_checks;
-    if (incoming.planned.lanes) {
-        state.lanes = to_json(*incoming.planned.lanes);
-        describe_lanes(*incoming.planned.lanes, out);
-    }
-    out.internal_state = to_json(state);
+    if (incoming.planned.lanes) describe_lanes(*incoming.planned.lanes, out);
+    return out;
+}
+
+GateState state_of(const PlannedRequest& planned) {
+    GateState out;
+    out.calls = planned.outcome.calls;
+    out.view_checks = planned.view_checks;
+    if (planned.lanes) out.lanes = to_json(*planned.lanes);
     return out;
 }
 
@@ -167,11 +168,13 @@ Task<Result<CoordinatorService::Core::Kept>> CoordinatorService::Core::keep_requ
     const bool needs_gate =
         executable && !incoming.direct_user && (!lanes || lanes->has_lane(Lane::GateProxy));
     std::string gate_id;
+    GateState state = state_of(incoming.planned);
     if (needs_gate) {
         auto choosing = choose_gate(incoming.planned.gate_id, lanes ? "" : record.request_id);
         CO_TRY(gate_id, co_await std::move(choosing));
-        if (!lanes) record.internal_state.set("gate_id", Json::string(gate_id));
+        if (!lanes) state.gate_id = gate_id;
     }
+    record.internal_state = to_text(state);
     if (bug(kRunReplays) && before) record.idempotency_key += "#" + record.request_id;
     workflow::NewRun run;
     run.id = record.request_id;
@@ -188,7 +191,7 @@ Task<Result<CoordinatorService::Core::Kept>> CoordinatorService::Core::keep_requ
         TRY(fresh.created_at, tx.now());
         if (is_final(fresh.status)) {
             // Nothing will follow: it is in the audit log at once.
-            TRY_VOID(write_audit(tx, fresh, "coordinator.workflow_final"));
+            TRY_VOID(write_audit(tx, fresh, nullptr, "coordinator.workflow_final"));
         }
         TRY(const bool created, records::insert(tx, fresh));
         if (!created) {
@@ -212,17 +215,31 @@ Task<Result<CoordinatorService::Core::Kept>> CoordinatorService::Core::keep_requ
     if (!kept) co_return kept.error();
     metrics.accepted.add();
     at(WorkflowPoint::AfterInsert, kept->request_id);
+    if (inserted && base::Executor::current() == &parts.executor) {
+        // Its first step need not read what was just written.
+        auto flight = std::make_shared<Flight>(inserted->fencing, std::move(record));
+        flight->record.created_at = flight->record.updated_at = inserted->created_at;
+        flight->set_state(std::move(state));
+        flights[kept->request_id] = std::move(flight);
+    }
     if (inserted) runner.adopt(*inserted);
+    kept->running = inserted.has_value();
     co_return *kept;
 }
 
 Task<Result<WorkflowRecord>> CoordinatorService::Core::wait_for(
-    std::string wallet_id, std::string request_id, base::Duration patience) {
+    std::string wallet_id, std::string request_id, base::Duration patience, bool running) {
     base::Executor& here = *base::Executor::current();
     const base::SteadyTime until = here.steady_now() + patience;
     for (;;) {
         NewsBoard::Ticket ticket(board, request_id, NewsBoard::News::Ending);
         const base::Duration left = until - here.steady_now();
+        if (std::exchange(running, false) && left > base::Duration::zero()) {
+            auto first_news = ticket.wait(std::min(left, kLookPeriod));
+            const NewsBoard::Ended ended = co_await std::move(first_news);
+            if (ended && ended->wallet_id == wallet_id) co_return *ended;
+            continue;
+        }
         // The whole record is read once: it is long.
         auto unit = [&](storage::Transaction& tx) -> Result<std::optional<WorkflowRecord>> {
             TRY(const auto status, records::find_status(tx, wallet_id, request_id));
@@ -239,7 +256,8 @@ Task<Result<WorkflowRecord>> CoordinatorService::Core::wait_for(
         CO_TRY(auto record, co_await std::move(read));
         if (record) co_return *std::move(record);
         auto waiting_for_news = ticket.wait(std::min(left, kLookPeriod));
-        co_await std::move(waiting_for_news);
+        const NewsBoard::Ended ended = co_await std::move(waiting_for_news);
+        if (ended && ended->wallet_id == wallet_id) co_return *ended;
     }
 }
 

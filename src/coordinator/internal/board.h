@@ -7,6 +7,7 @@
 
 #include "base/executor.h"
 #include "base/task.h"
+#include "coordinator/record.h"
 
 namespace adyton::coordinator {
 
@@ -14,6 +15,13 @@ namespace adyton::coordinator {
 class NewsBoard {
 public:
     enum class News { Any, Ending };
+    // A record as it ended, and as it is stored. Shared by all that waited for it; null: to be
+    // read.
+    using Ended = std::shared_ptr<const WorkflowRecord>;
+    struct Told {
+        bool changed = false;  // false: it took too long
+        Ended ended;
+    };
     // To be taken before one looks, so that nothing is missed in between.
     class Ticket {
     public:
@@ -22,20 +30,20 @@ public:
         Ticket(const Ticket&) = delete;
         Ticket& operator=(const Ticket&) = delete;
         // Ends with the next news since the ticket was taken, or after `timeout`. Once.
-        Task<void> wait(base::Duration timeout);
+        Task<Ended> wait(base::Duration timeout);
 
     private:
         std::shared_ptr<NewsBoard> board_;
         std::string id_;
-        base::Completion<bool> news_;
+        base::Completion<Told> news_;
     };
 
     // Ending: a reader may find that the workflow is final, or under another's control. Any: it is
     // neither; those that wait for an ending are left alone.
-    void changed(const std::string& id, News news = News::Ending);
+    void changed(const std::string& id, News news = News::Ending, const Ended& ended = nullptr);
 
 private:
-    using Waiter = std::shared_ptr<base::Completion<bool>::State>;
+    using Waiter = std::shared_ptr<base::Completion<Told>::State>;
     struct Waiting {
         Waiter waiter;
         News wanted;

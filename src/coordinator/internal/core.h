@@ -38,8 +38,9 @@ using StepResult = Result<workflow::StepOutcome>;
 
 // What is known of one transaction that was sent and not seen, in this process.
 struct Sighting {
-    bool sent = false;     // in this life
-    bool refused = false;  // by the node that was asked last
+    bool sent = false;       // in this life
+    bool refused = false;    // by the node that was asked last
+    bool under_way = false;  // known, and not decided, at the last look
     base::SteadyTime sent_at{};
     std::uint64_t gone_since = 0;  // height at which it first looked dead; zero: not yet
 };
@@ -55,8 +56,19 @@ struct SubmitNews {
 
 // What this process knows of a run that it drives; gone with the process.
 struct Flight {
+    Flight(std::int64_t its_fencing, WorkflowRecord its_record)
+        : fencing(its_fencing), record(std::move(its_record)) {
+        record.internal_state.clear();
+    }
+    void set_state(GateState its_state) {
+        state = std::move(its_state);
+        submit_sightings.resize(state.calls.size());
+        submits.resize(state.calls.size());
+        submits_final_at.resize(state.calls.size());
+    }
+
     std::int64_t fencing = 0;
-    WorkflowRecord record;
+    WorkflowRecord record;  // its internal_state is empty: `state` is that
     GateState state;
 
     std::vector<Sighting> submit_sightings;  // of state.calls
@@ -158,11 +170,14 @@ struct CoordinatorService::Core {
     struct Kept {
         std::string request_id;
         bool created = false;
+        bool running = false;  // made now, and its run was not begun yet
     };
     Task<Result<Kept>> keep_request(Incoming incoming);
     // What there is when it is final, or when `patience` is over.
+    // `running`: Kept::running, which spares the first look.
     Task<Result<WorkflowRecord>> wait_for(
-        std::string wallet_id, std::string request_id, base::Duration patience);
+        std::string wallet_id, std::string request_id, base::Duration patience,
+        bool running = false);
     Task<Result<std::string>> choose_gate(
         std::optional<std::string> wanted, std::string request_id = {});
     // It is in the queue, or will never be.
@@ -190,8 +205,10 @@ struct CoordinatorService::Core {
     // The record fails now; what may still happen at the gate is followed.
     Task<Result<workflow::StepOutcome>> fail(
         workflow::StepContext& context, Flight& flight, std::string error);
+    // `state_or_null`: what record.internal_state says; null: it is to be read.
     Result<void> write_audit(
-        storage::Transaction& tx, WorkflowRecord& record, std::string_view kind);
+        storage::Transaction& tx, WorkflowRecord& record, const GateState* state_or_null,
+        std::string_view kind);
     Result<void> give_up(
         storage::Transaction& tx, const workflow::Run& run, const std::string& reason);
     void nudge_waiting(const std::string& gate_id);
@@ -263,17 +280,28 @@ struct CoordinatorService::Core {
     // ----- gate_resume.cpp -----
     Task<StepResult> resume_step(workflow::StepContext& context, Flight& flight);
     Task<StepResult> resume_poll_step(workflow::StepContext& context, Flight& flight);
+    Task<StepResult> batch_started(
+        workflow::StepContext& context, Flight& flight, near::TransactionStatus status,
+        std::uint64_t batch_id);
     Task<StepResult> resume_told(
         workflow::StepContext& context, Flight& flight, near::TransactionStatus status);
     Task<Result<void>> drop_resume(
         workflow::StepContext& context, Flight& flight, std::string_view event);
+    // `before`: what else is recorded in that unit, told as the event `earlier`; empty: nothing.
     Task<Result<void>> sign_resume(
-        workflow::StepContext& context, Flight& flight, near::YoctoNear fee, bool& taken);
+        workflow::StepContext& context, Flight& flight, near::YoctoNear fee, Change before = {},
+        std::string earlier = {});
+    // Resumes a batch whose intents were just seen, in one unit with `seen`, which says so. False:
+    // the gate is not free, or something has to be looked at first; nothing is recorded.
+    Task<Result<bool>> resume_at_once(workflow::StepContext& context, Flight& flight, Change seen);
+    // As far as this process knows.
+    bool gate_is_free(const Flight& flight) const;
     Task<Result<bool>> too_late(const GateState& state);
 
     // ----- gate_watch.cpp -----
     Task<StepResult> dispatch_step(workflow::StepContext& context, Flight& flight);
     Task<Result<void>> leave_gate(workflow::StepContext& context, Flight& flight);
+    void gate_left(Flight& flight);
     Task<StepResult> watch_step(workflow::StepContext& context, Flight& flight);
     Task<Result<void>> amend(workflow::StepContext& context, Flight& flight);
     // Reads those of which there may be news, and those that were read before `top` was final.
@@ -286,7 +314,13 @@ struct CoordinatorService::Core {
     Task<Result<void>> read_submits(Flight& flight, Freshness fresh);
     Task<Result<void>> read_resume(Flight& flight, Freshness fresh);
     static bool read_when_final(const Flight& flight, std::uint64_t top);
-    Task<Result<near::BlockHeights>> heights_of(const near::BatchEvidence& evidence);
+    Task<Result<void>> read_dispatch(Flight& flight, std::size_t index, std::uint64_t known);
+    bool is_awaited(const Flight& flight) const;
+    workflow::StepOutcome look_again(Flight& flight);
+    Task<Result<near::BlockHeights>> heights_of(std::vector<near::GateDispatch> dispatches);
+    Task<Result<std::uint64_t>> height_of_end(std::vector<near::GateDispatch> dispatches);
+    Task<StepResult> settle_batch(
+        workflow::StepContext& context, Flight& flight, std::uint64_t reached, bool told_early);
     Task<Result<Ending>> conclude(
         Flight& flight, const near::BatchEvidence& evidence, const near::BlockHeights& heights);
     Task<void> add_balances(const Flight& flight, std::uint64_t height, base::Json& out);
