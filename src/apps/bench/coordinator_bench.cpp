@@ -34,6 +34,7 @@ constexpr const char* kReceiver = "bench-receiver.near";
 // next block, and its receipt runs at the gate in the block after that.
 constexpr std::uint64_t kLandingBlocks = 2;
 constexpr std::chrono::milliseconds kLoadPoll{20};
+constexpr std::string_view kTellsSuccess = R"("status":"succeeded")";
 
 struct Spread {
     std::int64_t p50_us = 0;
@@ -216,7 +217,9 @@ Task<bool> keep_asking(
             kExecute, world.wallet(number),
             three_transfers(fmt::format("load-{}-{}", number, i), kReceiver));
         const WorldAnswer answer = co_await std::move(posting);
-        if (answer.status != 200 || answer.string("status") != "succeeded") {
+        // Nothing else of a record is told in these words; to parse it whole is no client's need.
+        const bool good = answer.text.find(kTellsSuccess) != std::string::npos;
+        if (answer.status != 200 || !good) {
             run.problem = Error::internal(fmt::format(
                 "the coordinator answered {}: {}", answer.status, answer.text.substr(0, 2'000)));
             co_return false;
@@ -286,6 +289,10 @@ Result<void> bench_workflows(const CoordinatorBenchOptions& options, Report& rep
             run.arrived));
     }
     const Spread spread = spread_of(run.times);
+    const auto each = [&run](std::uint64_t count) {
+        return static_cast<double>(count) /
+               static_cast<double>(std::max<std::int64_t>(run.records.all, 1));
+    };
     Row row;
     row.name = kWorkflows;
     row.unit = "three-call workflows";
@@ -296,13 +303,11 @@ Result<void> bench_workflows(const CoordinatorBenchOptions& options, Report& rep
         "{} gates, {} requests under way; coordinator on one thread, keystore and chain on "
         "another, databases in worker threads, no cores bound, requests without sockets; blocks as "
         "soon as there is work ({} of them), polls of {} ms; every step durable in SQLite; {} "
-        "workflows in all, each of {:.1f} steps and {:.1f} calls of the node; all transfers "
-        "arrived",
+        "workflows in all, each of {:.1f} steps and {:.1f} calls of the node ({:.1f} for a "
+        "transaction's status, {:.1f} for a block, {:.1f} broadcasts); all transfers arrived",
         run.gates, run.clients, run.work.blocks, kLoadPoll.count(), run.records.all,
-        static_cast<double>(run.work.steps) /
-            static_cast<double>(std::max<std::int64_t>(run.records.all, 1)),
-        static_cast<double>(run.work.node_calls) /
-            static_cast<double>(std::max<std::int64_t>(run.records.all, 1)));
+        each(run.work.steps), each(run.work.node_calls), each(run.work.status_calls),
+        each(run.work.block_calls), each(run.work.broadcasts));
     report.add(std::move(row));
     return {};
 }

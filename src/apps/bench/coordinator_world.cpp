@@ -507,6 +507,9 @@ Task<CoordinatorWorld::Work> work_on(
     CoordinatorWorld::Work out;
     out.blocks = chain->height() - chain->options().genesis_height;
     out.node_calls = node->calls();
+    out.status_calls = node->calls("EXPERIMENTAL_tx_status");
+    out.block_calls = node->calls("block");
+    out.broadcasts = node->calls("broadcast_tx_async");
     co_return out;
 }
 

@@ -80,8 +80,11 @@ public:
     // What was done since the start.
     struct Work {
         std::uint64_t blocks = 0;
-        std::uint64_t node_calls = 0;  // of JSON-RPC, the keystore's too
-        std::uint64_t steps = 0;       // of the coordinator's engine
+        std::uint64_t node_calls = 0;    // of JSON-RPC, the keystore's too
+        std::uint64_t status_calls = 0;  // of those: EXPERIMENTAL_tx_status
+        std::uint64_t block_calls = 0;
+        std::uint64_t broadcasts = 0;
+        std::uint64_t steps = 0;  // of the coordinator's engine
     };
     Task<Work> work();
 
