@@ -34,7 +34,7 @@ protected:
     }
 
     std::string write(const std::string& name, const std::string& content, mode_t mode = 0600) {
-        const std::string path = directory_ + "/" + name;
+        std::string path = directory_ + "/" + name;
         std::ofstream(path, std::ios::binary) << content;
         EXPECT_EQ(::chmod(path.c_str(), mode), 0);
         return path;
