@@ -6,10 +6,10 @@
 #include "base/bytes.h"
 #include "base/random.h"
 #include "base/result.h"
-#include "compute/receipt_signer.h"
 #include "crypto/aes_gcm.h"
 #include "crypto/digest.h"
 #include "crypto/ed25519.h"
+#include "crypto/ed25519_signer.h"
 #include "crypto/p256.h"
 #include "crypto/secret.h"
 #include "crypto/x25519.h"
@@ -32,7 +32,8 @@ public:
 
     // Receipts.
     const crypto::Ed25519KeyPair& receipt_ed25519() const { return receipt_ed25519_; }
-    const ReceiptSigner& receipt_signer() const { return receipt_signer_; }  // of receipt_ed25519()
+    // Of receipt_ed25519().
+    const crypto::Ed25519Signer& receipt_signer() const { return receipt_signer_; }
     const crypto::P256PrivateKey& receipt_p256() const { return receipt_p256_; }
     const crypto::P256PublicKey& receipt_p256_public() const { return receipt_p256_public_; }
     // Sealed inputs.
@@ -66,7 +67,7 @@ private:
     crypto::AesKey jobs_master_;
     crypto::AesKey secrets_key_;
     crypto::Ed25519KeyPair receipt_ed25519_;
-    ReceiptSigner receipt_signer_;
+    crypto::Ed25519Signer receipt_signer_;
     crypto::P256PrivateKey receipt_p256_;
     crypto::P256PublicKey receipt_p256_public_;
     crypto::SecretBytes<32> sealing_secret_;
