@@ -278,7 +278,7 @@ std::string running_build_id() {
         for (int i = 0; i < info->dlpi_phnum; ++i) {
             const ElfW(Phdr)& header = info->dlpi_phdr[i];
             if (header.p_type != PT_NOTE) continue;
-            // The loader tells addresses as integers. NOLINTNEXTLINE(performance-no-int-to-ptr)
+            // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as numbers
             const auto* at =
                 reinterpret_cast<const std::uint8_t*>(info->dlpi_addr + header.p_vaddr);
             std::size_t left = header.p_memsz;

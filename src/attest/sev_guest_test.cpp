@@ -115,8 +115,7 @@ struct KernelView {
         std::uint64_t words[4];
         std::memcpy(words, argument, sizeof(words));
         message_version = words[0] & 0xffU;
-        // The kernel's structure has addresses as integers.
-        // NOLINTBEGIN(performance-no-int-to-ptr)
+        // NOLINTBEGIN(performance-no-int-to-ptr): the kernel's structure has addresses as numbers
         const auto* const from = reinterpret_cast<const std::uint8_t*>(words[1]);
         auto* const to = reinterpret_cast<std::uint8_t*>(words[2]);
         // NOLINTEND(performance-no-int-to-ptr)
