@@ -38,6 +38,7 @@ void free_frame(void* frame, std::size_t size) noexcept;
 
 class PromiseBase {
 public:
+    // NOLINTNEXTLINE(misc-new-delete-overloads): the sized form is its fellow, as frames need it
     static void* operator new(std::size_t size) { return allocate_frame(size); }
     static void operator delete(void* frame, std::size_t size) noexcept { free_frame(frame, size); }
 

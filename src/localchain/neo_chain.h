@@ -21,7 +21,6 @@
 
 namespace adyton::neo {
 struct Signer;
-struct Transaction;
 }  // namespace adyton::neo
 
 namespace adyton::localchain {
