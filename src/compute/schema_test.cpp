@@ -16,14 +16,8 @@ class SchemaTest : public storage::DatabaseTest {
 protected:
     // Brings the schema up to this migration.
     void migrate_to(int last) {
-        std::vector<storage::Migration> all = all_migrations();
-        std::erase_if(all, [last](const auto& migration) { return migration.number > last; });
-        const auto ran = run(storage::migrate(database(), all));
+        const auto ran = migrate_below(all_migrations(), last + 1);
         ASSERT_TRUE(ran) << ran.error().message();
-    }
-    template <typename F>
-    auto write(F unit) {
-        return run(database().write(std::move(unit)));
     }
     static jobs::NewJob job(const std::string& id) {
         jobs::NewJob out;

@@ -28,10 +28,6 @@ protected:
         const auto ran = run(storage::migrate(database(), all));
         ASSERT_TRUE(ran) << ran.error().message();
     }
-    template <typename F>
-    auto write(F unit) {
-        return run(database().write(std::move(unit)));
-    }
     static WorkflowRecord sample(const std::string& id, const std::string& key) {
         WorkflowRecord out;
         out.request_id = id;

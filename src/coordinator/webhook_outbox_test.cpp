@@ -137,10 +137,6 @@ protected:
         run(kStop(outbox_.get()));
         started_ = false;
     }
-    template <typename F>
-    auto write(F unit) {
-        return run(database().write(std::move(unit)));
-    }
     static WorkflowRecord record(WorkflowStatus status, const std::string& wallet = "w1") {
         WorkflowRecord out;
         out.request_id = "request-1";

@@ -18,17 +18,6 @@ using storage::Transaction;
 // The tables as they were before migration 42.
 class KeystoreSchemaTest : public storage::DatabaseTest {
 protected:
-    template <typename F>
-    auto write(F unit) {
-        return run(database().write(std::move(unit)));
-    }
-    Result<std::vector<int>> migrate_below(int number) {
-        std::vector<storage::Migration> some;
-        for (const storage::Migration& migration : migrations()) {
-            if (migration.number < number) some.push_back(migration);
-        }
-        return run(storage::migrate(database(), some));
-    }
     static SignatureRecord record_of(std::uint8_t number, SignatureState state) {
         SignatureRecord out;
         out.request_digest.bytes.fill(number);
@@ -62,7 +51,7 @@ protected:
 ADYTON_ON_ALL_DATABASES(KeystoreSchemaTest);
 
 TEST_P(KeystoreSchemaTest, SignaturesLiveThroughTheNewTable) {
-    ASSERT_TRUE(migrate_below(42));
+    ASSERT_TRUE(migrate_below(migrations(), 42));
     const std::vector<SignatureRecord> made = {
         record_of(4, SignatureState::Open), record_of(3, SignatureState::Landed),
         record_of(2, SignatureState::GivenBack), record_of(1, SignatureState::Done)};
@@ -74,7 +63,7 @@ TEST_P(KeystoreSchemaTest, SignaturesLiveThroughTheNewTable) {
         }
         return {};
     }));
-    ASSERT_EQ(migrate_below(100).value(), std::vector<int>{42});
+    ASSERT_EQ(migrate_below(migrations(), 100).value(), std::vector<int>{42});
     ASSERT_TRUE(write([&](Transaction& tx) -> Result<void> {
         TRY(const base::Timestamp now, tx.now());
         for (const SignatureRecord& record : made) {

@@ -12,25 +12,12 @@ namespace {
 using storage::Transaction;
 
 // A database with the tables as they were before migration 27.
-class PolicyMigrationsTest : public storage::DatabaseTest {
-protected:
-    template <typename F>
-    auto write(F unit) {
-        return run(database().write(std::move(unit)));
-    }
-    Result<std::vector<int>> migrate_below(int number) {
-        std::vector<storage::Migration> some;
-        for (const storage::Migration& migration : migrations()) {
-            if (migration.number < number) some.push_back(migration);
-        }
-        return run(storage::migrate(database(), some));
-    }
-};
+class PolicyMigrationsTest : public storage::DatabaseTest {};
 
 ADYTON_ON_ALL_DATABASES(PolicyMigrationsTest);
 
 TEST_P(PolicyMigrationsTest, ReservationsAndTheirUsageLiveThroughTheNewTable) {
-    ASSERT_TRUE(migrate_below(27));
+    ASSERT_TRUE(migrate_below(migrations(), 27));
     const Limit limit{"service:a", "gas", {}, Amount(100), "r"};
     const std::vector<Charge> charges = {{limit, Amount(10)}};
     ASSERT_TRUE(write([&](Transaction& tx) -> Result<void> {
@@ -41,7 +28,7 @@ TEST_P(PolicyMigrationsTest, ReservationsAndTheirUsageLiveThroughTheNewTable) {
         TRY_VOID(commit_reservation(tx, "kept"));
         return give_back_reservation(tx, "lost");
     }));
-    ASSERT_EQ(migrate_below(100).value(), std::vector<int>{27});
+    ASSERT_EQ(migrate_below(migrations(), 100).value(), std::vector<int>{27});
     ASSERT_TRUE(write([&](Transaction& tx) -> Result<void> {
         TRY(const auto open, find_reservation(tx, "open"));
         TRY(const auto kept, find_reservation(tx, "kept"));

@@ -14,10 +14,6 @@ namespace adyton::policy {
 // A database with the audit and policy tables.
 class PolicyDatabaseTest : public storage::DatabaseTest {
 protected:
-    template <typename F>
-    auto write(F unit) {
-        return run(database().write(std::move(unit)));
-    }
     void SetUp() override {
         DatabaseTest::SetUp();
         if (IsSkipped()) return;

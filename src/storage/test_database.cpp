@@ -137,4 +137,11 @@ void DatabaseTest::SetUp() {
     if (!test_) GTEST_SKIP() << "NOT RUN: " << kPostgresUrl << " is not set";
 }
 
+Result<std::vector<int>> DatabaseTest::migrate_below(
+    std::span<const Migration> migrations, int number) {
+    std::vector<Migration> some(migrations.begin(), migrations.end());
+    std::erase_if(some, [number](const Migration& one) { return one.number >= number; });
+    return run(migrate(database(), some));
+}
+
 }  // namespace adyton::storage

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/event_loop.h"
 #include "base/sim_executor.h"
 #include "storage/database.h"
+#include "storage/migrator.h"
 #include "storage/sim_disk.h"
 
 namespace adyton::storage {
@@ -98,6 +100,13 @@ public:
     T run(Task<T> task) {
         return test_->run(std::move(task));
     }
+    // One unit of work.
+    template <typename F>
+    auto write(F unit) {
+        return run(database().write(std::move(unit)));
+    }
+    // Runs those of them that have a lower number: a schema as it was. Which ones it ran.
+    Result<std::vector<int>> migrate_below(std::span<const Migration> migrations, int number);
 
 protected:
     void SetUp() override;

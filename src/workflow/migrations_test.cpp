@@ -15,17 +15,6 @@ using storage::Transaction;
 
 class WorkflowMigrationsTest : public storage::DatabaseTest {
 protected:
-    template <typename F>
-    auto write(F unit) {
-        return run(database().write(std::move(unit)));
-    }
-    Result<std::vector<int>> migrate_below(int number) {
-        std::vector<storage::Migration> some;
-        for (const storage::Migration& migration : migrations()) {
-            if (migration.number < number) some.push_back(migration);
-        }
-        return run(storage::migrate(database(), some));
-    }
     Result<void> insert_run(
         const std::string& id, const std::string& state, const storage::Value& driver) {
         return write([&](Transaction& tx) -> Result<void> {
@@ -75,7 +64,7 @@ protected:
 ADYTON_ON_ALL_DATABASES(WorkflowMigrationsTest);
 
 TEST_P(WorkflowMigrationsTest, RunsAndTheirEventsLiveThroughTheNewTables) {
-    ASSERT_TRUE(migrate_below(7));
+    ASSERT_TRUE(migrate_below(migrations(), 7));
     ASSERT_TRUE(write([](Transaction& tx) -> Result<void> {
         TRY(const base::Timestamp now, tx.now());
         TRY_VOID(tx.execute(
@@ -90,13 +79,13 @@ TEST_P(WorkflowMigrationsTest, RunsAndTheirEventsLiveThroughTheNewTables) {
     const auto events_before = events();
     ASSERT_EQ(runs_before.size(), 6U);
     ASSERT_EQ(events_before.size(), 12U);
-    ASSERT_EQ(migrate_below(100).value(), std::vector<int>{7});
+    ASSERT_EQ(migrate_below(migrations(), 100).value(), std::vector<int>{7});
     EXPECT_EQ(runs(), runs_before);
     EXPECT_EQ(events(), events_before);
 }
 
 TEST_P(WorkflowMigrationsTest, WhatTheTablesRefusedTheyStillRefuse) {
-    ASSERT_TRUE(migrate_below(100));
+    ASSERT_TRUE(migrate_below(migrations(), 100));
     ASSERT_TRUE(insert_run("run", "paused", std::monostate()));
     EXPECT_EQ(insert_run("other", "unknown", std::monostate()).error().reason(), "check");
     EXPECT_EQ(
