@@ -9,30 +9,11 @@ namespace {
 
 class JobsTest : public ComputeTest {
 public:
-    // Starts a call and lets it run beside the test.
-    std::shared_ptr<TestAnswer> begin(TestCall call) {
-        auto answer = std::make_shared<TestAnswer>();
-        base::spawn(executor(), keep(*compute_, std::move(call), answer));
-        return answer;
-    }
-    std::shared_ptr<TestAnswer> begin_hold(const std::string& user = "alice") {
-        return begin({"POST", "/execute", kHold, user, {}});
-    }
     TestAnswer async(const std::string& body, const std::string& user = "alice") {
         return call({"POST", "/execute?wait=0", body, user, {}});
     }
     std::string phase(const std::string& job_id, const std::string& user = "alice") {
         return get("/jobs/" + job_id, user).string("phase");
-    }
-    std::int64_t slots() { return number("SELECT COALESCE(SUM(running), 0) FROM compute_users"); }
-
-    static constexpr const char* kHold = R"({"script":"hold"})";
-
-private:
-    static Task<void> keep(
-        TestCompute& compute, TestCall call, std::shared_ptr<TestAnswer> answer) {
-        auto calling = compute.call(std::move(call));
-        *answer = co_await std::move(calling);
     }
 };
 

@@ -6,7 +6,6 @@
 namespace adyton::compute {
 namespace {
 
-constexpr const char* kHold = R"({"script":"hold"})";
 constexpr const char* kJobs = "SELECT COUNT(*) FROM compute_jobs";
 
 class LateRecordTest : public ComputeTest {
@@ -18,24 +17,8 @@ public:
         open(options);
         until([&] { return compute().context().alone.load(); });
     }
-    std::shared_ptr<TestAnswer> begin(TestCall call) {
-        auto answer = std::make_shared<TestAnswer>();
-        base::spawn(executor(), keep(*compute_, std::move(call), answer));
-        return answer;
-    }
-    std::shared_ptr<TestAnswer> begin_hold(const std::string& user = "alice") {
-        return begin({"POST", "/execute", kHold, user, {}});
-    }
-    std::int64_t slots() { return number("SELECT COALESCE(SUM(running), 0) FROM compute_users"); }
 
     static constexpr base::Duration kNever = std::chrono::hours(1);
-
-private:
-    static Task<void> keep(
-        TestCompute& compute, TestCall call, std::shared_ptr<TestAnswer> answer) {
-        auto calling = compute.call(std::move(call));
-        *answer = co_await std::move(calling);
-    }
 };
 
 TEST_P(LateRecordTest, AJobThatIsOverSoonIsStoredOnceWithItsEnd) {

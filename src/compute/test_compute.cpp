@@ -46,6 +46,11 @@ Task<bool> a_moment(base::Executor& executor) {
     co_return true;
 }
 
+Task<void> keep(TestCompute& compute, TestCall call, std::shared_ptr<TestAnswer> answer) {
+    auto calling = compute.call(std::move(call));
+    *answer = co_await std::move(calling);
+}
+
 }  // namespace
 
 std::vector<storage::Migration> all_migrations() {
@@ -283,6 +288,16 @@ TestAnswer ComputeTest::get(const std::string& path, const std::string& user) {
     return call({"GET", path, "", user, {}});
 }
 
+std::shared_ptr<TestAnswer> ComputeTest::begin(TestCall call) {
+    auto answer = std::make_shared<TestAnswer>();
+    base::spawn(executor(), keep(*compute_, std::move(call), answer));
+    return answer;
+}
+
+std::shared_ptr<TestAnswer> ComputeTest::begin_hold(const std::string& user) {
+    return begin({"POST", "/execute", kHold, user, {}});
+}
+
 void ComputeTest::put_secret(
     const std::string& name, const std::string& value, const std::string& more,
     const std::string& user) {
@@ -305,6 +320,10 @@ std::int64_t ComputeTest::number(const std::string& sql) {
         return rows.integer(0, 0);
     };
     return must(run(database().read(unit)));
+}
+
+std::int64_t ComputeTest::slots() {
+    return number("SELECT COALESCE(SUM(running), 0) FROM compute_users");
 }
 
 void ComputeTest::write(const std::string& sql) {

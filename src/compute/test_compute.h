@@ -133,6 +133,9 @@ public:
     TestAnswer call(TestCall call) { return run(compute_->call(std::move(call))); }
     TestAnswer execute(const std::string& body, const std::string& user = "alice");
     TestAnswer get(const std::string& path, const std::string& user = "alice");
+    // Starts a call and lets it run beside the test. Its status is 0 until it is answered.
+    std::shared_ptr<TestAnswer> begin(TestCall call);
+    std::shared_ptr<TestAnswer> begin_hold(const std::string& user = "alice");
     // Puts a secret; the test fails when it is refused.
     void put_secret(
         const std::string& name, const std::string& value, const std::string& more = "",
@@ -141,8 +144,11 @@ public:
     void until(const std::function<bool()>& condition);
 
     std::int64_t number(const std::string& sql);
+    std::int64_t slots();  // of all users, as the database has them
     std::vector<std::string> audit_kinds();
     void write(const std::string& sql);
+
+    static constexpr const char* kHold = R"({"script":"hold"})";  // runs until it is released
 
 protected:
     void SetUp() override;
