@@ -101,6 +101,11 @@ set_target_properties(adyton_quickjs PROPERTIES C_STANDARD 11 C_VISIBILITY_PRESE
 # No fused multiply-add: numbers are the same on every machine. -O3 and the registers that rules.h
 # gives and frees are worth a tenth of the instructions together, and nothing alone.
 target_compile_options(adyton_quickjs PRIVATE -O3 -g0 -ffp-contract=off -fomit-frame-pointer -w)
+# Behind each instruction of the interpreter a jump to the next one's code: gcc undoes that otherwise.
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(
+        adyton_quickjs PRIVATE -fno-gcse --param=max-goto-duplication-insns=24)
+endif()
 set_source_files_properties(
     "${engine_directory}/engine.c" PROPERTIES OBJECT_DEPENDS
     "${CMAKE_CURRENT_SOURCE_DIR}/engine/rules.h;${CMAKE_CURRENT_SOURCE_DIR}/engine/wasm-rt.h")

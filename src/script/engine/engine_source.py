@@ -8,8 +8,9 @@ wasm2c writes its own rules (loads, stores, traps) above its output. They are re
 which is ours. What is left has a small and regular grammar, one statement a line; every line must
 match one of the forms below, so nothing can reach memory but through the functions of rules.h: no
 `*pointer`, no `->` but on `instance`, no subscript, no address taken but of the memory that is
-handed to those functions. Every export goes in through ENTER or ENTER_VOID of rules.h, which say
-where the memory is. A change of wasm2c or of the engine that brings a new form stops the build.
+handed to those functions. A jump by an opcode goes through GOTO_TARGET of rules.h and a table of 256
+labels. Every export goes in through ENTER or ENTER_VOID of rules.h, which say where the memory is.
+A change of wasm2c or of the engine that brings a new form stops the build.
 
 Python 3.9, standard library only.
 """
@@ -65,6 +66,7 @@ STATEMENT = r"|".join([
     r"%s;" % CALL, r"%s;" % INDIRECT,
     r"if \(%s\) \{(?:(?:%s = %s; )?goto %s;\})?" % (REGISTER, REGISTER, REGISTER, LABEL),
     r"\} else \{", r"\}", r"(?:%s = %s; )?goto %s;" % (REGISTER, REGISTER, LABEL), r"%s:;?" % LABEL, r"switch \(%s\) \{" % REGISTER,
+    r"TARGETS\(targets_\d+\) = \{", r"(?:&&%s, ?)+" % LABEL, r"\};", r"GOTO_TARGET\(targets_\d+, %s\);" % REGISTER,
     r"case \d+: goto %s;" % LABEL, r"default: goto %s;" % LABEL,
     r"return(?: (?:%s|%s))?;" % (REGISTER, CALL), r"UNREACHABLE;", r"FUNC_PROLOGUE;",
     r"FUNC_EPILOGUE;", r"ENTER\(%s, %s\);" % (TYPE, CALL), r"ENTER_VOID\(%s\);" % CALL,
@@ -115,6 +117,7 @@ EXPORT = re.compile(
     r"^((void|%s) Z_quickjsZ_\w+\(Z_quickjs_instance_t\* instance(?:,[^{]*)?\) \{\n)"
     r"  (?:return )?(w2c_\w+\(instance[^;]*\));\n\}$" % TYPE, re.M)
 ENTRY = re.compile(r"^(?:void|%s) Z_quickjsZ_[^{]*\{\n(.*)$" % TYPE, re.M)
+TARGETS_BLOCK = re.compile(r"^ *TARGETS\([^{]*\{([^}]*)\};", re.M)
 CALLEE_INSTANCE = re.compile(r"%s\.data\[%s\]\.module_instance" % (TABLE, REGISTER))
 
 
@@ -135,6 +138,9 @@ def violations(text):
         found.append((number, line))
         if len(found) == 20:
             break
+    for table in TARGETS_BLOCK.finditer(text):
+        if table.group(1).count("&&") != 256:
+            found.append((text.count("\n", 0, table.start()) + 1, table.group(0).split("\n")[0].strip()))
     for entry in ENTRY.finditer(text):
         if not re.match(r"  ENTER(?:_VOID)?\(", entry.group(1)):
             found.append((text.count("\n", 0, entry.start()) + 2, entry.group(1).strip()))
@@ -148,13 +154,58 @@ def enter(export):
     return "%s  %s%s);\n}" % (head, how, call)
 
 
+# How clang brought a table of labels, indexed by an opcode, into WebAssembly: the opcode finds the
+# label's number in a constant table of the engine, and a switch over the number finds the label.
+OPCODE_SWITCH = re.compile(
+    r"(?P<head>(?P<i>w2c_i\d+) = i32_load8_u\(%(memory)s, \(u64\)\((?P=i)\)\);\n"
+    r"\s*(?P<opcode>w2c_l\d+) = (?P=i);\n)"
+    r"\s*(?P<k>w2c_i\d+) = 2u;\n\s*(?P=i) <<= \((?P=k) & 31\);\n"
+    r"\s*(?P=i) = i32_load\(%(memory)s, \(u64\)\((?P=i)\) \+ (?P<table>\d+)u\);\n"
+    r"(?:\s*(?P=k) = (?P<first>\d+)u;\n\s*(?P=i) -= (?P=k);\n)?"
+    r"\s*switch \((?P=i)\) \{\n(?P<cases>(?:\s*case \d+: goto %(label)s;\n)+)"
+    r"\s*default: goto (?P<default>%(label)s);\n\s*\}\n" % {"memory": MEMORY, "label": LABEL})
+
+
+def constants(generated, at, count):
+    """`count` bytes that the engine's memory has at `at` before anything ran."""
+    for load in re.finditer(
+            r"LOAD_DATA\(instance->w2c_memory, (\d+)u, (\w+), (\d+)\);", generated):
+        start, size = int(load.group(1)), int(load.group(3))
+        if start <= at and at + count <= start + size:
+            text = re.search(r"%s\[\] = \{([^}]*)\};" % load.group(2), generated).group(1)
+            data = bytes(int(byte, 16) for byte in re.findall(r"0x[0-9a-f]{2}", text))
+            return data[at - start:at - start + count]
+    raise ValueError("no constants at %d" % at)
+
+
+def join_tables(generated):
+    """Such a dispatch with one table of labels instead of two, so that gcc can put a jump of its own
+    behind each instruction. The engine never writes to its table; a script that made it do so would
+    change nothing."""
+    def joined(found):
+        table = constants(generated, int(found.group("table")), 4 * 256)
+        first = int(found.group("first") or 0)
+        cases = {int(number): label for number, label in re.findall(
+            r"case (\d+): goto (%s);" % LABEL, found.group("cases"))}
+        labels = []
+        for opcode in range(256):
+            number = int.from_bytes(table[4 * opcode:4 * opcode + 4], "little") - first
+            labels.append(cases.get(number, found.group("default")))
+        name = "targets_%s" % found.group("table")
+        rows = ["&&" + ", &&".join(labels[i:i + 8]) + "," for i in range(0, 256, 8)]
+        return "%sTARGETS(%s) = {\n%s\n};\nGOTO_TARGET(%s, %s);\n" % (
+            found.group("head"), name, "\n".join(rows), name, found.group("opcode"))
+    return OPCODE_SWITCH.sub(joined, generated)
+
+
 def body_of(generated):
     """What follows wasm2c's own rules, with the callee's instance made the constant that it is and
     exports that enter."""
     start = generated.find(START)
     if start < 0:
         raise ValueError("no line '%s': not the wasm2c this was written for" % START)
-    return EXPORT.sub(enter, CALLEE_INSTANCE.sub("instance", generated[start:]))
+    body = join_tables(generated[start:])
+    return EXPORT.sub(enter, CALLEE_INSTANCE.sub("instance", body))
 
 
 def main(arguments):

@@ -4,6 +4,7 @@
     engine_source_test.py ENGINE.c    ENGINE.c: what the build made
 """
 import os
+import re
 import sys
 import unittest
 
@@ -32,7 +33,26 @@ AROUND = [
     "wasm_rt_grow_memory(&instance->w2c_memory, 4096);",
     "static u32 w2c_f1(Z_quickjs_instance_t* instance) { return 1; }",
     "adyton_memory = (u8*)w2c_j0;", "ENTER(u32, w2c_i0);",
+    "GOTO_TARGET(targets_1, w2c_i0 + 256);", "goto *targets_1[w2c_i0];", "&&w2c_B1, &&w2c_f1,",
 ]
+# What wasm2c makes of a dispatch by a table of labels.
+DISPATCH = """  LOAD_DATA(instance->w2c_memory, 1000u, data_segment_data_w2c_d0, 1028);
+static const u8 data_segment_data_w2c_d0[] = {
+  %s
+};
+  w2c_i1 = i32_load8_u(&instance->w2c_memory, (u64)(w2c_i1));
+  w2c_l12 = w2c_i1;
+  w2c_i2 = 2u;
+  w2c_i1 <<= (w2c_i2 & 31);
+  w2c_i1 = i32_load(&instance->w2c_memory, (u64)(w2c_i1) + 1004u);
+  w2c_i2 = 2u;
+  w2c_i1 -= w2c_i2;
+  switch (w2c_i1) {
+    case 0: goto w2c_B5;
+    case 1: goto w2c_B6;
+    default: goto w2c_B7;
+  }
+"""
 
 
 class EngineSource(unittest.TestCase):
@@ -45,6 +65,22 @@ class EngineSource(unittest.TestCase):
     def test_what_the_build_made_passes(self):
         self.assertTrue(self.text.startswith(engine_source.HEADER))
         self.assertEqual(engine_source.violations(self.body), [])
+
+    def test_the_interpreter_jumps_by_one_table(self):
+        self.assertEqual(self.body.count("GOTO_TARGET("), 1)
+        numbers = [0, 2, 3, 4] + [1] * 252
+        words = [0] + numbers  # the table begins at the second
+        data = ", ".join("0x%02x" % byte for word in words for byte in word.to_bytes(4, "little"))
+        joined = engine_source.join_tables(DISPATCH % data)
+        self.assertIn("GOTO_TARGET(targets_1004, w2c_l12);", joined)
+        self.assertNotIn("switch", joined)
+        labels = re.findall(r"&&w2c_B(\d+)", joined)
+        self.assertEqual(labels, ["7", "5", "6"] + ["7"] * 253)
+
+    def test_a_table_that_is_short_is_found(self):
+        short = self.body.replace("&&w2c_B278, ", "", 1)
+        self.assertEqual([line for _, line in engine_source.violations(short)][:1],
+                         ["TARGETS(targets_1090640) = {"])
 
     def test_every_function_checks_its_stack(self):
         definitions = self.body.count("FUNC_PROLOGUE;")

@@ -47,6 +47,10 @@ register uintptr_t adyton_native_stack __asm__("rsp");
     call;                \
     LEAVE_MEMORY
 
+/* A jump by an opcode of one byte; all 256 have a label of the function (engine_source.py). */
+#define TARGETS(name) static const void* const name[256]
+#define GOTO_TARGET(name, opcode) goto* name[(uint8_t)(opcode)]
+
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define TRAP(name) (wasm_rt_trap(WASM_RT_TRAP_##name), 0)
