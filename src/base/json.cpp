@@ -15,6 +15,7 @@
 #include <unordered_set>
 
 #include "base/bytes.h"
+#include "base/json_filter.h"
 
 namespace adyton::base {
 namespace {
@@ -81,28 +82,40 @@ void append_string(std::string& out, std::string_view text, Escape escape) {
 // Builds the document from the reader's events; counts depth and refuses duplicate keys.
 class JsonBuilder {
 public:
-    explicit JsonBuilder(Json::Limits limits) : limits_(limits) {}
+    explicit JsonBuilder(Json::Limits limits, const JsonFilter* filter_or_null = nullptr)
+        : limits_(limits), filter_or_null_(filter_or_null) {}
 
     // NOLINTBEGIN(readability-identifier-naming): RapidJSON calls its handler by these names.
     bool Null() {
+        if (passes_over()) return true;
         add(Json::Type::Null);
         return true;
     }
     bool Bool(bool flag) {
+        if (passes_over()) return true;
         add(Json::Type::Boolean).boolean_ = flag;
         return true;
     }
     bool RawNumber(const char* text, rapidjson::SizeType length, bool) {
+        if (passes_over()) return true;
         add(Json::Type::Number).text_.assign(text, length);
         return true;
     }
     bool String(const char* text, rapidjson::SizeType length, bool) {
         if (!well_formed({text, length})) return false;
+        if (passes_over()) return true;
         add(Json::Type::String).text_.assign(text, length);
         return true;
     }
     bool Key(const char* text, rapidjson::SizeType length, bool) {
         if (!well_formed({text, length})) return false;
+        if (passing_ > 0) return true;
+        const bool left_out = filter_or_null_ != nullptr &&
+                              filter_or_null_->leaves_out(open_.back().name, {text, length});
+        if (left_out) {
+            passing_ = 1;
+            return true;
+        }
         std::string key(text, length);
         Json& object = *open_.back().value;
         if (!unique(open_.back(), key)) {
@@ -131,6 +144,7 @@ public:
 private:
     struct Open {
         Json* value;
+        std::string_view name;                 // of the member that it is
         std::unordered_set<std::string> keys;  // used once an object is large
     };
     static constexpr std::size_t kLinearKeys = 16;
@@ -170,20 +184,43 @@ private:
         return parent.members_.back().second;
     }
     bool open(Json::Type type) {
-        if (open_.size() >= limits_.depth_max) {
+        const std::size_t passed = passing_ > 0 ? passing_ - 1 : 0;
+        if (open_.size() + passed >= limits_.depth_max) {
             failure_ = "nested too deeply";
             return false;
         }
+        if (passing_ > 0) {
+            ++passing_;
+            return true;
+        }
+        std::string_view name;
+        if (!open_.empty() && open_.back().value->type_ == Json::Type::Object) {
+            name = open_.back().value->members_.back().first;
+        }
         // Pointers stay valid: a container grows only while it is the innermost open one.
-        open_.push_back({&add(type), {}});
+        open_.push_back({&add(type), name, {}});
         return true;
     }
     bool close() {
-        open_.pop_back();
+        if (passing_ == 0) {
+            open_.pop_back();
+        } else if (--passing_ == 1) {
+            passing_ = 0;
+        }
+        return true;
+    }
+    // Whether this value, no container, is part of what is left out.
+    bool passes_over() {
+        if (passing_ == 0) return false;
+        if (passing_ == 1) passing_ = 0;
         return true;
     }
 
     Json::Limits limits_;
+    const JsonFilter* filter_or_null_;
+    // Zero: nothing is left out here. One: the next value is; more: so many containers of it, plus
+    // one, are open.
+    std::size_t passing_ = 0;
     Json root_;
     std::vector<Open> open_;
     const char* failure_ = nullptr;
@@ -283,9 +320,7 @@ private:
     std::string bytes_;
 };
 
-}  // namespace
-
-Result<Json> Json::parse(std::string_view text, Limits limits) {
+Result<Json> build(std::string_view text, JsonBuilder& builder) {
     // The reader takes a NUL for the end of the text, and misses some of the others.
     const Alphabet alphabet = alphabet_of(text);
     if (alphabet == Alphabet::Malformed) {
@@ -293,7 +328,6 @@ Result<Json> Json::parse(std::string_view text, Limits limits) {
     }
     WorkingCopy copy(text);  // strings are read where they stand
     rapidjson::InsituStringStream stream(copy.data());
-    JsonBuilder builder(limits);
     Reader reader;
     // ASCII needs no check of its encoding, which takes longer than all the rest.
     const rapidjson::ParseResult parsed =
@@ -307,6 +341,37 @@ Result<Json> Json::parse(std::string_view text, Limits limits) {
     return Error::invalid_argument(
         std::string("malformed JSON: ") + rapidjson::GetParseError_En(parsed.Code()) +
         " (at byte " + std::to_string(parsed.Offset()) + ")");
+}
+
+}  // namespace
+
+Result<Json> Json::parse(std::string_view text, Limits limits) {
+    JsonBuilder builder(limits);
+    return build(text, builder);
+}
+
+JsonFilter::JsonFilter(const std::vector<std::string>& left_out) {
+    for (const std::string& rule : left_out) {
+        const std::size_t dot = rule.find('.');
+        Rule made;
+        if (dot != std::string::npos) made.parent = rule.substr(0, dot);
+        made.name = rule.substr(dot == std::string::npos ? 0 : dot + 1);
+        CHECK(!made.name.empty() && made.name.size() < kSizes);
+        rules_.at(made.name.size()).push_back(std::move(made));
+    }
+}
+
+bool JsonFilter::leaves_out(std::string_view parent, std::string_view name) const {
+    if (name.size() >= kSizes) return false;
+    const auto& rules = rules_[name.size()];
+    return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) {
+        return rule.name == name && (rule.parent.empty() || rule.parent == parent);
+    });
+}
+
+Result<Json> parse_json(std::string_view text, const JsonFilter& filter, Json::Limits limits) {
+    JsonBuilder builder(limits, &filter);
+    return build(text, builder);
 }
 
 Result<bool> Json::as_boolean() const {

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "base/json_filter.h"
+
 namespace adyton::base {
 namespace {
 
@@ -129,6 +131,34 @@ TEST(JsonTest, DeepDocumentsAreBuiltWithoutLosingTheirParents) {
     const auto json = Json::parse(R"({"a":[{"b":[[1],[2,{"c":[3]}]]},{"d":4}],"e":5})");
     ASSERT_TRUE(json);
     EXPECT_EQ(json->dump(), R"({"a":[{"b":[[1],[2,{"c":[3]}]]},{"d":4}],"e":5})");
+}
+
+TEST(JsonFilterTest, WhatIsLeftOutIsReadAndNotKept) {
+    const JsonFilter filter({"proof", "outcome.gas"});
+    const auto json = parse_json(
+        R"({"proof":[{"a":[1,{"b":null}]},true],"outcome":{"gas":7,"proof":"x","logs":["gas"],)"
+        R"("gas2":{"gas":1}},"list":[{"gas":2,"proof":{}}],"gas":{"outcome":{"gas":3}}})",
+        filter);
+    ASSERT_TRUE(json) << json.error().message();
+    EXPECT_EQ(
+        json->dump(),
+        R"({"outcome":{"logs":["gas"],"gas2":{"gas":1}},"list":[{"gas":2}],"gas":{"outcome":{}}})");
+    EXPECT_EQ(parse_json("[1]", filter)->dump(), "[1]");
+    EXPECT_EQ(parse_json(R"({"proof":1})", filter)->dump(), "{}");
+}
+
+TEST(JsonFilterTest, MalformedTextIsRefusedWhereItIsLeftOutToo) {
+    const JsonFilter filter({"proof"});
+    for (const char* bad :
+         {R"({"proof":})", R"({"proof":[1,]})", R"({"proof":{"a" 1}})", R"({"proof":"\udc00"})",
+          R"({"proof":nul})", R"({"proof":1)", R"({"a":1,"a":2,"proof":1})", R"({"proof":1}x)"}) {
+        EXPECT_FALSE(parse_json(bad, filter)) << bad;
+    }
+    const std::string deep = std::string(70, '[') + std::string(70, ']');
+    EXPECT_FALSE(parse_json("{\"proof\":" + deep + "}", filter));
+    const std::string good = std::string(63, '[') + std::string(63, ']');
+    EXPECT_TRUE(parse_json("{\"proof\":" + good + "}", filter));
+    EXPECT_FALSE(parse_json("{\"proof\":[" + good + "]}", filter));
 }
 
 TEST(JsonWriterTest, WritesWhatTheDocumentWouldDump) {
