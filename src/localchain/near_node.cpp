@@ -59,6 +59,7 @@ using internal::cut_connection;
 using internal::find_strike;
 using internal::NearRpcError;
 using internal::NearRpcOutcome;
+using internal::NearRpcText;
 using internal::NearStatusQuery;
 
 constexpr std::string_view kWhatThisIs =
@@ -337,7 +338,7 @@ std::optional<NearRpcOutcome> NearNode::Core::look(const NearStatusQuery& query)
     const internal::NodeView at = view(lag + query.extra_lag);
     if (record == nullptr || record->height > at.head) return std::nullopt;
     if (internal::level_of(*record, at) < query.level) return std::nullopt;
-    return internal::status_view(chain, *record, at, query.with_receipts);
+    return internal::status_text(chain, *record, at, query.with_receipts);
 }
 
 NearRpcOutcome NearNode::Core::give_up(const NearStatusQuery& query) const {
@@ -389,7 +390,21 @@ void NearNode::Core::spoil(const Call& call, Json& result) {
     }
 }
 
-Json NearNode::Core::answer_of(const Call& call, NearRpcOutcome outcome) {
+std::string NearNode::Core::answer_of(const Call& call, NearRpcOutcome outcome) {
+    const auto* const result = std::get_if<NearRpcText>(&outcome);
+    if (result == nullptr || call.fault.has_value()) {
+        return near::compact_json(spoilt_answer(call, std::move(outcome)));
+    }
+    std::string out;
+    out.reserve(result->json.size() + 64);
+    base::JsonWriter writer(out);
+    writer.begin_object().member("jsonrpc", "2.0").key("result").raw(result->json);
+    writer.key("id").raw(near::compact_json(call.id)).end_object();
+    return out;
+}
+
+Json NearNode::Core::spoilt_answer(const Call& call, NearRpcOutcome outcome) {
+    if (const auto* const text = std::get_if<NearRpcText>(&outcome)) outcome = text->parsed();
     Json out = Json::object();
     out.set("jsonrpc", Json::string("2.0"));
     if (auto* const result = std::get_if<Json>(&outcome)) {
@@ -404,15 +419,18 @@ Json NearNode::Core::answer_of(const Call& call, NearRpcOutcome outcome) {
 }
 
 http::Response NearNode::Core::finish(
-    const std::vector<Call>& calls, std::vector<Json> answers, bool batch) {
+    const std::vector<Call>& calls, std::vector<std::string> answers, bool batch) {
     if (find_strike(calls, NearFault::LoseAnswer) != nullptr) return cut_connection();
     if (find_strike(calls, NearFault::Garbage) != nullptr) {
         return internal::garbage();
     }
-    if (!batch) return http::Response::json(http::Status::Ok, near::compact_json(answers.front()));
-    Json list = Json::array();
-    for (Json& answer : answers) list.push_back(std::move(answer));
-    return http::Response::json(http::Status::Ok, near::compact_json(list));
+    if (!batch) return http::Response::json(http::Status::Ok, std::move(answers.front()));
+    std::string list;
+    base::JsonWriter out(list);
+    out.begin_array();
+    for (const std::string& answer : answers) out.raw(answer);
+    out.end_array();
+    return http::Response::json(http::Status::Ok, std::move(list));
 }
 
 Task<http::Response> NearNode::Core::respond(std::string body) {
@@ -420,7 +438,7 @@ Task<http::Response> NearNode::Core::respond(std::string body) {
     std::vector<Call> calls = read_body(body, batch);
     std::optional<http::Response> trouble = early_trouble(calls);
     if (trouble.has_value()) co_return *std::move(trouble);
-    std::vector<Json> answers;
+    std::vector<std::string> answers;
     for (const Call& call : calls) {
         NearRpcOutcome outcome = run(call);
         if (const auto* const query = std::get_if<NearStatusQuery>(&outcome)) {
@@ -441,7 +459,7 @@ http::Response NearNode::Core::respond_now(std::string_view body) {
     bool batch = false;
     const std::vector<Call> calls = read_body(body, batch);
     if (auto trouble = early_trouble(calls)) return *std::move(trouble);
-    std::vector<Json> answers;
+    std::vector<std::string> answers;
     for (const Call& call : calls) {
         NearRpcOutcome outcome = run(call);
         if (const auto* const query = std::get_if<NearStatusQuery>(&outcome)) {

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <variant>
 
+#include "base/check.h"
 #include "crypto/digest.h"
 #include "localchain/internal/near_core.h"
+#include "near/compact_json.h"
 #include "near/delegate.h"
 
 namespace adyton::localchain::internal {
@@ -23,94 +26,120 @@ constexpr std::array<std::pair<WaitLevel, std::string_view>, 6> kLevels = {
      {WaitLevel::Executed, "EXECUTED"},
      {WaitLevel::Final, "FINAL"}}};
 
-Json text(std::string_view value) {
-    return Json::string(std::string(value));
-}
-Json number(std::uint64_t value) {
-    return Json::unsigned_integer(value);
-}
-Json object(std::string name, Json value) {
-    return Json::object().set(std::move(name), std::move(value));
+// A document as it is written, from first to last.
+class Writing {
+public:
+    Writing() { text_.reserve(4096); }
+    base::JsonWriter& out() { return out_; }
+    std::string take() { return std::move(text_); }
+
+private:
+    std::string text_;
+    base::JsonWriter out_{text_};
+};
+
+void write_actions(base::JsonWriter& out, const std::vector<near::Action>& actions);
+
+void write_permission(base::JsonWriter& out, const near::AccessKeyPermission& permission) {
+    const auto* const limited = std::get_if<near::FunctionCallPermission>(&permission);
+    if (limited == nullptr) {
+        out.value("FullAccess");
+        return;
+    }
+    out.begin_object().key("FunctionCall").begin_object().key("allowance");
+    if (limited->allowance.has_value()) {
+        out.value(limited->allowance->to_string());
+    } else {
+        out.null();
+    }
+    out.member("receiver_id", std::string_view(limited->receiver_id.text()));
+    out.key("method_names").begin_array();
+    for (const std::string& method : limited->method_names) out.value(std::string_view(method));
+    out.end_array().end_object().end_object();
 }
 
-struct ActionView {
-    Json operator()(const near::CreateAccount&) const { return text("CreateAccount"); }
-    Json operator()(const near::DeployContract& action) const {
+struct ActionWriter {
+    base::JsonWriter& out;
+
+    void operator()(const near::CreateAccount&) const { out.value("CreateAccount"); }
+    void operator()(const near::DeployContract& action) const {
         // Nodes show the hash of the code, not the code.
         const auto digest = crypto::sha256(action.code);
-        return object("DeployContract", object("code", text(base::base64_encode(digest.view()))));
+        out.begin_object().key("DeployContract").begin_object();
+        out.key("code").base64(digest.view()).end_object().end_object();
     }
-    Json operator()(const near::FunctionCall& action) const {
-        return object(
-            "FunctionCall", Json::object()
-                                .set("method_name", text(action.method_name))
-                                .set("args", text(base::base64_encode(action.args)))
-                                .set("gas", number(action.gas.units()))
-                                .set("deposit", text(action.deposit.to_string())));
+    void operator()(const near::FunctionCall& action) const {
+        out.begin_object().key("FunctionCall").begin_object();
+        out.member("method_name", std::string_view(action.method_name));
+        out.key("args").base64(action.args);
+        out.member("gas", std::uint64_t{action.gas.units()});
+        out.member("deposit", std::string_view(action.deposit.to_string()));
+        out.end_object().end_object();
     }
-    Json operator()(const near::Transfer& action) const {
-        return object("Transfer", object("deposit", text(action.deposit.to_string())));
+    void operator()(const near::Transfer& action) const {
+        out.begin_object().key("Transfer").begin_object();
+        out.member("deposit", std::string_view(action.deposit.to_string()));
+        out.end_object().end_object();
     }
-    Json operator()(const near::AddKey& action) const {
-        return object(
-            "AddKey",
-            Json::object()
-                .set("public_key", text(action.public_key.to_string()))
-                .set(
-                    "access_key",
-                    Json::object()
-                        .set("nonce", number(action.access_key.nonce))
-                        .set("permission", permission_view(action.access_key.permission))));
+    void operator()(const near::AddKey& action) const {
+        out.begin_object().key("AddKey").begin_object();
+        out.member("public_key", std::string_view(action.public_key.to_string()));
+        out.key("access_key").begin_object();
+        out.member("nonce", std::uint64_t{action.access_key.nonce}).key("permission");
+        write_permission(out, action.access_key.permission);
+        out.end_object().end_object().end_object();
     }
-    Json operator()(const near::DeleteKey& action) const {
-        return object("DeleteKey", object("public_key", text(action.public_key.to_string())));
+    void operator()(const near::DeleteKey& action) const {
+        out.begin_object().key("DeleteKey").begin_object();
+        out.member("public_key", std::string_view(action.public_key.to_string()));
+        out.end_object().end_object();
     }
-    Json operator()(const near::DeleteAccount& action) const {
-        return object(
-            "DeleteAccount", object("beneficiary_id", text(action.beneficiary_id.text())));
+    void operator()(const near::DeleteAccount& action) const {
+        out.begin_object().key("DeleteAccount").begin_object();
+        out.member("beneficiary_id", std::string_view(action.beneficiary_id.text()));
+        out.end_object().end_object();
     }
-    Json operator()(const near::SignedDelegate& action) const {
+    void operator()(const near::SignedDelegate& action) const {
         const near::DelegateAction& inner = action.delegate_action;
-        Json actions = Json::array();
-        for (const near::PlainAction& one : inner.actions) {
-            actions.push_back(action_view(near::to_action(one)));
-        }
-        return object(
-            "Delegate",
-            Json::object()
-                .set(
-                    "delegate_action", Json::object()
-                                           .set("sender_id", text(inner.sender_id.text()))
-                                           .set("receiver_id", text(inner.receiver_id.text()))
-                                           .set("actions", std::move(actions))
-                                           .set("nonce", number(inner.nonce))
-                                           .set("max_block_height", number(inner.max_block_height))
-                                           .set("public_key", text(inner.public_key.to_string())))
-                .set("signature", text(action.signature.to_string())));
+        std::vector<near::Action> actions;
+        for (const near::PlainAction& one : inner.actions) actions.push_back(near::to_action(one));
+        out.begin_object().key("Delegate").begin_object().key("delegate_action").begin_object();
+        out.member("sender_id", std::string_view(inner.sender_id.text()));
+        out.member("receiver_id", std::string_view(inner.receiver_id.text())).key("actions");
+        write_actions(out, actions);
+        out.member("nonce", std::uint64_t{inner.nonce});
+        out.member("max_block_height", std::uint64_t{inner.max_block_height});
+        out.member("public_key", std::string_view(inner.public_key.to_string())).end_object();
+        out.member("signature", std::string_view(action.signature.to_string()));
+        out.end_object().end_object();
     }
     // None of these gets into a block.
     template <typename Other>
-    Json operator()(const Other&) const {
-        return object(std::string(Other::kName), Json::object());
+    void operator()(const Other&) const {
+        out.begin_object().key(Other::kName).begin_object().end_object().end_object();
     }
 };
 
-Json actions_view(const std::vector<near::Action>& actions) {
-    Json out = Json::array();
-    for (const near::Action& action : actions) out.push_back(action_view(action));
-    return out;
+void write_actions(base::JsonWriter& out, const std::vector<near::Action>& actions) {
+    out.begin_array();
+    for (const near::Action& action : actions) std::visit(ActionWriter{out}, action);
+    out.end_array();
 }
 
-Json status_of(const NearOutcome& outcome) {
+void write_status(base::JsonWriter& out, const NearOutcome& outcome) {
+    out.begin_object();
     switch (outcome.kind) {
         case NearOutcome::Kind::Value:
-            return object("SuccessValue", text(base::base64_encode(outcome.value)));
+            out.key("SuccessValue").base64(outcome.value);
+            break;
         case NearOutcome::Kind::Receipt:
-            return object("SuccessReceiptId", text(outcome.receipt.to_string()));
+            out.member("SuccessReceiptId", std::string_view(outcome.receipt.to_string()));
+            break;
         case NearOutcome::Kind::Failure:
+            out.key("Failure").raw(near::compact_json(outcome.failure));
             break;
     }
-    return object("Failure", outcome.failure);
+    out.end_object();
 }
 
 const NearOutcome* find_outcome(
@@ -122,131 +151,126 @@ const NearOutcome* find_outcome(
 }
 
 // Follows the transaction's receipt to the one that ended it.
-Json final_status(const NearTransactionRecord& record, std::uint64_t head) {
+void write_final_status(
+    base::JsonWriter& out, const NearTransactionRecord& record, std::uint64_t head) {
     const NearOutcome* outcome = &record.outcome;
     while (outcome->kind == NearOutcome::Kind::Receipt) {
         outcome = find_outcome(record, outcome->receipt, head);
-        if (outcome == nullptr) return text("Started");
+        if (outcome == nullptr) {
+            out.value("Started");
+            return;
+        }
     }
-    return status_of(*outcome);
+    write_status(out, *outcome);
 }
 
+// As JSON strings.
 const std::string& zero_hash() {
-    static const std::string kText = near::BlockHash{}.to_string();
+    static const std::string kText = '"' + near::BlockHash{}.to_string() + '"';
     return kText;
 }
 const std::string& zero_signature() {
-    static const std::string kText = near::Signature(crypto::Ed25519Signature{}).to_string();
+    static const std::string kText =
+        '"' + near::Signature(crypto::Ed25519Signature{}).to_string() + '"';
     return kText;
 }
 
-Json chunk_header(const NearBlockRecord& block) {
-    Json out = Json::object();
-    out.set("chunk_hash", text(block.hash.to_string()))
-        .set("prev_block_hash", text(block.previous.to_string()))
-        .set("outcome_root", text(zero_hash()))
-        .set("prev_state_root", text(zero_hash()))
-        .set("encoded_merkle_root", text(zero_hash()))
-        .set("encoded_length", number(0))
-        .set("height_created", number(block.height))
-        .set("height_included", number(block.height))
-        .set("shard_id", number(0))
-        .set("gas_used", number(block.gas_used))
-        .set("gas_limit", number(1'000'000'000'000'000))
-        .set("rent_paid", text("0"))
-        .set("validator_reward", text("0"))
-        .set("balance_burnt", text("0"))
-        .set("outgoing_receipts_root", text(zero_hash()))
-        .set("tx_root", text(zero_hash()))
-        .set("validator_proposals", Json::array())
-        .set("signature", text(zero_signature()));
-    return out;
+void write_chunk_header(base::JsonWriter& out, const NearBlockRecord& block) {
+    const std::string hash = block.hash.to_string();
+    out.begin_object().member("chunk_hash", std::string_view(hash));
+    out.member("prev_block_hash", std::string_view(block.previous.to_string()));
+    for (const char* const name : {"outcome_root", "prev_state_root", "encoded_merkle_root"}) {
+        out.key(name).raw(zero_hash());
+    }
+    out.member("encoded_length", 0);
+    out.member("height_created", std::uint64_t{block.height});
+    out.member("height_included", std::uint64_t{block.height}).member("shard_id", 0);
+    out.member("gas_used", std::uint64_t{block.gas_used});
+    out.member("gas_limit", std::uint64_t{1'000'000'000'000'000});
+    out.member("rent_paid", "0").member("validator_reward", "0").member("balance_burnt", "0");
+    for (const char* const name : {"outgoing_receipts_root", "tx_root"}) {
+        out.key(name).raw(zero_hash());
+    }
+    out.key("validator_proposals").begin_array().end_array();
+    out.key("signature").raw(zero_signature()).end_object();
+}
+
+void write_transaction(
+    base::JsonWriter& out, const near::SignedTransaction& signed_transaction,
+    const near::TransactionHash& hash) {
+    const near::Transaction& transaction = signed_transaction.transaction;
+    out.begin_object().member("signer_id", std::string_view(transaction.signer_id.text()));
+    out.member("public_key", std::string_view(transaction.public_key.to_string()));
+    out.member("nonce", std::uint64_t{transaction.nonce});
+    out.member("receiver_id", std::string_view(transaction.receiver_id.text())).key("actions");
+    write_actions(out, transaction.actions);
+    out.member("priority_fee", 0);
+    out.member("signature", std::string_view(signed_transaction.signature.to_string()));
+    out.member("hash", std::string_view(hash.to_string())).end_object();
+}
+
+void write_receipt(base::JsonWriter& out, const NearReceipt& receipt) {
+    out.begin_object().member("predecessor_id", std::string_view(receipt.predecessor.text()));
+    out.member("receiver_id", std::string_view(receipt.receiver.text()));
+    out.member("receipt_id", std::string_view(receipt.id.to_string()));
+    out.key("receipt").begin_object().key("Action").begin_object();
+    out.member("signer_id", std::string_view(receipt.signer.text()));
+    out.member("signer_public_key", std::string_view(receipt.signer_key.to_string()));
+    out.member("gas_price", std::string_view(std::to_string(receipt.gas_price)));
+    out.key("output_data_receivers").begin_array();
+    for (const auto& receiver : receipt.output_data_receivers) {
+        out.begin_object().member("data_id", std::string_view(receiver.data_id.to_string()));
+        out.member("receiver_id", std::string_view(receiver.receiver.text())).end_object();
+    }
+    out.end_array().key("input_data_ids").begin_array();
+    for (const near::ReceiptId& id : receipt.input_data_ids) out.value(id.to_string());
+    out.end_array().key("actions");
+    write_actions(out, receipt.actions);
+    out.member("is_promise_yield", receipt.is_promise_yield).end_object().end_object();
+    out.member("priority", 0).end_object();
+}
+
+void write_outcome(base::JsonWriter& out, const NearChain& chain, const NearOutcome& outcome) {
+    const NearBlockRecord* const block = chain.find_block(outcome.height);
+    out.begin_object().key("proof").begin_array().end_array().key("block_hash");
+    if (block == nullptr) {
+        out.raw(zero_hash());
+    } else {
+        out.value(block->hash.to_string());
+    }
+    out.member("id", std::string_view(outcome.id.to_string()));
+    out.key("outcome").begin_object().key("logs").begin_array();
+    for (const std::string& line : outcome.logs) out.value(std::string_view(line));
+    out.end_array().key("receipt_ids").begin_array();
+    for (const near::ReceiptId& id : outcome.receipt_ids) out.value(id.to_string());
+    out.end_array().member("gas_burnt", std::uint64_t{outcome.gas_burnt});
+    out.member("tokens_burnt", std::string_view(outcome.tokens_burnt.to_string()));
+    out.member("executor_id", std::string_view(outcome.executor.text())).key("status");
+    write_status(out, outcome);
+    out.key("metadata").begin_object().member("version", 3).key("gas_profile").null();
+    out.end_object().end_object().end_object();
 }
 
 }  // namespace
 
-Json action_view(const near::Action& action) {
-    return std::visit(ActionView{}, action);
-}
-
-Json permission_view(const near::AccessKeyPermission& permission) {
-    const auto* const limited = std::get_if<near::FunctionCallPermission>(&permission);
-    if (limited == nullptr) return text("FullAccess");
-    Json methods = Json::array();
-    for (const std::string& method : limited->method_names) methods.push_back(text(method));
-    Json out = Json::object();
-    out.set(
-        "allowance",
-        limited->allowance.has_value() ? text(limited->allowance->to_string()) : Json());
-    out.set("receiver_id", text(limited->receiver_id.text()));
-    out.set("method_names", std::move(methods));
-    return object("FunctionCall", std::move(out));
-}
-
 Json access_key_view(const NearKeyState& key) {
-    return Json::object()
-        .set("nonce", number(key.nonce))
-        .set("permission", permission_view(key.permission));
+    Writing writing;
+    writing.out().begin_object().member("nonce", std::uint64_t{key.nonce}).key("permission");
+    write_permission(writing.out(), key.permission);
+    writing.out().end_object();
+    return NearRpcText{writing.take()}.parsed();
 }
 
-Json transaction_view(
-    const near::SignedTransaction& signed_transaction, const near::TransactionHash& hash) {
-    const near::Transaction& transaction = signed_transaction.transaction;
-    return Json::object()
-        .set("signer_id", text(transaction.signer_id.text()))
-        .set("public_key", text(transaction.public_key.to_string()))
-        .set("nonce", number(transaction.nonce))
-        .set("receiver_id", text(transaction.receiver_id.text()))
-        .set("actions", actions_view(transaction.actions))
-        .set("priority_fee", number(0))
-        .set("signature", text(signed_transaction.signature.to_string()))
-        .set("hash", text(hash.to_string()));
+NearRpcText receipt_text(const NearReceipt& receipt) {
+    Writing writing;
+    write_receipt(writing.out(), receipt);
+    return {writing.take()};
 }
 
-Json receipt_view(const NearReceipt& receipt) {
-    Json inputs = Json::array();
-    for (const near::ReceiptId& id : receipt.input_data_ids) inputs.push_back(text(id.to_string()));
-    Json receivers = Json::array();
-    for (const auto& receiver : receipt.output_data_receivers) {
-        receivers.push_back(Json::object()
-                                .set("data_id", text(receiver.data_id.to_string()))
-                                .set("receiver_id", text(receiver.receiver.text())));
-    }
-    Json action = Json::object();
-    action.set("signer_id", text(receipt.signer.text()))
-        .set("signer_public_key", text(receipt.signer_key.to_string()))
-        .set("gas_price", text(std::to_string(receipt.gas_price)))
-        .set("output_data_receivers", std::move(receivers))
-        .set("input_data_ids", std::move(inputs))
-        .set("actions", actions_view(receipt.actions))
-        .set("is_promise_yield", Json::boolean(receipt.is_promise_yield));
-    return Json::object()
-        .set("predecessor_id", text(receipt.predecessor.text()))
-        .set("receiver_id", text(receipt.receiver.text()))
-        .set("receipt_id", text(receipt.id.to_string()))
-        .set("receipt", object("Action", std::move(action)))
-        .set("priority", number(0));
-}
-
-Json outcome_view(const NearChain& chain, const NearOutcome& outcome) {
-    Json logs = Json::array();
-    for (const std::string& line : outcome.logs) logs.push_back(text(line));
-    Json receipts = Json::array();
-    for (const near::ReceiptId& id : outcome.receipt_ids) receipts.push_back(text(id.to_string()));
-    Json inner = Json::object();
-    inner.set("logs", std::move(logs))
-        .set("receipt_ids", std::move(receipts))
-        .set("gas_burnt", number(outcome.gas_burnt))
-        .set("tokens_burnt", text(outcome.tokens_burnt.to_string()))
-        .set("executor_id", text(outcome.executor.text()))
-        .set("status", status_of(outcome))
-        .set("metadata", Json::object().set("version", number(3)).set("gas_profile", Json()));
-    const NearBlockRecord* const block = chain.find_block(outcome.height);
-    return Json::object()
-        .set("proof", Json::array())
-        .set("block_hash", text(block == nullptr ? zero_hash() : block->hash.to_string()))
-        .set("id", text(outcome.id.to_string()))
-        .set("outcome", std::move(inner));
+Json NearRpcText::parsed() const {
+    auto parsed = Json::parse(json);
+    CHECK(parsed.has_value());  // we wrote it
+    return *std::move(parsed);
 }
 
 std::string_view to_string(WaitLevel level) {
@@ -270,84 +294,91 @@ WaitLevel level_of(const NearTransactionRecord& record, const NodeView& view) {
     return record.finished_at <= view.final ? WaitLevel::Final : WaitLevel::Executed;
 }
 
-Json status_view(
+NearRpcText status_text(
     const NearChain& chain, const NearTransactionRecord& record, const NodeView& view,
     bool with_receipts) {
-    Json outcomes = Json::array();
+    Writing writing;
+    base::JsonWriter& out = writing.out();
+    out.begin_object().member("final_execution_status", to_string(level_of(record, view)));
+    out.key("status");
+    write_final_status(out, record, view.head);
+    out.key("transaction");
+    write_transaction(out, record.transaction, record.hash);
+    out.key("transaction_outcome");
+    write_outcome(out, chain, record.outcome);
+    out.key("receipts_outcome").begin_array();
     for (const NearOutcome& outcome : record.outcomes) {
-        if (outcome.height <= view.head) outcomes.push_back(outcome_view(chain, outcome));
+        if (outcome.height <= view.head) write_outcome(out, chain, outcome);
     }
-    Json out = Json::object();
-    out.set("final_execution_status", text(to_string(level_of(record, view))))
-        .set("status", final_status(record, view.head))
-        .set("transaction", transaction_view(record.transaction, record.hash))
-        .set("transaction_outcome", outcome_view(chain, record.outcome))
-        .set("receipts_outcome", std::move(outcomes));
-    if (!with_receipts) return out;
-    Json receipts = Json::array();
-    for (const NearReceipt& receipt : record.receipts) {
-        if (receipt.made_at <= view.head) receipts.push_back(receipt_view(receipt));
+    out.end_array();
+    if (with_receipts) {
+        out.key("receipts").begin_array();
+        for (const NearReceipt& receipt : record.receipts) {
+            if (receipt.made_at <= view.head) write_receipt(out, receipt);
+        }
+        out.end_array();
     }
-    out.set("receipts", std::move(receipts));
-    return out;
+    out.end_object();
+    return {writing.take()};
 }
 
-Json block_view(const NearChain& chain, const NearBlockRecord& block) {
+NearRpcText block_text(const NearChain& chain, const NearBlockRecord& block) {
     const NearBlockRecord& final_block = chain.block_at_or_below(block.previous_height);
-    Json mask = Json::array();
-    mask.push_back(Json::boolean(true));
-    Json header = Json::object();
-    header.set("height", number(block.height))
-        .set("prev_height", block.previous_height == 0 ? Json() : number(block.previous_height))
-        .set("epoch_id", text(zero_hash()))
-        .set("next_epoch_id", text(zero_hash()))
-        .set("hash", text(block.hash.to_string()))
-        .set("prev_hash", text(block.previous.to_string()))
-        .set("prev_state_root", text(zero_hash()))
-        .set("chunk_receipts_root", text(zero_hash()))
-        .set("chunk_headers_root", text(zero_hash()))
-        .set("chunk_tx_root", text(zero_hash()))
-        .set("outcome_root", text(zero_hash()))
-        .set("chunks_included", number(1))
-        .set("challenges_root", text(zero_hash()))
-        .set("timestamp", number(block.timestamp_ns))
-        .set("timestamp_nanosec", text(std::to_string(block.timestamp_ns)))
-        .set("random_value", text(block.hash.to_string()))
-        .set("validator_proposals", Json::array())
-        .set("chunk_mask", std::move(mask))
-        .set("gas_price", text(std::to_string(chain.options().gas_price_yocto)))
-        .set("block_ordinal", number(block.height - chain.options().genesis_height + 1))
-        .set("rent_paid", text("0"))
-        .set("validator_reward", text("0"))
-        .set("total_supply", text(chain.core().supply.to_string()))
-        .set("challenges_result", Json::array())
-        .set("last_final_block", text(final_block.previous.to_string()))
-        .set("last_ds_final_block", text(final_block.hash.to_string()))
-        .set("next_bp_hash", text(zero_hash()))
-        .set("block_merkle_root", text(zero_hash()))
-        .set("epoch_sync_data_hash", Json())
-        .set("approvals", Json::array())
-        .set("signature", text(zero_signature()))
-        .set("latest_protocol_version", Json::integer(kProtocolVersion));
-    Json chunks = Json::array();
-    chunks.push_back(chunk_header(block));
-    return Json::object()
-        .set("author", text(kProducer))
-        .set("header", std::move(header))
-        .set("chunks", std::move(chunks));
+    const std::string hash = block.hash.to_string();
+    Writing writing;
+    base::JsonWriter& out = writing.out();
+    out.begin_object().member("author", kProducer).key("header").begin_object();
+    out.member("height", std::uint64_t{block.height}).key("prev_height");
+    if (block.previous_height == 0) {
+        out.null();
+    } else {
+        out.value(std::uint64_t{block.previous_height});
+    }
+    for (const char* const name : {"epoch_id", "next_epoch_id"}) out.key(name).raw(zero_hash());
+    out.member("hash", std::string_view(hash));
+    out.member("prev_hash", std::string_view(block.previous.to_string()));
+    for (const char* const name :
+         {"prev_state_root", "chunk_receipts_root", "chunk_headers_root", "chunk_tx_root",
+          "outcome_root"}) {
+        out.key(name).raw(zero_hash());
+    }
+    out.member("chunks_included", 1).key("challenges_root").raw(zero_hash());
+    out.member("timestamp", std::uint64_t{block.timestamp_ns});
+    out.member("timestamp_nanosec", std::string_view(std::to_string(block.timestamp_ns)));
+    out.member("random_value", std::string_view(hash));
+    out.key("validator_proposals").begin_array().end_array();
+    out.key("chunk_mask").begin_array().value(true).end_array();
+    out.member("gas_price", std::string_view(std::to_string(chain.options().gas_price_yocto)));
+    out.member("block_ordinal", block.height - chain.options().genesis_height + 1);
+    out.member("rent_paid", "0").member("validator_reward", "0");
+    out.member("total_supply", std::string_view(chain.core().supply.to_string()));
+    out.key("challenges_result").begin_array().end_array();
+    out.member("last_final_block", std::string_view(final_block.previous.to_string()));
+    out.member("last_ds_final_block", std::string_view(final_block.hash.to_string()));
+    for (const char* const name : {"next_bp_hash", "block_merkle_root"}) {
+        out.key(name).raw(zero_hash());
+    }
+    out.key("epoch_sync_data_hash").null().key("approvals").begin_array().end_array();
+    out.key("signature").raw(zero_signature());
+    out.member("latest_protocol_version", kProtocolVersion).end_object();
+    out.key("chunks").begin_array();
+    write_chunk_header(out, block);
+    out.end_array().end_object();
+    return {writing.take()};
 }
 
-Json chunk_view(const NearChain& chain, const NearBlockRecord& block) {
-    Json transactions = Json::array();
+NearRpcText chunk_text(const NearChain& chain, const NearBlockRecord& block) {
+    Writing writing;
+    base::JsonWriter& out = writing.out();
+    out.begin_object().member("author", kProducer).key("header");
+    write_chunk_header(out, block);
+    out.key("transactions").begin_array();
     for (const near::TransactionHash& hash : block.transactions) {
         const NearTransactionRecord* const record = chain.find_transaction(hash);
-        if (record != nullptr) transactions.push_back(transaction_view(record->transaction, hash));
+        if (record != nullptr) write_transaction(out, record->transaction, hash);
     }
-    return Json::object()
-        .set("author", text(kProducer))
-        .set("header", chunk_header(block))
-        .set("transactions", std::move(transactions))
-        .set("receipts", Json::array());
+    out.end_array().key("receipts").begin_array().end_array().end_object();
+    return {writing.take()};
 }
 
 }  // namespace adyton::localchain::internal

@@ -141,14 +141,13 @@ std::variant<const NearBlockRecord*, NearRpcError> NearNode::Core::block_for(
 NearRpcOutcome NearNode::Core::block(const Call& call) {
     const auto found = block_for(call.params, lag_of(call));
     if (const auto* const error = std::get_if<NearRpcError>(&found)) return *error;
-    Json out = internal::block_view(chain, *std::get<const NearBlockRecord*>(found));
-    if (height_lie != 0 && find_param(call.params, "block_id", 1) == nullptr) {
-        Json header = *out.find("header");
-        const std::uint64_t height = header.find("height")->as_uint64().value();
-        header.set(
-            "height", Json::unsigned_integer(height + static_cast<std::uint64_t>(height_lie)));
-        out.set("header", std::move(header));
-    }
+    auto told = internal::block_text(chain, *std::get<const NearBlockRecord*>(found));
+    if (height_lie == 0 || find_param(call.params, "block_id", 1) != nullptr) return told;
+    Json out = told.parsed();
+    Json header = *out.find("header");
+    const std::uint64_t height = header.find("height")->as_uint64().value();
+    header.set("height", Json::unsigned_integer(height + static_cast<std::uint64_t>(height_lie)));
+    out.set("header", std::move(header));
     return out;
 }
 
@@ -171,7 +170,7 @@ NearRpcOutcome NearNode::Core::chunk(const Call& call) {
         }
         return *error;
     }
-    return internal::chunk_view(chain, *std::get<const NearBlockRecord*>(found));
+    return internal::chunk_text(chain, *std::get<const NearBlockRecord*>(found));
 }
 
 NearRpcOutcome NearNode::Core::query(const Call& call) {
@@ -460,7 +459,7 @@ NearRpcOutcome NearNode::Core::receipt(const Call& call) {
     if (record != nullptr) {
         for (const NearReceipt& receipt : record->receipts) {
             if (receipt.id == *id && receipt.made_at <= view(lag_of(call)).head) {
-                return internal::receipt_view(receipt);
+                return internal::receipt_text(receipt);
             }
         }
     }

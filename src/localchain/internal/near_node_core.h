@@ -41,7 +41,7 @@ struct NearStatusQuery {
     std::uint32_t extra_lag = 0;  // of an ordered fault
 };
 
-using NearRpcOutcome = std::variant<base::Json, NearRpcError, NearStatusQuery>;
+using NearRpcOutcome = std::variant<base::Json, NearRpcText, NearRpcError, NearStatusQuery>;
 
 }  // namespace adyton::localchain::internal
 
@@ -73,9 +73,11 @@ struct NearNode::Core {
     std::optional<internal::NearRpcOutcome> look(const internal::NearStatusQuery& query) const;
     internal::NearRpcOutcome give_up(const internal::NearStatusQuery& query) const;
     Task<internal::NearRpcOutcome> wait(internal::NearStatusQuery query);
-    base::Json answer_of(const Call& call, internal::NearRpcOutcome outcome);
+    // Both give the whole answer.
+    std::string answer_of(const Call& call, internal::NearRpcOutcome outcome);
+    base::Json spoilt_answer(const Call& call, internal::NearRpcOutcome outcome);
     http::Response finish(
-        const std::vector<Call>& calls, std::vector<base::Json> answers, bool batch);
+        const std::vector<Call>& calls, std::vector<std::string> answers, bool batch);
     void spoil(const Call& call, base::Json& result);
     void on_block();
 

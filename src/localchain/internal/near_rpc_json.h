@@ -9,13 +9,16 @@
 // Answers as a NEAR node words them (near.md 7).
 namespace adyton::localchain::internal {
 
-base::Json action_view(const near::Action& action);
-base::Json permission_view(const near::AccessKeyPermission& permission);
+// A result as it is written. Nearly all of them are sent as they are; trees are made of the few
+// that are to be changed.
+struct NearRpcText {
+    std::string json;
+
+    base::Json parsed() const;
+};
+
 base::Json access_key_view(const NearKeyState& key);
-base::Json transaction_view(
-    const near::SignedTransaction& transaction, const near::TransactionHash& hash);
-base::Json receipt_view(const NearReceipt& receipt);
-base::Json outcome_view(const NearChain& chain, const NearOutcome& outcome);
+NearRpcText receipt_text(const NearReceipt& receipt);
 
 // In nearcore's order: each level counts as reached when a later one is.
 enum class WaitLevel { None, Included, ExecutedOptimistic, IncludedFinal, Executed, Final };
@@ -29,11 +32,11 @@ struct NodeView {
 };
 WaitLevel level_of(const NearTransactionRecord& record, const NodeView& view);
 // The result of `tx`, and with receipts that of EXPERIMENTAL_tx_status.
-base::Json status_view(
+NearRpcText status_text(
     const NearChain& chain, const NearTransactionRecord& record, const NodeView& view,
     bool with_receipts);
 
-base::Json block_view(const NearChain& chain, const NearBlockRecord& block);
-base::Json chunk_view(const NearChain& chain, const NearBlockRecord& block);
+NearRpcText block_text(const NearChain& chain, const NearBlockRecord& block);
+NearRpcText chunk_text(const NearChain& chain, const NearBlockRecord& block);
 
 }  // namespace adyton::localchain::internal
