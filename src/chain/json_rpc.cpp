@@ -116,8 +116,11 @@ Result<Told> find_told(const base::Json& answer, std::uint64_t id) {
 
 }  // namespace
 
-Result<RpcAnswer> parse_rpc_answer(std::string_view body, std::uint64_t id) {
-    Result<base::Json> parsed = base::Json::parse(body);
+Result<RpcAnswer> parse_rpc_answer(
+    std::string_view body, std::uint64_t id, const base::JsonFilter* left_out_or_null) {
+    Result<base::Json> parsed = left_out_or_null == nullptr
+                                    ? base::Json::parse(body)
+                                    : base::parse_json(body, *left_out_or_null);
     if (!parsed) return Error::corrupt_data("the answer is no JSON");
     return internal::take_rpc_answer(*parsed, id);
 }
@@ -156,7 +159,7 @@ Task<Result<RpcAnswer>> JsonRpc::call(
     if (response->body.size() > options_.response_bytes_max) {
         co_return Error::too_large("the answer is larger than the limit").with_context(context);
     }
-    Result<RpcAnswer> answer = parse_rpc_answer(response->body, id);
+    Result<RpcAnswer> answer = parse_rpc_answer(response->body, id, options_.left_out.get());
     if (answer) co_return answer;
     const int status = static_cast<int>(response->status);
     if (status == 429) {

@@ -3,12 +3,14 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "base/json.h"
+#include "base/json_filter.h"
 #include "base/result.h"
 #include "base/task.h"
 #include "base/time.h"
@@ -37,11 +39,14 @@ using RpcAnswer = std::variant<base::Json, RpcError>;
 struct RpcOptions {
     base::Duration timeout = std::chrono::seconds(10);  // from sending to the last byte
     std::size_t response_bytes_max = 8 * 1024 * 1024;   // of one answer's body
+    // Members of answers that nobody reads; shared by the endpoints of a chain. Null: none.
+    std::shared_ptr<const base::JsonFilter> left_out = nullptr;
 };
 
 // Reads the body of an answer to call `id`. CorruptData: no JSON object, another id (null is taken
 // only with -32700 and -32600), neither result nor error, or both.
-Result<RpcAnswer> parse_rpc_answer(std::string_view body, std::uint64_t id);
+Result<RpcAnswer> parse_rpc_answer(
+    std::string_view body, std::uint64_t id, const base::JsonFilter* left_out_or_null = nullptr);
 
 // One JSON-RPC 2.0 endpoint over HTTP POST. The body is read before the HTTP status is judged,
 // because some nodes answer errors with 4xx (neo.md 5). No retries, no redirects.

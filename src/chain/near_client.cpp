@@ -112,6 +112,47 @@ NearSendOutcome outcome_of(
     return out;
 }
 
+// What nobody reads of blocks and transactions: most of their bytes.
+std::shared_ptr<const base::JsonFilter> unread() {
+    static const auto kFilter = std::make_shared<const base::JsonFilter>(std::vector<std::string>{
+        "chunks",
+        "header.approvals",
+        "header.epoch_id",
+        "header.next_epoch_id",
+        "header.prev_state_root",
+        "header.chunk_receipts_root",
+        "header.chunk_headers_root",
+        "header.chunk_tx_root",
+        "header.outcome_root",
+        "header.challenges_root",
+        "header.random_value",
+        "header.validator_proposals",
+        "header.chunk_mask",
+        "header.gas_price",
+        "header.rent_paid",
+        "header.validator_reward",
+        "header.total_supply",
+        "header.challenges_result",
+        "header.last_final_block",
+        "header.last_ds_final_block",
+        "header.next_bp_hash",
+        "header.block_merkle_root",
+        "header.signature",
+        "header.timestamp_nanosec",
+        "transaction.actions",
+        "transaction.signature",
+        "proof",
+        "outcome.metadata",
+        "outcome.gas_burnt",
+        "outcome.tokens_burnt",
+        "Action.signer_id",
+        "Action.signer_public_key",
+        "Action.gas_price",
+        "Action.output_data_receivers",
+        "Action.input_data_ids"});
+    return kFilter;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<NearRpcClient>> NearRpcClient::create(
@@ -122,6 +163,7 @@ Result<std::unique_ptr<NearRpcClient>> NearRpcClient::create(
     options.endpoints.regression_max =
         std::max<std::uint64_t>(options.endpoints.regression_max, 10);
     options.endpoints.lead_max = std::max<std::uint64_t>(options.endpoints.lead_max, 300);
+    if (options.endpoints.rpc.left_out == nullptr) options.endpoints.rpc.left_out = unread();
     auto core = std::make_unique<Core>(std::move(options));
     const std::string chain_id = core->options.chain_id;
     ProbeFunction probe = [chain_id](JsonRpc& rpc, base::Duration timeout) {

@@ -90,9 +90,9 @@ public:
     // As one endpoint says it: for block hashes and the chain's clock.
     virtual Task<Result<NearBlock>> final_block() = 0;
     virtual Task<Result<NearHeights>> final_heights() = 0;
-    // Any block of that hash, final or not, as a quorum of endpoints tells its height; those that
-    // have collected it as garbage do not vote. NotFound: a quorum does not have it: too new, or
-    // forgotten (ask an archive).
+    // Any block of that hash, final or not, as a quorum of endpoints tells its height, and the
+    // block before it where they tell the same; those that have collected it as garbage do not
+    // vote. NotFound: a quorum does not have it: too new, or forgotten (ask an archive).
     virtual Task<Result<NearBlock>> find_block(near::BlockHash hash) = 0;
 
     // As one endpoint says it. Nothing: a quorum of them says that there is no such key, or no such

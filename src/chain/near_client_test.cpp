@@ -304,6 +304,53 @@ TEST_F(NearQuorumTest, ABlockHasTheHeightThatTwoTell) {
     EXPECT_EQ(block.error().code(), ErrorCode::NotFound);
 }
 
+TEST_F(NearQuorumTest, TheBlockBeforeCountsWhereAQuorumTellsTheSame) {
+    const std::string other(44, '2');
+    const auto with_previous = [](std::uint64_t height, std::string hash) {
+        return [height, hash = std::move(hash)](const base::Json&) {
+            base::Json header = base::Json::object();
+            header.set("height", base::Json::unsigned_integer(1000));
+            header.set("hash", base::Json::string(std::string(kHash)));
+            header.set("timestamp", base::Json::unsigned_integer(1));
+            header.set("prev_height", base::Json::unsigned_integer(height));
+            header.set("prev_hash", base::Json::string(hash));
+            return result(base::Json::object().set("header", std::move(header)));
+        };
+    };
+    const auto ask = [&] {
+        return executor.run_until_done(client->find_block(*near::BlockHash::parse(kHash)));
+    };
+    const std::string hash(kHash);
+    a.methods["block"] = b.methods["block"] = with_previous(998, hash);
+    auto block = ask();
+    ASSERT_TRUE(block && block->previous);
+    EXPECT_EQ(block->previous->height, 998U);
+    EXPECT_EQ(block->previous->hash.to_string(), hash);
+    // One says something else of it, or nothing: the block itself is agreed upon.
+    for (const auto& another : {with_previous(997, hash), with_previous(998, other)}) {
+        a.methods["block"] = another;
+        block = ask();
+        ASSERT_TRUE(block) << block.error().message();
+        EXPECT_EQ(block->height, 1000U);
+        EXPECT_FALSE(block->previous);
+    }
+    tell(a, state_a);
+    block = ask();
+    ASSERT_TRUE(block);
+    EXPECT_FALSE(block->previous);
+    // Of those that were thrown away elsewhere, one node's word says nothing of the one before.
+    a.methods["block"] = with_previous(998, hash);
+    b.methods["block"] = c.methods["block"] = [](const base::Json&) {
+        return handler_error("GARBAGE_COLLECTED_BLOCK");
+    };
+    block = ask();
+    ASSERT_TRUE(block);
+    EXPECT_FALSE(block->previous);
+    // One that is not before it cannot be.
+    a.methods["block"] = b.methods["block"] = c.methods["block"] = with_previous(1000, hash);
+    EXPECT_FALSE(ask());
+}
+
 TEST_F(NearClientTest, AnotherChainIsRefused) {
     state_a.chain_id = "testnet";
     open({"http://a"});

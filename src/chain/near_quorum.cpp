@@ -91,7 +91,9 @@ Task<Result<NearBlock>> NearRpcClient::find_block(near::BlockHash hash) {
                 endpoints.distrust(index, "it gave another block than was asked for");
                 continue;
             }
-            const auto& choice = votes.add(std::to_string(block->height), *block);
+            auto& choice = votes.add(std::to_string(block->height), *block);
+            // What was before it counts if all of them say it.
+            if (choice.value.previous != block->previous) choice.value.previous.reset();
             if (choice.votes >= endpoints.quorum()) co_return choice.value;
         } else if (asked->error()->cause == "UNKNOWN_BLOCK") {
             ++unknown;
@@ -103,7 +105,11 @@ Task<Result<NearBlock>> NearRpcClient::find_block(near::BlockHash hash) {
     }
     if (votes.choices.size() > 1) co_return disagreement("block", votes.choices.size());
     const bool all_others_forgot = collected > 0 && unknown == 0 && failures.empty();
-    if (votes.most > 0 && all_others_forgot) co_return votes.choices.begin()->second.value;
+    if (votes.most > 0 && all_others_forgot) {
+        NearBlock told = votes.choices.begin()->second.value;
+        told.previous.reset();  // the others may know that one
+        co_return told;
+    }
     if (votes.most == 0 && unknown + collected >= endpoints.quorum()) {
         co_return Error::not_found("no node knows the block", "unknown_block");
     }

@@ -129,6 +129,13 @@ Result<NearBlock> parse_near_block(const base::Json& result) {
     TRY(out.height, internal::unsigned_member<std::uint64_t>(*header, "height"));
     TRY(out.hash, hash_member<near::BlockHash>(*header, "hash"));
     TRY(out.timestamp_ns, internal::unsigned_member<std::uint64_t>(*header, "timestamp"));
+    const base::Json* const before = header->find("prev_height");
+    if (before == nullptr || before->is_null()) return out;
+    NearBlock::Link previous;
+    TRY(previous.height, internal::unsigned_member<std::uint64_t>(*header, "prev_height"));
+    TRY(previous.hash, hash_member<near::BlockHash>(*header, "prev_hash"));
+    if (previous.height >= out.height) return malformed("prev_height");
+    out.previous = previous;
     return out;
 }
 

@@ -26,6 +26,13 @@ struct NearBlock {
     std::uint64_t height = 0;
     near::BlockHash hash{};
     std::uint64_t timestamp_ns = 0;  // since the epoch
+
+    struct Link {
+        std::uint64_t height = 0;
+        near::BlockHash hash{};
+        bool operator==(const Link&) const = default;
+    };
+    std::optional<Link> previous;  // none: genesis, or the node does not tell
 };
 
 // query view_access_key
@@ -65,7 +72,7 @@ struct NearTransaction {
     std::string execution_status;  // "NONE", "INCLUDED", ..., "FINAL"; empty on old nodes
     base::Bytes value;             // of Success
     std::string failure;           // of Failure: JSON, for people
-    base::Json result;             // everything, receipts too
+    base::Json result;  // receipts too; of answers, what parse_transaction_status() reads
 
     // near::parse_transaction_status(result), read once however often it is asked for. Copies share
     // it. Not thread safe.
