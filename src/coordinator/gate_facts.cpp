@@ -243,6 +243,8 @@ Task<Result<std::uint64_t>> ChainFacts::height_of(near::BlockHash hash) {
     const std::lock_guard lock(mutex_);
     if (heights_.size() >= kHeightsMax) heights_.clear();
     heights_.emplace(hash, block->height);
+    // Told by the same nodes: a target runs in the block after its dispatch.
+    if (block->previous) heights_.emplace(block->previous->hash, block->previous->height);
     co_return block->height;
 }
 

@@ -20,6 +20,7 @@ namespace {
 
 constexpr int kLooksWhenAwaited = 3;
 constexpr int kBalanceLooks = 5;
+constexpr unsigned kDoubtsMax = 3;
 constexpr unsigned kWatchDoublings = 3;  // of the poll interval
 
 Json text(std::string_view value) {
@@ -241,8 +242,9 @@ Task<Result<void>> CoordinatorService::Core::read_submits(Flight& flight, Freshn
 Task<Result<near::BlockHeights>> CoordinatorService::Core::heights_of(
     std::vector<GateDispatch> dispatches) {
     near::BlockHeights out;
+    // A target's block tells the height of the one before it, which is mostly the dispatch's.
     for (const GateDispatch& dispatch : dispatches) {
-        for (const auto& hash : {dispatch.gate_block_hash, dispatch.target_block_hash}) {
+        for (const auto& hash : {dispatch.target_block_hash, dispatch.gate_block_hash}) {
             if (!hash || out.count(*hash) != 0) continue;
             auto resolving = facts.height_of(*hash);
             const auto height = co_await std::move(resolving);
@@ -521,6 +523,14 @@ Task<StepResult> CoordinatorService::Core::settle_batch(
     near::BatchEvidence evidence = near::read_gate_batch(batch, gate_id, *heights);
     if (!flight.resume) {
         evidence.problems.push_back("no resume of ours is known to have started the batch");
+    }
+    if (evidence.all_succeeded && !evidence.problems.empty() && flight.doubts < kDoubtsMax) {
+        // A node that is behind for a moment tells less than happened: all is read once more.
+        ++flight.doubts;
+        flight.read_final = false;
+        flight.submits_final_at.assign(flight.submits_final_at.size(), 0);
+        flight.resume_final_at = 0;
+        co_return again_later(flight, true);
     }
     if (told_early) evidence.all_succeeded = true;
     auto concluding = conclude(flight, evidence, *heights);

@@ -82,6 +82,7 @@ struct Flight {
     std::string phase;
     bool gate_released = false;
     bool read_final = false;  // everything was read after it was final
+    unsigned doubts = 0;      // times that all calls had succeeded and the evidence did not hold
     unsigned failures = 0;    // of asking the chain, in a row
     base::SteadyTime resumed_at{};
     std::optional<base::SteadyTime> resume_again_at;  // a foreign batch holds the gate
