@@ -81,15 +81,6 @@ Result<void> record_counted(
     return {};
 }
 
-// Whether the lease of a driver runs. An empty name is nobody's.
-Result<bool> is_alive(Transaction& tx, const std::string& driver, base::Timestamp now) {
-    if (driver.empty()) return false;
-    TRY(const Rows rows,
-        tx.query(
-            "SELECT 1 FROM workflow_drivers WHERE id = $1 AND expires_at > $2", {driver, now}));
-    return !rows.empty();
-}
-
 // Why an operator's update changed nothing: NotFound, "run_final", or nothing to do (false).
 Result<bool> why_unchanged(Transaction& tx, const std::string& id) {
     TRY(const std::optional<Run> run, find_run(tx, id));

@@ -96,6 +96,14 @@ Result<std::vector<Run>> find_runs(Transaction& tx, const std::vector<std::strin
     return read_runs(rows);
 }
 
+Result<bool> is_alive(Transaction& tx, const std::string& driver, base::Timestamp now) {
+    if (driver.empty()) return false;
+    TRY(const Rows rows,
+        tx.query(
+            "SELECT 1 FROM workflow_drivers WHERE id = $1 AND expires_at > $2", {driver, now}));
+    return !rows.empty();
+}
+
 Result<void> register_driver(
     Transaction& tx, const std::string& driver, const std::string& holder, base::Duration lease) {
     check_name(driver);
@@ -148,10 +156,8 @@ Result<void> retire_driver(Transaction& tx, const std::string& driver) {
 Result<std::vector<Run>> claim_due_runs(Transaction& tx, const ClaimQuery& query) {
     CHECK(query.limit >= 1 && query.limit <= 1000);
     TRY(const base::Timestamp now, tx.now());
-    TRY(const Rows alive, tx.query(
-                              "SELECT 1 FROM workflow_drivers WHERE id = $1 AND expires_at > $2",
-                              {query.driver, now}));
-    if (alive.empty()) return driver_lost();
+    TRY(const bool alive, is_alive(tx, query.driver, now));
+    if (!alive) return driver_lost();
     TRY(const Rows rows,
         tx.query(
             by_dialect(

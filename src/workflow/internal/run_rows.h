@@ -18,5 +18,7 @@ Result<Run> read_run(const storage::Rows& rows, std::size_t row);
 Result<std::vector<Run>> read_runs(const storage::Rows& rows);
 // Those of the runs that still exist, in any order.
 Result<std::vector<Run>> find_runs(storage::Transaction& tx, const std::vector<std::string>& ids);
+// Whether the lease of a driver runs. An empty name is nobody's.
+Result<bool> is_alive(storage::Transaction& tx, const std::string& driver, base::Timestamp now);
 
 }  // namespace adyton::workflow
