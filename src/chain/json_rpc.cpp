@@ -118,11 +118,15 @@ Result<Told> find_told(const base::Json& answer, std::uint64_t id) {
 
 Result<RpcAnswer> parse_rpc_answer(
     std::string_view body, std::uint64_t id, const base::JsonFilter* left_out_or_null) {
-    Result<base::Json> parsed = left_out_or_null == nullptr
-                                    ? base::Json::parse(body)
-                                    : base::parse_json(body, *left_out_or_null);
+    Result<base::Json> parsed = internal::parse_body(body, left_out_or_null);
     if (!parsed) return Error::corrupt_data("the answer is no JSON");
     return internal::take_rpc_answer(*parsed, id);
+}
+
+Result<base::Json> internal::parse_body(
+    std::string_view body, const base::JsonFilter* left_out_or_null) {
+    if (left_out_or_null == nullptr) return base::Json::parse(body);
+    return base::parse_json(body, *left_out_or_null);
 }
 
 Result<RpcAnswer> internal::take_rpc_answer(base::Json& answer, std::uint64_t id) {

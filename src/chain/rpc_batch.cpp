@@ -100,7 +100,7 @@ Result<void> RpcBatch::tell(const Calls& calls, const Result<http::Response>& re
     if (response->body.size() > options_.response_bytes_max) {
         return Error::too_large("the answer is larger than the limit");
     }
-    Result<base::Json> parsed = base::Json::parse(response->body);
+    Result<base::Json> parsed = parse_body(response->body, options_.left_out.get());
     const int status = static_cast<int>(response->status);
     if (!parsed || !parsed->is_array()) {
         if (status == 429) return Error::resource_exhausted("HTTP 429, too many requests");

@@ -15,6 +15,8 @@
 
 namespace adyton::chain::internal {
 
+// The body of a response, without RpcOptions::left_out.
+Result<base::Json> parse_body(std::string_view body, const base::JsonFilter* left_out_or_null);
 // parse_rpc_answer() of JSON that is parsed already, and moved out of if it is a result.
 Result<RpcAnswer> take_rpc_answer(base::Json& answer, std::uint64_t id);
 // One call as JSON-RPC 2.0 writes it.
