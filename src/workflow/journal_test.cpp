@@ -177,6 +177,18 @@ TEST_P(JournalTest, ADeadDriversRunsGoToAnotherAndItsWritesAreRefused) {
     EXPECT_EQ(insert("run-2", "x", "a/1").driver, "");
 }
 
+TEST_P(JournalTest, AnExpiredDriverGetsNothingAlsoBeforeItIsFoundDead) {
+    make_driver("a/1", "a", milliseconds(50));
+    sleep(milliseconds(80));
+    EXPECT_EQ(insert("run-1", "x", "a/1").driver, "");
+    EXPECT_EQ(
+        reason(write([&](Transaction& tx) {
+            return claim_due_runs(tx, {"test", "a/1", 1});
+        })),
+        "driver_lost");
+    EXPECT_EQ(count("workflow_drivers"), 1);
+}
+
 TEST_P(JournalTest, ARestartedHolderGetsItsRunsBackAtOnce) {
     make_driver("a/1", "a", hours(1));
     insert("run-1", "x", "a/1");
