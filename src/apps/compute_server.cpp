@@ -10,7 +10,9 @@
 #include "compute/public_address.h"
 #include "http/guarded_client.h"
 #include "http/tls.h"
+#include "script/in_process_engine.h"
 #include "service/frame.h"
+#include "service/platform.h"
 #include "service/settings.h"
 #include "service/startup.h"
 
@@ -97,6 +99,7 @@ struct ComputeServer::Parts {
     void log_start() const;
 
     ProductGround ground;
+    EngineForm form = EngineForm::Processes;
     std::unique_ptr<script::Engine> engine;
     Network network;
     std::unique_ptr<compute::ComputeService> compute;
@@ -109,7 +112,11 @@ Result<void> ComputeServer::Parts::open() {
     // Before any key is loaded: what executors inherit must hold none.
     const auto executors =
         static_cast<std::size_t>(ground.config().get(settings::kComputeExecutors));
-    TRY(engine, open_service_engine(ground.loop(), executors));
+    TRY(const auto platform, service::decide_platform(ground.config(), ground.mode));
+    TRY(form,
+        decide_engine_form(
+            ground.config().get(settings::kComputeEngine), platform, script::guards_of_build()));
+    TRY(engine, open_service_engine(ground.loop(), form, executors));
     TRY(auto keys, load_keys(ground.config(), ground.inputs.secrets));
     TRY(auto loaded, ground.trust.load());
     identity = attest::create_identity_resolver(std::move(loaded.identifier));
@@ -165,9 +172,16 @@ void ComputeServer::Parts::log_start() const {
             "secrets have value");
     }
     const std::string layers = engine->layers().to_string();
-    if (!engine->layers().has(script::Layer::Seccomp)) {
+    const script::Layers refused = refused_layers(engine->layers());
+    if (form == EngineForm::Threads) {
         ground.logger->warning(
-            "scripts run without a system call filter around them", {{"layers", layers}});
+            "scripts run in threads of this process, beside its keys: only the guards of their "
+            "memory are between them, and strict jobs are refused",
+            {{"layers", layers}});
+    } else if (refused != script::Layers()) {
+        ground.logger->warning(
+            "the kernel refused layers around scripts",
+            {{"refused", refused.to_string()}, {"layers", layers}});
     }
     host->log_serving(
         compute::kServiceName, base::LogField("isolation", layers),

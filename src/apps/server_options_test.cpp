@@ -2,6 +2,7 @@
 
 #include "apps/keystore_server.h"
 #include "apps/pool_server.h"
+#include "apps/script_engine.h"
 #include "service/startup.h"
 
 namespace adyton::apps {
@@ -89,6 +90,39 @@ TEST(ServerOptionsTest, SettingsOfTheKeystoreArrive) {
     EXPECT_EQ(set.signatures_keep, std::chrono::hours(100))
         << "idempotent answers are not forgotten";
     EXPECT_FALSE(load({{"keystore.delegates_use", "gates"}}));
+}
+
+TEST(ScriptEngineTest, ScriptsRunInThreadsOnlyWhereProcessesGiveNothingOrWhenAsked) {
+    using attest::PlatformMode;
+    script::Layers pages;
+    pages.add(script::Layer::GuardPages);
+    script::Layers masked;
+    masked.add(script::Layer::MaskedMemory);
+    for (const auto mode : {PlatformMode::Simulation, PlatformMode::Tsm, PlatformMode::SevGuest}) {
+        EXPECT_EQ(decide_engine_form("auto", mode, pages).value(), EngineForm::Processes);
+        EXPECT_EQ(decide_engine_form("auto", mode, masked).value(), EngineForm::Processes);
+        EXPECT_EQ(decide_engine_form("processes", mode, pages).value(), EngineForm::Processes);
+        EXPECT_EQ(decide_engine_form("threads", mode, pages).value(), EngineForm::Threads);
+    }
+    const auto sgx = PlatformMode::Gramine;
+    EXPECT_EQ(decide_engine_form("auto", sgx, masked).value(), EngineForm::Threads);
+    EXPECT_EQ(decide_engine_form("threads", sgx, masked).value(), EngineForm::Threads);
+    EXPECT_FALSE(decide_engine_form("processes", sgx, masked));
+    for (const char* choice : {"auto", "threads", "processes"}) {
+        EXPECT_FALSE(decide_engine_form(choice, sgx, pages)) << choice;
+    }
+}
+
+TEST(ScriptEngineTest, WhatTheKernelRefusedIsNamed) {
+    const script::Layers all(~0U);
+    EXPECT_EQ(refused_layers(all), script::Layers());
+    script::Layers seccomp;
+    seccomp.add(script::Layer::Seccomp);
+    script::Layers group;
+    group.add(script::Layer::ControlGroup);
+    EXPECT_EQ(refused_layers(all.without(seccomp)), seccomp);
+    // Those of a choice, not of the kernel.
+    EXPECT_EQ(refused_layers(all.without(group)), script::Layers());
 }
 
 }  // namespace

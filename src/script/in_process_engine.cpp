@@ -164,6 +164,17 @@ Result<RunResult> run_in_seat(
 
 }  // namespace
 
+Layers guards_of_build() {
+    Layers out;
+#if defined(ADYTON_SCRIPT_MASKED)
+    out.add(Layer::MaskedMemory);
+#else
+    out.add(Layer::GuardPages);
+#endif
+    out.add(Layer::StackBound);
+    return out;
+}
+
 class InProcessEngine::Impl : public std::enable_shared_from_this<Impl> {
 public:
     Impl(base::Executor& executor, Options options) : executor_(executor), options_(options) {}
@@ -179,6 +190,10 @@ public:
     static Task<Result<RunResult>> run(std::shared_ptr<Impl> self, Job job) {
         base::Executor* const home = base::Executor::current();
         CHECK(home != nullptr);
+        if (job.strict) {
+            co_return Error::invalid_argument(
+                "a strict job needs a process of its own, and scripts run in threads here");
+        }
         const auto session = std::make_shared<Session>(*home, job);
         CO_TRY_VOID(self->enlist(job.id, session));
         Result<Seat> seat = co_await take_seat(self);
@@ -206,7 +221,7 @@ public:
         Result<RunResult> result = co_await base::run_blocking(self->executor_, std::move(run));
         session->close();
         self->strike(id);
-        if (result) result->layers = layers();
+        if (result) result->layers = guards_of_build();
         co_return result;
     }
 
@@ -219,17 +234,6 @@ public:
     }
 
     std::size_t capacity() const { return options_.slots; }
-
-    static Layers layers() {
-        Layers out;
-#if defined(ADYTON_SCRIPT_MASKED)
-        out.add(Layer::MaskedMemory);
-#else
-        out.add(Layer::GuardPages);
-#endif
-        out.add(Layer::StackBound);
-        return out;
-    }
 
 private:
     Result<Seat> make_seat() {
@@ -278,9 +282,7 @@ private:
     }
 
     // Makes the instance; its memory then comes from the image of the first.
-    bool boot(const Seat& seat) {
-        return seat.slot->instantiate() == internal::Stop::None;
-    }
+    bool boot(const Seat& seat) { return seat.slot->instantiate() == internal::Stop::None; }
 
     void give_seat(Seat seat) {
         const std::lock_guard lock(mutex_);
@@ -325,7 +327,7 @@ std::size_t InProcessEngine::capacity() const {
     return impl_->capacity();
 }
 Layers InProcessEngine::layers() const {
-    return Impl::layers();
+    return guards_of_build();
 }
 
 }  // namespace adyton::script

@@ -9,8 +9,12 @@
 
 namespace adyton::script {
 
+// What guards script memory in this build, and the native stack.
+Layers guards_of_build();
+
 // The engine in the caller's process: for `adyton compute run`, replay, tests, benches, and under
-// SGX, where processes give nothing. A job runs as blocking work of `executor`, in one of
+// SGX, where processes give nothing. A strict job, which is promised a process of its own, is
+// refused (InvalidArgument). A job runs as blocking work of `executor`, in one of
 // `slots` sandboxed memories (made when first needed, 1.3 MB each and what jobs use). cancel() and
 // the deadline act at the engine's next poll, and where it does not poll by a signal (SIGURG) to
 // the thread. Both need the caller's executor to run its timers. Thread safe.

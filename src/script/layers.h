@@ -46,6 +46,8 @@ public:
     std::uint32_t bits() const { return bits_; }
     // In the order of the bits.
     std::vector<std::string_view> names() const;
+    // Those of these that `others` does not have.
+    Layers without(Layers others) const { return Layers(bits_ & ~others.bits_); }
     // The names joined by ','.
     std::string to_string() const;
     bool operator==(const Layers&) const = default;

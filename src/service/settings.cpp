@@ -498,8 +498,14 @@ constexpr std::array kCompute = {
         {.environment = "NEOCOMPUTE_RESULT_TTL", .min = 1, .max = 365 * kDayMs}),
     row(kComputeCleanupPeriod, "1m", "How often expired jobs are removed.",
         {.min = 1000, .max = kDayMs}),
-    row(kComputeExecutors, "0", "Scripts that run at once. 0: one for each core.",
+    row(kComputeExecutors, "0",
+        "Scripts that run at once. 0: one for each core. In threads: one for each core at most.",
         {.min = 0, .max = 1024}),
+    choice(
+        kComputeEngine, "auto processes threads", "auto",
+        "Where scripts run: in locked-down processes, or in guarded memories in threads of the "
+        "service, for SGX, where processes and their kernel give nothing. auto: threads when "
+        "platform.mode is gramine, else processes."),
     row(kComputeMemoryBytes, "67108864", "Memory of one script, the engine's own included.",
         {.min = 4'194'304, .max = 67'108'864}),
     row(kComputeMeteredGasMax, "0", "Metered gas after which a script is stopped. 0: no cap.",

@@ -178,6 +178,7 @@ inline constexpr Key<std::int64_t> kComputeKeptPerUserMax{"compute.kept_per_user
 inline constexpr Key<std::int64_t> kComputeWaitingMax{"compute.waiting_max"};
 inline constexpr Key<TextList> kComputeUserAssertingServices{"compute.user_asserting_services"};
 inline constexpr Key<std::string> kComputeEmptySecretPolicy{"compute.empty_secret_policy"};
+inline constexpr Key<std::string> kComputeEngine{"compute.engine"};
 inline constexpr Key<base::Json> kComputeFetch{"compute.fetch"};
 
 }  // namespace adyton::service::settings

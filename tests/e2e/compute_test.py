@@ -194,6 +194,29 @@ def ARunningJobIsCancelledAndOthersGoOn(world):
 
 
 @scenario
+def ScriptsInThreadsKeepTheirLimitsAndLeaveNothing(world):
+    server = compute(world, settings=["compute.engine=threads"])
+    check("scripts run in threads" in server.log_text())
+    client = Compute(server.port)
+    check(client.call("PUT", "/secrets/token", {"value": "a-value", "any_code": True}).status == 201)
+    job = client.execute(SUM, input={"a": 1, "b": 2}, secret_refs=["token"])
+    check(job["output"] == {"result": 3}, job)
+    check("stack_bound" in job["isolation"] and "own_process" not in job["isolation"], job)
+    check(job["receipt"]["layers"].split(",") == job["isolation"])
+    strict = client.execute(SUM, input={"a": 1, "b": 2}, strict=True)
+    check(strict["status"] == "failed" and "process of its own" in strict["error"], strict)
+    endless = client.call("POST", "/execute?wait=0", {"script": LOOP, "timeout": 100}).json["job_id"]
+    wait_until(lambda: client.job(endless)["phase"] == "running", 20, "the job runs")
+    # Beside it, where there is a second core.
+    client.execute("globalThis.left = 'behind'; function main() { return {}; }", timeout=20)
+    check(client.must("DELETE", "/jobs/" + endless)["phase"] == "cancelled")
+    check(client.execute(LOOP, timeout=1)["phase"] == "timed_out")
+    clean = Compute(server.port, user="bob").execute(
+        "function main() { return { seen: typeof globalThis.left }; }")
+    check(clean["output"] == {"seen": "undefined"}, clean)
+
+
+@scenario
 def SixAtOnceGiveOne429(world):
     server = compute(world, settings=["compute.executors=8"])
     answers = []
