@@ -11,6 +11,7 @@
 #include "apps/compute_server.h"
 #include "apps/config_options.h"
 #include "apps/coordinator_server.h"
+#include "apps/dev_fault_command.h"
 #include "apps/dev_fund_command.h"
 #include "apps/development_coordinator.h"
 #include "apps/development_key.h"
@@ -115,6 +116,7 @@ Result<std::unique_ptr<LocalNeo>> start_local_neo(
     LocalNeoOptions local;
     local.port = static_cast<std::uint16_t>(port_of(options, NeoRpc));
     local.ledger_path = prepared.directory + "/neo-ledger";
+    local.faults = true;
     local.logger = &logger;
     TRY(auto started, LocalNeo::start(std::move(local), local_neo_validator(master)));
     logger.info(
@@ -137,6 +139,7 @@ Result<std::unique_ptr<LocalNear>> start_local_near(
     local.port = static_cast<std::uint16_t>(port_of(options, NearRpc));
     local.network.secret = local_near_secret(master);
     local.ledger_path = prepared.directory + "/near-ledger";
+    local.faults = true;
     local.logger = &logger;
     TRY(auto started, LocalNear::start(std::move(local)));
     logger.info(
@@ -366,6 +369,7 @@ void add_dev_command(CLI::App& root, Invocation& invocation) {
     command.add_option("--set", options->assignments, "KEY=VALUE of any setting")
         ->allow_extra_args(false);
     add_dev_fund_command(command, invocation);
+    add_dev_fault_command(command, invocation);
     // Not with on_run: the callback of a parent comes after that of its subcommand.
     command.final_callback([options, &command, &invocation] {
         if (!command.get_subcommands().empty()) return;

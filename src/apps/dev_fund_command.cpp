@@ -10,9 +10,8 @@
 #include <utility>
 
 #include "apps/command.h"
-#include "base/event_loop.h"
+#include "apps/node_connection.h"
 #include "base/json.h"
-#include "http/client.h"
 #include "http/url.h"
 
 namespace adyton::apps {
@@ -31,47 +30,6 @@ struct FundOptions {
     unsigned wait_seconds = 30;
 };
 
-// Questions to one node, one after the other.
-class NodeConnection {
-public:
-    explicit NodeConnection(std::string url) : url_(std::move(url)) {}
-
-    // `result`, or nothing where the node answers with an error other than the call's fault.
-    Result<Json> call(std::string_view method, Json params) {
-        http::ClientRequest request;
-        request.method = "POST";
-        request.url = url_;
-        request.headers.add("Content-Type", "application/json");
-        request.body = Json::object()
-                           .set("jsonrpc", Json::string("2.0"))
-                           .set("id", Json::integer(1))
-                           .set("method", Json::string(std::string(method)))
-                           .set("params", std::move(params))
-                           .dump();
-        TRY(const http::Response response, loop_.run_until_done(client_.send(std::move(request))));
-        TRY(const Json answer, Json::parse(response.body));
-        if (const Json* const result = answer.find("result")) return *result;
-        const Json* const error = answer.find("error");
-        const Json* const data = error == nullptr ? nullptr : error->find("data");
-        const Json* const text =
-            data != nullptr || error == nullptr ? data : error->find("message");
-        return Error::unprocessable(
-            text != nullptr && text->is_string() ? text->string_value() : "no JSON-RPC answer");
-    }
-    void pause() { loop_.run_until_done(wait(loop_)); }
-
-private:
-    static Task<bool> wait(base::Executor& executor) {
-        co_await base::sleep_for(executor, kPollPeriod);
-        co_return true;
-    }
-
-    const std::string url_;
-    base::WorkerThreads workers_{1};
-    base::EventLoop loop_{workers_};
-    http::Client client_{loop_, {}};
-};
-
 Json one(std::string text) {
     Json params = Json::array();
     params.push_back(Json::string(std::move(text)));
@@ -86,7 +44,7 @@ std::optional<Json> wait_for_log(
         const auto log = node.call("getapplicationlog", one(hash));
         const Json* const runs = log ? log->find("executions") : nullptr;
         if (runs != nullptr && runs->is_array() && runs->size() == 1) return runs->items()[0];
-        node.pause();
+        node.pause(kPollPeriod);
     }
     return std::nullopt;
 }
@@ -117,7 +75,7 @@ Result<Json> wait_for_near(NodeConnection& node, const Json& paid, unsigned wait
             level->string_value() != "INCLUDED_FINAL") {
             return status;
         }
-        node.pause();
+        node.pause(kPollPeriod);
     }
     return Error::outcome_unknown(hash->string_value() + " is not executed yet");
 }

@@ -91,6 +91,7 @@ Result<void> LocalNear::Parts::build() {
     TRY_VOID(build_chain());
     localchain::NearNodeOptions node_options;
     node_options.faucet = options.faucet;
+    node_options.faults = options.faults;
     node = std::make_unique<localchain::NearNode>(*chain, loop, node_options);
     http::ServerOptions serving;
     serving.host = options.host;

@@ -28,6 +28,7 @@ struct LocalNearOptions {
     base::Duration block_time = std::chrono::milliseconds(600);
     localchain::NearNetworkOptions network;  // `secret` makes everybody's keys
     bool faucet = true;
+    bool faults = false;  // whoever reaches the port may order them
     std::size_t block_transactions_max = 2'000;
     std::string ledger_path;         // empty: nothing survives the process
     base::Logger* logger = nullptr;  // must outlive it; null: silent

@@ -66,6 +66,7 @@ Result<void> LocalNeo::Parts::build(crypto::P256PrivateKey validator) {
     node_options.flavour = options.flavour;
     node_options.tcp_port = options.port;
     node_options.faucet = options.faucet;
+    node_options.faults = options.faults;
     node = std::make_unique<localchain::NeoNode>(*chain, loop, node_options);
     http::ServerOptions serving;
     serving.host = options.host;

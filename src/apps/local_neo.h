@@ -29,6 +29,7 @@ struct LocalNeoOptions {
     std::string ledger_path;  // empty: nothing survives the process
     localchain::NodeFlavour flavour = localchain::NodeFlavour::NeoGo;
     bool faucet = true;
+    bool faults = false;             // whoever reaches the port may order them
     base::Logger* logger = nullptr;  // must outlive it; null: silent
 };
 

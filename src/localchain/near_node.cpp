@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "localchain/internal/fault_order.h"
 #include "localchain/internal/near_node_core.h"
 #include "near/compact_json.h"
 
@@ -301,6 +302,7 @@ NearNode::Core::Call NearNode::Core::read_call(const Json& json) {
     call.params = params == nullptr ? Json::array() : *params;
     ++call_count;
     if (methods().contains(call.method)) ++method_counts[call.method];
+    if (call.method == internal::kFaultMethod) return call;
     call.fault = faults.strike(
         call.method, [&call](NearFault fault) { return applies(fault, call.method); });
     return call;
@@ -320,7 +322,8 @@ NearRpcOutcome NearNode::Core::run(const Call& call) {
         return internal::near_handler_error(call.fault->text, Json::object(), call.fault->text);
     }
     const auto found = methods().find(call.method);
-    if (found == methods().end() || (found->first == "adyton_faucet" && !options.faucet)) {
+    if (found == methods().end() || (found->first == "adyton_faucet" && !options.faucet) ||
+        (found->first == internal::kFaultMethod && !options.faults)) {
         NearRpcError error;
         error.name = "REQUEST_VALIDATION_ERROR";
         error.cause = "METHOD_NOT_FOUND";

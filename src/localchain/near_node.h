@@ -60,6 +60,7 @@ struct NearFaultRule {
 
 struct NearNodeOptions {
     bool faucet = false;  // adyton_faucet {account_id, amount[, token]}; development only
+    bool faults = false;  // adyton_fault (docs/local-chain.md); development only
     // 10^6 NEAR.
     near::YoctoNear faucet_max{
         base::Amount::from_halves(54'210'108'624ULL, 5'076'944'270'305'263'616ULL)};

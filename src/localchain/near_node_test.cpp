@@ -431,6 +431,29 @@ TEST_F(NearNodeTest, TheFaucetPaysInEveryTokenAndNotTooMuch) {
     expect_balanced_books();
 }
 
+TEST_F(NearNodeTest, FaultsAreOrderedOverTheNodeItselfOnlyWhereThatIsOn) {
+    EXPECT_EQ(error_cause("adyton_fault", "{}"), "METHOD_NOT_FOUND");
+    make_chain(standard_options(), standard_network(), {.faults = true});
+    const auto order = [this](std::string_view wish) { return ask("adyton_fault", wish); };
+    const Json ordered = order(R"({"fault":"other_height","method":"block","blocks":7,"count":0})");
+    EXPECT_EQ(ordered.find("result")->find("waiting")->number_text(), "1") << ordered.dump();
+    const auto height = [this] {
+        return ask("block", R"({"finality":"optimistic"})")
+            .find("result")
+            ->find("header")
+            ->find("height")
+            ->as_uint64()
+            .value();
+    };
+    EXPECT_NE(height(), node_->height());
+    const Json cleared = order(R"([{"clear":true}])");
+    EXPECT_EQ(cleared.find("result")->find("struck")->dump(), R"({"other_height":1})")
+        << cleared.dump();
+    EXPECT_EQ(height(), node_->height());
+    EXPECT_NE(order(R"({"fault":"delays"})").find("error"), nullptr);
+    EXPECT_NE(order(R"({"lag":151})").find("error"), nullptr);
+}
+
 // Our own client, unchanged, against three nodes of which one is down and one lags.
 TEST_F(NearNodeTest, TheChainClientReadsAndWritesOverSeveralNodes) {
     NearNode second(*chain_, executor_, {});

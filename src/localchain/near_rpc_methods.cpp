@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "localchain/internal/fault_order.h"
 #include "localchain/internal/near_core.h"
 #include "localchain/internal/near_node_core.h"
 #include "localchain/near_network.h"
@@ -92,6 +93,7 @@ const std::map<std::string_view, NearNode::Core::Method>& NearNode::Core::method
         {"EXPERIMENTAL_tx_status", &Core::tx_status},
         {"EXPERIMENTAL_receipt", &Core::receipt},
         {"adyton_faucet", &Core::faucet},
+        {internal::kFaultMethod, &Core::fault},
     };
     return kMethods;
 }
@@ -512,6 +514,14 @@ NearRpcOutcome NearNode::Core::faucet(const Call& call) {
     return Json::object()
         .set("hash", text(paid->to_string()))
         .set("sender_account_id", text(names.faucet));
+}
+
+NearRpcOutcome NearNode::Core::fault(const Call& call) {
+    // The node's own lag and that of a fault come together.
+    auto done = internal::carry_out_fault_wish<NearFaultRule>(
+        *this, call.params, internal::kNearFaultNames, chain.options().history_blocks / 2);
+    if (!done) return near_parse_error("Failed parsing args: " + done.error().message());
+    return *std::move(done);
 }
 
 }  // namespace adyton::localchain

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/task.h"
+#include "localchain/internal/fault_order.h"
 #include "localchain/internal/node_core.h"
 
 namespace adyton::localchain {
@@ -94,6 +95,7 @@ NeoNode::Core::Call NeoNode::Core::read_call(const Json& json) {
     }
     ++call_count;
     if (methods().contains(call.method)) ++method_counts[call.method];
+    if (call.method == internal::kFaultMethod) return call;
     call.fault = faults.strike(
         call.method, [&call](NodeFault fault) { return applies(fault, call.method); });
     return call;
@@ -139,7 +141,8 @@ RpcOutcome NeoNode::Core::run(const Call& call) {
         return RpcFailure{call.fault->code, call.fault->text};
     }
     const auto found = methods().find(call.method);
-    if (found == methods().end() || (found->first == "adyton_faucet" && !options.faucet)) {
+    if (found == methods().end() || (found->first == "adyton_faucet" && !options.faucet) ||
+        (found->first == internal::kFaultMethod && !options.faults)) {
         return RpcFailure{kMethodNotFound, "method \"" + call.method + "\" not supported"};
     }
     swallowing = call.fault.has_value() && call.fault->fault == NodeFault::Swallow;

@@ -329,5 +329,39 @@ TEST_F(NeoNodeTest, TheFaucetPaysWithinItsLimitAndOnlyWhereItIsOn) {
     EXPECT_EQ(error_code("adyton_faucet", asked("NEO", "9999999999")), -32603);
 }
 
+TEST_F(NeoNodeTest, FaultsAreOrderedOverTheNodeItselfOnlyWhereThatIsOn) {
+    EXPECT_EQ(error_code("adyton_fault", "[{}]"), -32601);
+    NodeOptions options;
+    options.faults = true;
+    make_chain(standard_options(), options);
+    result("adyton_fault", R"([{"fault":"rpc_error","skip":1,"count":2}])");
+    EXPECT_EQ(result("adyton_fault", "[]").find("waiting")->number_text(), "1");
+    EXPECT_EQ(block_count(), 1U);
+    EXPECT_EQ(error_code("getblockcount", "[]"), -32603);
+    EXPECT_EQ(error_code("getversion", "[]"), -32603);
+    EXPECT_EQ(block_count(), 1U);
+    const Json done = result("adyton_fault", "{}");
+    EXPECT_EQ(done.find("waiting")->number_text(), "0");
+    EXPECT_EQ(done.find("struck")->dump(), R"({"rpc_error":2})");
+
+    // What strikes all calls leaves the way to take it back.
+    const std::string always = R"([{"fault":"null_result","count":0,"lag":2,"height_lie":-3}])";
+    EXPECT_EQ(result("adyton_fault", always).find("lag")->number_text(), "2");
+    EXPECT_TRUE(result("getblockcount", "[]").is_null());
+    const Json clear = result("adyton_fault", R"([{"clear":true}])");
+    EXPECT_EQ(clear.find("height_lie")->number_text(), "0");
+    EXPECT_EQ(clear.find("lag")->number_text(), "0");
+    EXPECT_EQ(block_count(), 1U);
+
+    for (const char* const bad :
+         {"[7]", R"([{"fault":"no_such"}])", R"([{"falt":"delay"}])", R"([{"count":3}])",
+          R"([{"fault":"delay","delay_ms":600001}])", R"([{"fault":"delay","per_mille":0}])",
+          R"([{"fault":"http_status","http_status":200}])", R"([{"lag":51}])",
+          R"([{"fault":"delay","count":-1}])", R"([{"clear":1}])"}) {
+        EXPECT_EQ(error_code("adyton_fault", bad), -32602) << bad;
+    }
+    EXPECT_EQ(result("adyton_fault", "[]").find("waiting")->number_text(), "0");
+}
+
 }  // namespace
 }  // namespace adyton::localchain::testing

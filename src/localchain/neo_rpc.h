@@ -55,6 +55,7 @@ struct NodeOptions {
     NodeFlavour flavour = NodeFlavour::NeoGo;
     std::uint16_t tcp_port = 20333;  // what getversion tells
     bool faucet = false;             // adyton_faucet {address, token, amount}; development only
+    bool faults = false;             // adyton_fault (docs/local-chain.md); development only
     base::Amount faucet_max{10'000'000'000'000};  // one payment, in the token's smallest unit
     std::size_t batch_max = 100;
     std::size_t request_bytes_max = 1024 * 1024;

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "localchain/internal/fault_order.h"
 #include "localchain/internal/fees.h"
 #include "localchain/internal/node_core.h"
 #include "localchain/internal/rpc_json.h"
@@ -164,6 +165,13 @@ RpcOutcome NeoNode::Core::faucet(const Json& params) {
     writer.member("to", neo::Address(*to).to_string()).member("amount", amount->to_string());
     writer.member("height", std::uint64_t{chain.height()}).end_object();
     return out;
+}
+
+RpcOutcome NeoNode::Core::fault(const Json& params) {
+    const auto done = internal::carry_out_fault_wish<FaultRule>(
+        *this, params, internal::kNodeFaultNames, chain.options().history_blocks / 2);
+    if (!done) return invalid_params(done.error().message());
+    return done->dump();
 }
 
 }  // namespace adyton::localchain

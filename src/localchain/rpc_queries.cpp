@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "localchain/internal/block_format.h"
+#include "localchain/internal/fault_order.h"
 #include "localchain/internal/ledger.h"
 #include "localchain/internal/node_core.h"
 #include "localchain/internal/rpc_json.h"
@@ -144,6 +145,7 @@ const std::map<std::string_view, NeoNode::Core::Method>& NeoNode::Core::methods(
         {"getrawmempool", &Core::get_raw_mempool},
         {"validateaddress", &Core::validate_address},
         {"adyton_faucet", &Core::faucet},
+        {internal::kFaultMethod, &Core::fault},
     };
     return kMethods;
 }

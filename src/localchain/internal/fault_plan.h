@@ -24,6 +24,8 @@ public:
 
     void order(Rule rule) { rules_.push_back({std::move(rule), 0, 0}); }
     void clear() { rules_.clear(); }
+    // Rules that may still strike.
+    std::size_t waiting() const { return rules_.size(); }
     // What strikes this call, if anything: the first rule in the order given. Every rule that the
     // call matches counts it. `applies(fault)`: whether the fault means anything for the method.
     template <typename Applies>

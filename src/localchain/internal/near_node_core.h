@@ -100,6 +100,7 @@ struct NearNode::Core {
     internal::NearRpcOutcome tx_status(const Call& call);
     internal::NearRpcOutcome receipt(const Call& call);
     internal::NearRpcOutcome faucet(const Call& call);
+    internal::NearRpcOutcome fault(const Call& call);
 
     internal::NearRpcOutcome transaction_query(const Call& call, bool with_receipts);
     internal::NearRpcOutcome broadcast(

@@ -82,6 +82,7 @@ struct NeoNode::Core {
     internal::RpcOutcome get_raw_mempool(const base::Json& params);
     internal::RpcOutcome validate_address(const base::Json& params);
     internal::RpcOutcome faucet(const base::Json& params);
+    internal::RpcOutcome fault(const base::Json& params);
 
     internal::RpcOutcome invoke(
         base::ByteView script, const std::vector<neo::Signer>& signers) const;
