@@ -116,13 +116,15 @@ Result<void> check_all_funds(const TransferPlan& plan, const TransferDraft& draf
     return check_funds(draft.from_token, from_spent.token, plan.request.amount, "amount");
 }
 
-TransferFacts facts_of(
+// A sponsor does nothing but pay the fees of this one transfer (scope None), out of an account of
+// the same service: they are judged with it, so that it is one operation whoever pays.
+policy::ActionFacts facts_of(
     const TransferDraft& draft, const TransferParties& parties, neo::NetworkMagic network) {
     const auto magic = static_cast<std::uint32_t>(network);
     const neo::Explanation explanation = neo::explain(draft.transaction);
-    TransferFacts facts{policy::facts_of(explanation, parties.from.account, magic), {}};
+    policy::ActionFacts facts = policy::facts_of(explanation, parties.from.account, magic);
     if (parties.payer) {
-        facts.payer = policy::facts_of(explanation, parties.payer->account, magic);
+        facts.fees = policy::facts_of(explanation, parties.payer->account, magic).fees;
     }
     return facts;
 }
@@ -136,34 +138,21 @@ Result<policy::Verdict> allowed_by_rules(
     return verdict;
 }
 
-// The rules on what the bytes really do, for each account that signs, and their reservations.
+// The rules on what the bytes really do, and their reservation.
 struct PolicyOutcome {
     std::string rule;
     bool reserved = false;
-    bool payer_reserved = false;
 };
-
-Result<bool> reserve_for(
-    storage::Transaction& tx, const PoolContext& pool, CallContext& call,
-    const policy::ActionFacts& facts, const std::string& id, std::string* rule) {
-    TRY(const base::Timestamp now, tx.now());
-    TRY(const policy::Verdict verdict, allowed_by_rules(pool, call, facts, now));
-    if (rule != nullptr) *rule = verdict.rule;
-    if (verdict.charges.empty()) return false;
-    TRY(const auto refusal, policy::reserve(tx, id, verdict.charges));
-    if (refusal) return refused_by(*refusal, call);
-    return true;
-}
 
 Result<PolicyOutcome> apply_policy(
     storage::Transaction& tx, const PoolContext& pool, CallContext& call,
-    const TransferFacts& facts, const std::string& id) {
-    PolicyOutcome outcome;
-    TRY(outcome.reserved, reserve_for(tx, pool, call, facts.from, "transfer:" + id, &outcome.rule));
-    if (!facts.payer) return outcome;
-    TRY(outcome.payer_reserved,
-        reserve_for(tx, pool, call, *facts.payer, "transfer:" + id + ":fees", nullptr));
-    return outcome;
+    const policy::ActionFacts& facts, const std::string& id) {
+    TRY(const base::Timestamp now, tx.now());
+    TRY(const policy::Verdict verdict, allowed_by_rules(pool, call, facts, now));
+    if (verdict.charges.empty()) return PolicyOutcome{verdict.rule, false};
+    TRY(const auto refusal, policy::reserve(tx, "transfer:" + id, verdict.charges));
+    if (refusal) return refused_by(*refusal, call);
+    return PolicyOutcome{verdict.rule, true};
 }
 
 void write_audit(
@@ -366,14 +355,11 @@ Task<Result<TransferDraft>> Transfers::Core::draft(
 // signature: the balances or the rules forbid it whatever that unit finds.
 Result<void> Transfers::Core::sign_ahead(
     const CallContext& call, const TransferPlan& plan, const TransferParties& parties,
-    const TransferDraft& draft, const TransferFacts& facts, base::Bytes& bytes) {
+    const TransferDraft& draft, const policy::ActionFacts& facts, base::Bytes& bytes) {
     TRY_VOID(check_all_funds(plan, draft, [](const std::string&) -> Result<transfers::Outgoing> {
         return transfers::Outgoing{};
     }));
-    TRY_VOID(allowed_by_rules(pool, call, facts.from, executor.now()));
-    if (facts.payer) {
-        TRY_VOID(allowed_by_rules(pool, call, *facts.payer, executor.now()));
-    }
+    TRY_VOID(allowed_by_rules(pool, call, facts, executor.now()));
     const auto before = executor.steady_now();
     at(TransferPoint::BeforeSign);
     TRY(bytes, sign_transfer(pool.signer, chain.magic(), draft, parties));
@@ -385,7 +371,7 @@ Result<void> Transfers::Core::sign_ahead(
 // The one unit of work. May run twice: everything it sets but the rows is set anew.
 Result<std::string> Transfers::Core::prepare_in(
     storage::Transaction& tx, CallContext& call, const TransferPlan& plan,
-    const TransferDraft& draft, const TransferFacts& facts, const Result<void>& signed_ahead,
+    const TransferDraft& draft, const policy::ActionFacts& facts, const Result<void>& signed_ahead,
     TransferRecord& record, std::optional<workflow::Run>& run) {
     // The rows of the accounts first, in order: transfers of one account go one after another.
     const bool payer_first = plan.payer_id < plan.account_id;
@@ -407,7 +393,6 @@ Result<std::string> Transfers::Core::prepare_in(
     TRY_VOID(signed_ahead);
 
     record.reserved = outcome.reserved;
-    record.payer_reserved = outcome.payer_reserved;
     TRY(record.created_at, tx.now());
     record.updated_at = record.created_at;
     TRY_VOID(transfers::insert(tx, record));
@@ -429,7 +414,7 @@ Task<Result<Transfers::Core::Prepared>> Transfers::Core::prepare(
     Prepared prepared;
     prepared.id = crypto::uuid_v7(pool.random, executor.now());
     TransferRecord record = make_record(prepared.id, call, plan, parties, draft, chain.magic());
-    const TransferFacts facts = facts_of(draft, parties, chain.magic());
+    const policy::ActionFacts facts = facts_of(draft, parties, chain.magic());
     const Result<void> signed_ahead = sign_ahead(call, plan, parties, draft, facts, record.bytes);
     const auto before = executor.steady_now();
     auto unit = [&](storage::Transaction& tx) -> Result<Decided> {

@@ -39,7 +39,7 @@ struct TransferRecord {
     std::int64_t network_fee = 0;  // datoshi
     // Reservations of the policy that stand under the transfer's id (reservation_ids()).
     bool reserved = false;
-    bool payer_reserved = false;
+    bool payer_reserved = false;  // only in records of older versions: for the fees alone
     base::Timestamp created_at;
 
     api::TransferStatus status = api::TransferStatus::Prepared;

@@ -200,6 +200,54 @@ TEST_P(TransferTest, ASponsorPaysTheFeesOfAnAccountWithoutGas) {
     EXPECT_EQ(transaction.signers[1].scopes, neo::kScopeCalledByEntry);
 }
 
+policy::RuleSet transfer_rule(const std::string& members) {
+    const std::string rules =
+        R"({"default":"deny","rules":[)"
+        R"({"name":"rest","effect":"allow","services":["*"],)"
+        R"("operations":["request_accounts","list_accounts","release_accounts"]},)"
+        R"({"name":"payments","effect":"allow","services":["svc"],"operations":["transfer"],)" +
+        members + "}]}";
+    auto parsed = policy::RuleSet::parse(base::Json::parse(rules).value());
+    EXPECT_TRUE(parsed) << parsed.error().message();
+    return parsed ? *std::move(parsed) : policy::RuleSet::deny_all();
+}
+
+TEST_P(TransferTest, ASponsoredTransferIsJudgedByWhatItMovesAndCountsOnce) {
+    TestPoolOptions options = quick_pool();
+    options.rules = transfer_rule(
+        R"("tokens":["NEO"],"destinations":[")" + address_text() +
+        R"("],"limits":{"rate_per_day":1})");
+    connect(options);
+    const auto accounts = funded(2);
+    const std::string payer = R"(,"fee_account_id":")" + accounts[1].id + "\"";
+    const auto elsewhere = post(
+        "/transfer", R"({"account_id":")" + accounts[0].id + R"(","to_address":")" +
+                         accounts[1].address + R"(","amount":1,"token_address":"NEO")" + payer +
+                         "}");
+    EXPECT_EQ(elsewhere.status, 403) << elsewhere.text;
+    EXPECT_EQ(elsewhere.reason(), "policy_denied");
+    EXPECT_EQ(transfer(accounts[0].id, "1", payer).reason(), "policy_denied") << "GAS";
+    const auto inside = transfer(accounts[0].id, "1", R"(,"token_address":"NEO")" + payer);
+    ASSERT_EQ(inside.status, 200) << inside.text;
+    EXPECT_EQ(finish(id_of(inside)).status, TransferStatus::Confirmed);
+    const auto second = transfer(accounts[0].id, "1", R"(,"token_address":"NEO")" + payer);
+    EXPECT_EQ(second.status, 429) << second.text;
+    EXPECT_EQ(second.reason(), "policy_rate");
+}
+
+TEST_P(TransferTest, TheFeesOfASponsorAreJudgedWithTheTransfer) {
+    TestPoolOptions options = quick_pool();
+    options.rules =
+        transfer_rule(R"("tokens":["NEO"],"limits":{"fee_per_transaction":{"GAS":"1"}})");
+    connect(options);
+    const auto accounts = funded(2);
+    const auto refused = transfer(
+        accounts[0].id, "1",
+        R"(,"token_address":"NEO","fee_account_id":")" + accounts[1].id + "\"");
+    EXPECT_EQ(refused.status, 403) << refused.text;
+    EXPECT_EQ(refused.reason(), "policy_limit");
+}
+
 TEST_P(TransferTest, WhoDoesNotHoldTheLockMovesNothing) {
     connect();
     const auto account = funded(1).at(0);
@@ -703,17 +751,9 @@ TEST_P(TransferTest, AFrozenAccountAndADenyingRuleMoveNothing) {
 
 TEST_P(TransferTest, CapsAndDestinationsAreJudgedOnWhatTheBytesDo) {
     TestPoolOptions options = quick_pool();
-    const std::string rules =
-        R"({"default":"deny","rules":[)"
-        R"({"name":"rest","effect":"allow","services":["*"],)"
-        R"("operations":["request_accounts","list_accounts","release_accounts"]},)"
-        R"({"name":"payments","effect":"allow","services":["svc"],"operations":["transfer"],)"
-        R"("destinations":[")" +
-        address_text() +
-        R"("],"limits":{"per_transaction":{"GAS":"1000"},"daily":{"GAS":"2500"}}}]})";
-    auto parsed = policy::RuleSet::parse(base::Json::parse(rules).value());
-    ASSERT_TRUE(parsed) << parsed.error().message();
-    options.rules = *std::move(parsed);
+    options.rules = transfer_rule(
+        R"("destinations":[")" + address_text() +
+        R"("],"limits":{"per_transaction":{"GAS":"1000"},"daily":{"GAS":"2500"}})");
     connect(options);
     const auto account = funded(1).at(0);
     const auto big = transfer(account.id, "1001");

@@ -55,12 +55,6 @@ struct TransferDraft {
     base::Amount from_token;
 };
 
-// What the bytes really do with each account that signs.
-struct TransferFacts {
-    policy::ActionFacts from;
-    std::optional<policy::ActionFacts> payer;
-};
-
 // ----- pure parts (transfer_build.cpp) ----------------------------------------------------------
 
 std::vector<neo::Signer> transfer_signers(const TransferParties& parties);
@@ -179,11 +173,12 @@ struct Transfers::Core {
         const TransferDraft& draft);
     Result<void> sign_ahead(
         const CallContext& call, const TransferPlan& plan, const TransferParties& parties,
-        const TransferDraft& draft, const TransferFacts& facts, base::Bytes& bytes);
+        const TransferDraft& draft, const policy::ActionFacts& facts, base::Bytes& bytes);
     Result<std::string> prepare_in(
         storage::Transaction& tx, CallContext& call, const TransferPlan& plan,
-        const TransferDraft& draft, const TransferFacts& facts, const Result<void>& signed_ahead,
-        TransferRecord& record, std::optional<workflow::Run>& run);
+        const TransferDraft& draft, const policy::ActionFacts& facts,
+        const Result<void>& signed_ahead, TransferRecord& record,
+        std::optional<workflow::Run>& run);
 
     // transfer_steps.cpp
     Task<Result<workflow::StepOutcome>> step(workflow::StepContext& context);
