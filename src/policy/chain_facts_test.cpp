@@ -103,6 +103,42 @@ TEST(NeoFactsTest, AnotherCallIsOpaqueAndAWiderScopeIsNotUnderstood) {
     EXPECT_EQ(strange.actions.back().kind, ActionKind::Unknown);
 }
 
+// Its contract gets the account's witness, and may do something else with it than a token would.
+TEST(NeoFactsTest, ATransferOfSomebodyElseIsAnOpaqueCallOfItsContract) {
+    neo::Nep17Transfer foreign = gas_transfer(8, 2, 255);
+    foreign.token = account(5);
+    const ActionFacts facts = neo_facts(neo::nep17_transfer_script(foreign), {signer(1)}, 1);
+    EXPECT_TRUE(facts.understood) << facts.reason;
+    ASSERT_EQ(facts.actions.size(), 1U);
+    EXPECT_EQ(facts.actions[0].kind, ActionKind::Call);
+    ASSERT_TRUE(facts.actions[0].call);
+    EXPECT_TRUE(facts.actions[0].call->opaque);
+    EXPECT_EQ(facts.actions[0].call->receiver, account(5).to_string());
+    EXPECT_EQ(facts.actions[0].call->method, "transfer");
+    EXPECT_TRUE(facts.actions[0].movements.empty());
+    // What is known to be a token takes from `from` alone, and a witness without scope is of no
+    // use to anybody.
+    const ActionFacts gas =
+        neo_facts(neo::nep17_transfer_script(gas_transfer(8, 2, 255)), {signer(1)}, 1);
+    ASSERT_EQ(gas.actions.size(), 1U);
+    EXPECT_EQ(gas.actions[0].kind, ActionKind::Transfer);
+    EXPECT_FALSE(gas.actions[0].call);
+    const ActionFacts sponsor =
+        neo_facts(neo::nep17_transfer_script(foreign), {signer(9, neo::kScopeNone), signer(8)}, 9);
+    ASSERT_EQ(sponsor.actions.size(), 1U);
+    EXPECT_FALSE(sponsor.actions[0].call);
+
+    neo::Nep11Transfer item;
+    item.contract = account(5);
+    item.from = account(8);
+    item.to = account(2);
+    item.amount = Amount(1);
+    item.token_id = {1, 2};
+    const ActionFacts items = neo_facts(neo::nep11_transfer_script(item).value(), {signer(1)}, 1);
+    ASSERT_EQ(items.actions.size(), 1U);
+    EXPECT_TRUE(items.actions[0].call && items.actions[0].call->opaque);
+}
+
 TEST(NeoFactsTest, ItemsAreCounted) {
     neo::Nep11Transfer item;
     item.contract = account(5);

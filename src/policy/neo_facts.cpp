@@ -50,6 +50,27 @@ Action action_of(const neo::ContractCall& call) {
     return action;
 }
 
+// A transfer out of somebody else's account. GAS and NEO have no use for another witness than that
+// one's; any other contract gets the account's with the call and may do what it likes with it.
+bool is_foreign_transfer(
+    const neo::Explanation& explanation, const neo::ContractCall& call,
+    const neo::ScriptHash& account) {
+    switch (call.kind) {
+        case neo::ContractCall::Kind::Nep17:
+            return explanation.transfers.at(call.transfer_index).from != account &&
+                   call.contract != neo::gas_token().contract &&
+                   call.contract != neo::neo_token().contract;
+        case neo::ContractCall::Kind::Nep11: {
+            const auto& from = explanation.nft_transfers.at(call.transfer_index).from;
+            return from && *from != account;
+        }
+        case neo::ContractCall::Kind::Read:
+        case neo::ContractCall::Kind::Other:
+            break;
+    }
+    return false;
+}
+
 // Whether the account's witness is of use only to what the script calls itself.
 bool reaches_no_deeper(const neo::Explanation& explanation, const neo::Signer& signer) {
     if (signer.scopes == neo::kScopeNone) return true;
@@ -78,8 +99,9 @@ ActionFacts facts_of(
     }
     const bool takes_part = signer != nullptr && signer->scopes != neo::kScopeNone;
     for (const neo::ContractCall& call : explanation.calls) {
-        if (!takes_part || call.kind != neo::ContractCall::Kind::Other) continue;
-        facts.actions.push_back(action_of(call));
+        const bool opaque = call.kind == neo::ContractCall::Kind::Other ||
+                            is_foreign_transfer(explanation, call, account);
+        if (takes_part && opaque) facts.actions.push_back(action_of(call));
     }
     if (effect.fees > 0) {
         facts.fees.push_back(

@@ -275,6 +275,32 @@ TEST_P(ClearSigningTest, WhatIsNotUnderstoodNeedsARuleThatSaysSo) {
     EXPECT_EQ(post("/sign", item(deep), "trusted").status, 200);
 }
 
+// The contract gets the account's witness, whoever it is told to move something of.
+TEST_P(ClearSigningTest, ATransferOfSomebodyElsesTokensIsACallOfItsContract) {
+    const neo::ScriptHash vault = stranger(5);
+    open_with(
+        R"({"default":"allow","rules":[{"name":"no vault","effect":"deny","services":["*"],
+        "operations":["sign_transaction"],"receivers":[")" +
+        vault.to_string() + R"("]}]})");
+    hold();
+    const auto moving = [&](const neo::ScriptHash& token, const neo::ScriptHash& from) {
+        return around(neo::nep17_transfer_script(
+            neo::Nep17Transfer{token, from, stranger(8), base::Amount(5), {}}));
+    };
+    EXPECT_EQ(sign_it(moving(vault, hashes_[0])).status, 403);
+    const auto refused = sign_it(moving(vault, stranger(7)));
+    EXPECT_EQ(refused.status, 403) << refused.text;
+    EXPECT_EQ(refused.reason(), "policy_denied");
+    const auto elsewhere = sign_it(moving(stranger(6), stranger(7)));
+    EXPECT_EQ(elsewhere.status, 200) << elsewhere.text;
+    const auto bodies = audit_bodies("pool.sign_transaction");
+    ASSERT_EQ(bodies.size(), 1U);
+    ASSERT_EQ(bodies[0].find("calls")->size(), 1U);
+    EXPECT_EQ(
+        bodies[0].find("calls")->items()[0].find("contract")->string_value(),
+        stranger(6).to_string());
+}
+
 TEST_P(ClearSigningTest, RulesJudgeWhatLeavesAndNotWhatIsSaid) {
     open_with(kPayBob);
     hold();
