@@ -713,47 +713,6 @@ Result<std::vector<std::string>> retire(
     return text_column(rows, 0);
 }
 
-Result<std::vector<std::string>> delete_retired(Transaction& tx, std::int64_t limit) {
-    TRY(const auto now, tx.now());
-    TRY(const Rows rows,
-        tx.query(
-            by_dialect(
-                tx,
-                "SELECT a.id FROM pool_accounts AS a WHERE a.is_retiring AND a.locked_by IS NULL "
-                "AND a.unfinished_transfers = 0 AND NOT EXISTS (SELECT 1 FROM "
-                "pool_account_balances AS b "
-                "WHERE b.account_id = a.id AND b.amount > 0) "
-                "AND NOT EXISTS (SELECT 1 FROM policy_freezes AS f WHERE f.scope = 'account' "
-                "AND f.subject = a.id) ORDER BY a.id LIMIT $1",
-                "SELECT a.id FROM pool_accounts AS a WHERE a.is_retiring AND a.locked_by IS NULL "
-                "AND a.unfinished_transfers = 0 AND NOT EXISTS (SELECT 1 FROM "
-                "pool_account_balances AS b "
-                "WHERE b.account_id = a.id AND b.amount > 0) "
-                "AND NOT EXISTS (SELECT 1 FROM policy_freezes AS f WHERE f.scope = 'account' "
-                "AND f.subject = CAST(a.id AS text)) ORDER BY a.id LIMIT $1 "
-                "FOR UPDATE OF a SKIP LOCKED"),
-            {limit}));
-    TRY(auto ids, text_column(rows, 0));
-    if (ids.empty()) return ids;
-    const std::string array = id_array(ids);
-    TRY_VOID(tx.execute(
-        by_dialect(
-            tx,
-            "INSERT INTO pool_retired_accounts SELECT id, address, created_at, last_used_at, $2, "
-            "tx_count, encrypted_wif, key_fingerprint FROM pool_accounts "
-            "WHERE id IN " ADYTON_IDS_SQLITE,
-            "INSERT INTO pool_retired_accounts SELECT id, address, created_at, last_used_at, $2, "
-            "tx_count, encrypted_wif, key_fingerprint FROM pool_accounts "
-            "WHERE id IN " ADYTON_IDS_POSTGRES),
-        {array, now}));
-    TRY_VOID(tx.execute(
-        by_dialect(
-            tx, "DELETE FROM pool_accounts WHERE id IN " ADYTON_IDS_SQLITE,
-            "DELETE FROM pool_accounts WHERE id IN " ADYTON_IDS_POSTGRES),
-        {array}));
-    return ids;
-}
-
 Result<std::optional<BalanceRow>> find_balance(
     Transaction& tx, const BalanceKey& key, bool any_contract) {
     TRY(const Rows rows,

@@ -165,8 +165,6 @@ Result<std::vector<std::string>> find_rotatable(
 // Marks those of the ids that the rule still lets go (A9); their ids.
 Result<std::vector<std::string>> retire(
     storage::Transaction& tx, const RotationRule& rule, std::span<const std::string> ids);
-// Archives and deletes retiring accounts that are free, empty and not frozen; their ids.
-Result<std::vector<std::string>> delete_retired(storage::Transaction& tx, std::int64_t limit);
 
 // --- balances ---
 

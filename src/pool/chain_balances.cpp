@@ -1,7 +1,11 @@
 #include "pool/chain_balances.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
+
+#include "base/json.h"
+#include "neo/address.h"
 
 namespace adyton::pool::chain_balances {
 namespace {
@@ -40,6 +44,38 @@ Result<Drift> read_drift(const Rows& rows, std::size_t row) {
     out.height = static_cast<std::uint32_t>(height);
     TRY(out.seen, rows.integer(row, 6));
     return out;
+}
+
+// An account has no tracked balance of what another one of the pool sent it.
+Result<void> add_received_tokens(Transaction& tx, std::vector<RetiringAccount>& accounts) {
+    std::string hashes;
+    std::map<std::string, RetiringAccount*> by_hash;
+    base::JsonWriter out(hashes);
+    out.begin_array();
+    for (RetiringAccount& account : accounts) {
+        const auto address = neo::Address::parse(account.address);
+        if (!address) continue;  // of no chain
+        const std::string hash = address->script_hash().to_string();
+        by_hash.emplace(hash, &account);
+        out.value(std::string_view(hash));
+    }
+    out.end_array();
+    if (by_hash.empty()) return {};
+    TRY(const Rows rows,
+        tx.query(
+            by_dialect(
+                tx,
+                "SELECT DISTINCT to_hash, token FROM pool_transfers WHERE status = 'confirmed' "
+                "AND to_hash IN (SELECT value FROM json_each($1))",
+                "SELECT DISTINCT to_hash, token FROM pool_transfers WHERE status = 'confirmed' "
+                "AND to_hash IN (SELECT value FROM json_array_elements_text(CAST($1 AS json)))"),
+            {hashes}));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        TRY(const std::string hash, rows.text(i, 0));
+        TRY(auto token, rows.text(i, 1));
+        by_hash.at(hash)->script_hashes.push_back(std::move(token));
+    }
+    return {};
 }
 
 // What lets a retiring account go: nobody holds it, nothing of it is under way, it is not frozen.
@@ -196,6 +232,7 @@ Result<std::vector<RetiringAccount>> list_retiring(
         }
         out.push_back(std::move(one));
     }
+    TRY_VOID(add_received_tokens(tx, out));
     return out;
 }
 

@@ -39,7 +39,8 @@ inline constexpr std::int64_t kDriftReadings = 2;
 struct RetiringAccount {
     KeyRecord key;
     std::string address;
-    std::vector<std::string> script_hashes;  // of the tokens that were ever tracked, sorted
+    // Of the tokens that were ever tracked, or that a transfer of this pool brought.
+    std::vector<std::string> script_hashes;
 };
 
 namespace chain_balances {
@@ -60,7 +61,8 @@ Result<bool> forget_drift(storage::Transaction& tx, const BalanceKey& key);
 Result<std::int64_t> count_drifts(storage::Transaction& tx);
 Result<std::vector<Drift>> list_drifts(storage::Transaction& tx, std::int64_t limit);
 
-// Retiring, not locked, not frozen, without unfinished transfers; by id from `after` on.
+// Retiring, not locked, not frozen, without unfinished transfers; by id from `after` on. Reads all
+// transfers if there is one.
 Result<std::vector<RetiringAccount>> list_retiring(
     storage::Transaction& tx, const std::string& after, std::int64_t limit);
 // Archives and deletes one, if it is still so and nothing is tracked on it. False: it is not.

@@ -389,7 +389,6 @@ TEST_P(CrashTest, WhatCallersWereToldSurvivesKillsAtAnyPoint) {
     options.pool.stale_lock_period = std::chrono::seconds(1);
     options.pool.top_up_period = std::chrono::seconds(1);
     options.pool.checkpoint_period = std::chrono::seconds(1);
-    options.pool.delete_retiring = true;
     options.pool.retire_period = std::chrono::seconds(3);
     for (int life = 0; life < 8 && !HasFailure(); ++life) {
         SCOPED_TRACE("life " + std::to_string(life));

@@ -40,9 +40,9 @@ public:
 
     // Sweeps retiring accounts that nobody holds to the configured address, through the same
     // machinery as every transfer and as the service "neoaccounts", whose policy must allow it; and
-    // deletes, if that is configured, those that two nodes call empty of GAS, NEO and every token
-    // that was ever tracked. With fewer than two nodes nothing is deleted. How many were deleted or
-    // swept.
+    // deletes, if that is configured, those that two nodes call empty of GAS, NEO, the configured
+    // tokens, and every token that was ever tracked on them or that a transfer brought there. With
+    // fewer than two nodes nothing is deleted. How many were deleted or swept.
     Task<Result<std::int64_t>> retire(WorkerGuard guard);
 
     // For /info: what the last run found, and up to kDriftsShown of the drifts there are.

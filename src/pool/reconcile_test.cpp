@@ -206,6 +206,62 @@ TEST_P(ReconcileTest, OnlyWhatTwoNodesCallEmptyIsDeleted) {
     expect_consistent();
 }
 
+TEST_P(ReconcileTest, TokensThatNobodyTrackedKeepAnAccount) {
+    TestPoolOptions deleting = options();
+    deleting.pool.delete_retiring = true;
+    connect(deleting);
+    const auto sender = funded(1).at(0);
+    const auto receiver = request(1).accounts.at(0);
+    ASSERT_TRUE(ledger().pay(TransferChain::token(), hash_of(sender), base::Amount(100)));
+    block();
+    const auto answer = post(
+        "/transfer", R"({"account_id":")" + sender.id + R"(","to_address":")" + receiver.address +
+                         R"(","amount":100,"token_address":")" +
+                         TransferChain::token().to_string() + "\"}");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    EXPECT_EQ(
+        finish(answer.at("transfer_id").string_value()).status, api::TransferStatus::Confirmed);
+    make_retiring(receiver.id);
+    EXPECT_EQ(retire(), 0);
+    EXPECT_TRUE(exists(receiver.id));
+    EXPECT_EQ(held(TransferChain::token(), receiver), base::Amount(100));
+}
+
+TEST_P(ReconcileTest, ConfiguredTokensKeepAnAccount) {
+    TestPoolOptions deleting = options();
+    deleting.pool.delete_retiring = true;
+    deleting.pool.transfers.tokens = {{"TEST", TransferChain::token()}};
+    connect(deleting);
+    const auto account = request(1).accounts.at(0);
+    ASSERT_TRUE(ledger().pay(TransferChain::token(), hash_of(account), base::Amount(100)));
+    block();
+    make_retiring(account.id);
+    EXPECT_EQ(retire(), 0);
+    EXPECT_TRUE(exists(account.id));
+}
+
+TEST_P(ReconcileTest, WithoutNodesNothingIsDeleted) {
+    TestPoolOptions alone = options();
+    alone.pool.delete_retiring = true;
+    alone.pool.retire_period = std::chrono::milliseconds(20);
+    alone.pool.accounts_min = 1;
+    open(alone);
+    const auto account = request(1).accounts.at(0);
+    make_retiring(account.id);
+    constexpr auto kStart = [](PoolService* service) -> Task<bool> {
+        service->start();
+        co_return true;
+    };
+    run(kStart(&pool().service()));
+    pass(std::chrono::milliseconds(600));
+    constexpr auto kStop = [](Task<void> task) -> Task<bool> {
+        co_await std::move(task);
+        co_return true;
+    };
+    run(kStop(pool().service().stop()));
+    EXPECT_TRUE(exists(account.id));
+}
+
 TEST_P(ReconcileTest, ARetiringAccountIsSweptToTheLastDatoshiAndThenDeleted) {
     connect(sweeping());
     const auto account = funded(1, 10 * kOneGas, 100).at(0);

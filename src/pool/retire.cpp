@@ -18,9 +18,11 @@ namespace {
 constexpr std::int64_t kAccountsAtOnce = 20;
 constexpr const char* kActor = "system:pool-workers";
 
-// GAS, NEO and every token that was ever tracked.
-std::vector<neo::ScriptHash> tokens_of(const RetiringAccount& account) {
+// GAS, NEO, the configured tokens and every other that the pool knows to have been on it.
+std::vector<neo::ScriptHash> tokens_of(
+    const RetiringAccount& account, const std::vector<ConfiguredToken>& configured) {
     std::set<neo::ScriptHash> tokens{neo::gas_token().contract, neo::neo_token().contract};
+    for (const ConfiguredToken& token : configured) tokens.insert(token.contract);
     for (const std::string& text : account.script_hashes) {
         const auto hash = neo::ScriptHash::parse(text);
         if (hash) tokens.insert(*hash);
@@ -69,7 +71,7 @@ Task<Result<bool>> Reconciler::retire_one(const WorkerGuard& guard, RetiringAcco
     const auto address = neo::Address::parse(account.address);
     if (!address) co_return false;
     std::vector<chain::BalanceQuery> queries;
-    for (const neo::ScriptHash& token : tokens_of(account)) {
+    for (const neo::ScriptHash& token : tokens_of(account, pool_.options.transfers.tokens)) {
         queries.push_back({token, address->script_hash()});
     }
     const std::size_t asked = sources();

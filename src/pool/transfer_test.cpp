@@ -6,6 +6,7 @@
 
 #include "neo/transaction.h"
 #include "neo/witness.h"
+#include "pool/chain_balances.h"
 #include "pool/internal/transfer_core.h"
 #include "pool/transfer_test_support.h"
 #include "pool/workers.h"
@@ -637,13 +638,15 @@ TEST_P(TransferTest, AReleasedAccountRestsUntilItsTransfersAreFinal) {
     EXPECT_NE(request(1, "other").accounts.at(0).id, account.id);
     execute("UPDATE pool_accounts SET is_retiring = true WHERE id = '" + account.id + "'");
     execute("UPDATE pool_account_balances SET amount = 0");
-    const auto none = run(database().write(
-        [](storage::Transaction& tx) { return accounts::delete_retired(tx, 10); }));
-    EXPECT_EQ(none.value().size(), 0U);
+    const auto retire = [&] {
+        return run(database().write([&](storage::Transaction& tx) {
+                   return chain_balances::delete_retired(tx, account.id);
+               }))
+            .value();
+    };
+    EXPECT_FALSE(retire());
     EXPECT_EQ(finish(id_of(answer)).status, TransferStatus::Confirmed);
-    const auto gone = run(database().write(
-        [](storage::Transaction& tx) { return accounts::delete_retired(tx, 10); }));
-    EXPECT_EQ(gone.value().size(), 1U);
+    EXPECT_TRUE(retire());
 }
 
 TEST_P(TransferTest, TrackedBalancesFollowWhatExecuted) {

@@ -15,7 +15,6 @@ namespace adyton::pool {
 namespace {
 
 constexpr std::int64_t kLocksAtOnce = 100;
-constexpr std::int64_t kDeletionsAtOnce = 100;
 constexpr std::int64_t kForgottenAtOnce = 500;
 constexpr std::int64_t kVerifiedAtOnce = 200;
 constexpr const char* kActor = "system:pool-workers";
@@ -172,19 +171,12 @@ Task<Result<std::int64_t>> rotate(const PoolContext& pool, WorkerGuard guard) {
     co_return done.retired + done.created;
 }
 
-Task<Result<std::int64_t>> delete_retired(const PoolContext& pool, WorkerGuard guard) {
-    if (!pool.options.delete_retiring) co_return 0;
-    auto step = [&pool](storage::Transaction& tx) -> Result<std::int64_t> {
-        TRY(const auto ids, accounts::delete_retired(tx, kDeletionsAtOnce));
-        if (!ids.empty()) {
-            TRY_VOID(record_ids(tx, pool, "pool.delete", kActor, ids, [](base::JsonWriter&) {}));
-        }
-        return static_cast<std::int64_t>(ids.size());
-    };
-    auto run = repeat(pool, std::move(guard), step);
-    CO_TRY(const std::int64_t deleted, co_await std::move(run));
-    pool.metrics.accounts_deleted.add(static_cast<std::uint64_t>(deleted));
-    co_return deleted;
+Task<Result<std::int64_t>> keep_retired(const PoolContext& pool, WorkerGuard) {
+    if (pool.options.delete_retiring) {
+        pool.logger.warning(
+            "retired accounts are not deleted: no nodes are configured that call them empty");
+    }
+    co_return 0;
 }
 
 Task<Result<std::int64_t>> free_stale_locks(const PoolContext& pool, WorkerGuard guard) {
@@ -322,7 +314,7 @@ void add_workers(
     add("pool.top_up", options.top_up_period, &top_up, base::Duration(0));
     add("pool.rotate", options.rotate_period, &rotate);
     if (reconciler == nullptr) {
-        add("pool.retire", options.retire_period, &delete_retired);
+        add("pool.retire", options.retire_period, &keep_retired);
     } else {
         add_work("pool.retire", options.retire_period, [reconciler](WorkerGuard guard) {
             return reconciler->retire(std::move(guard));

@@ -35,8 +35,9 @@ struct WorkerGuard {
 // credit grows with time and free accounts, shrinks by what was really retired, and never passes a
 // day's worth (A31). Nothing is retired that could not be replaced within the maximum.
 Task<Result<std::int64_t>> rotate(const PoolContext& pool, WorkerGuard guard);
-// Archives and deletes retiring accounts that are free and empty, if that is configured.
-Task<Result<std::int64_t>> delete_retired(const PoolContext& pool, WorkerGuard guard);
+// Deletes nothing: without nodes nobody knows what a retiring account holds (A11). Says so, if
+// deleting is configured.
+Task<Result<std::int64_t>> keep_retired(const PoolContext& pool, WorkerGuard guard);
 // Frees accounts whose lease is over (A1).
 Task<Result<std::int64_t>> free_stale_locks(const PoolContext& pool, WorkerGuard guard);
 // Creates accounts up to the minimum (A22).
@@ -52,7 +53,7 @@ Task<Result<std::int64_t>> verify_keys(const PoolContext& pool, WorkerGuard guar
 
 // All of them on their own schedules, one runner among all instances (A2). With a reconciler (null:
 // no chain is configured), tracked balances are compared with the chain, and it retires accounts
-// in place of delete_retired().
+// in place of keep_retired().
 void add_workers(
     workflow::PeriodicRunner& runner, const PoolContext& pool, audit::Checkpoints& checkpoints,
     Reconciler* reconciler);

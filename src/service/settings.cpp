@@ -256,7 +256,8 @@ constexpr std::array kPool = {
         "Accounts with this much GAS or more (smallest unit), or any other token, are not retired.",
         {.min = 0}),
     row(kPoolDeleteRetiring, "false",
-        "Whether retired accounts without any balance are deleted (their ids are archived).",
+        "Whether retired accounts that two nodes call empty are deleted (their ids are archived). "
+        "With fewer than two nodes (neo.rpc_urls) nothing is.",
         {.environment = "NEOACCOUNTS_DELETE_RETIRING_ACCOUNTS"}),
     row(kPoolRetireSweepTo, "",
         "Address that gets what a retiring account still holds on chain, before it is deleted. "
