@@ -360,7 +360,7 @@ bool Judge::check_rate(
             over(rule, std::to_string(*max) + " in " + base::to_go_duration(window)));
     }
     Limit limit{
-        std::string(question_.subject), metric_of(rule, "operations"), window,
+        std::string(question_.subject), metric_of(rule, kRateMetric), window,
         Amount(static_cast<std::uint64_t>(*max)), std::string(rule)};
     verdict_.charges.push_back({std::move(limit), Amount(1)});
     return true;

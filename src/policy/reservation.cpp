@@ -86,6 +86,23 @@ Result<std::optional<Refusal>> charge_all(
     return std::optional<Refusal>();
 }
 
+// From the windows they were charged in.
+Result<void> take_back(storage::Transaction& tx, const std::vector<StoredCharge>& charges) {
+    Usages usages;
+    for (const StoredCharge& charge : charges) usages.try_emplace(charge.subject);
+    for (auto& [subject, usage] : usages) {
+        TRY(usage, lock_usage(tx, subject));
+    }
+    for (const StoredCharge& charge : charges) {
+        if (charge.amount == Amount()) continue;
+        TRY_VOID(usages.at(charge.subject).take_back(charge.counter, charge.amount));
+    }
+    for (const auto& [subject, usage] : usages) {
+        TRY_VOID(write_usage(tx, subject, usage));
+    }
+    return {};
+}
+
 std::string_view to_string(ReservationState state) {
     switch (state) {
         case ReservationState::Reserved:
@@ -218,20 +235,23 @@ Result<void> give_back_reservation(storage::Transaction& tx, const std::string& 
         return Error::conflict("the reservation was committed", "reservation_committed");
     }
     TRY(const std::vector<StoredCharge> charges, read_charges(tx, id));
-    Usages usages;
-    for (const StoredCharge& charge : charges) usages.try_emplace(charge.subject);
-    for (auto& [subject, usage] : usages) {
-        TRY(usage, lock_usage(tx, subject));
-    }
-    for (const StoredCharge& charge : charges) {
-        if (charge.amount == Amount()) continue;
-        TRY_VOID(usages.at(charge.subject).take_back(charge.counter, charge.amount));
-    }
-    for (const auto& [subject, usage] : usages) {
-        TRY_VOID(write_usage(tx, subject, usage));
-    }
+    TRY_VOID(take_back(tx, charges));
     TRY_VOID(tx.execute("UPDATE policy_reservations SET state = 'given_back' WHERE id = $1", {id}));
     return {};
+}
+
+Result<void> commit_rates_of_reservation(storage::Transaction& tx, const std::string& id) {
+    TRY(const Reservation reservation, lock_reservation(tx, id));
+    if (reservation.state == ReservationState::Committed) return {};
+    if (reservation.state == ReservationState::GivenBack) {
+        return Error::conflict("the reservation was given back", "reservation_given_back");
+    }
+    TRY(std::vector<StoredCharge> charges, read_charges(tx, id));
+    std::erase_if(charges, [](const StoredCharge& charge) {
+        return charge.counter.metric.ends_with(kRateMetric);
+    });
+    TRY_VOID(take_back(tx, charges));
+    return commit_reservation(tx, id);
 }
 
 Result<Reservation> find_reservation(storage::Transaction& tx, const std::string& id) {

@@ -114,6 +114,11 @@ Result<void> commit_reservation(storage::Transaction& tx, const std::string& id)
 // fine. NotFound. Conflict, reason "reservation_committed".
 Result<void> give_back_reservation(storage::Transaction& tx, const std::string& id);
 
+// It was tried and failed for good: as give_back_reservation(), but rates (metrics that end with
+// kRateMetric) stay counted, and the reservation is committed.
+Result<void> commit_rates_of_reservation(storage::Transaction& tx, const std::string& id);
+inline constexpr std::string_view kRateMetric = "operations";
+
 // NotFound.
 Result<Reservation> find_reservation(storage::Transaction& tx, const std::string& id);
 // Undecided ones older than `before`, oldest first: for a worker that asks the chain.

@@ -134,6 +134,28 @@ TEST_P(RateWindowTest, AWindowBeginsAnewAndOldOnesAreForgotten) {
     EXPECT_EQ(count("policy_rates"), 1);
 }
 
+TEST_P(ReservationTest, WhatFailedForGoodGivesItsAmountsBackAndKeepsItsRates) {
+    Limit rate_limit = rate(10);
+    rate_limit.metric = "rule \"r\" operations";
+    const std::vector<Charge> charges = {{total("100"), Amount(60)}, {rate_limit, Amount(1)}};
+    const auto commit_rates = [&](const std::string& id) {
+        return write([&](Transaction& tx) { return commit_rates_of_reservation(tx, id); });
+    };
+    ASSERT_FALSE(reserve("one", charges).value());
+    ASSERT_TRUE(commit_rates("one"));
+    EXPECT_EQ(used(total("100")), "0");
+    EXPECT_EQ(used(rate_limit), "1");
+    ASSERT_FALSE(reserve("two", charges).value());
+    ASSERT_TRUE(commit_rates("one")) << "twice is fine, and changes nothing";
+    EXPECT_EQ(used(total("100")), "60");
+    EXPECT_EQ(used(rate_limit), "2");
+    EXPECT_EQ(give_back("one").error().reason(), "reservation_committed");
+    ASSERT_TRUE(give_back("two"));
+    EXPECT_EQ(used(rate_limit), "1");
+    EXPECT_EQ(commit_rates("two").error().reason(), "reservation_given_back");
+    EXPECT_EQ(commit_rates("three").error().code(), ErrorCode::NotFound);
+}
+
 TEST_P(ReservationTest, ReservedAmountsAreExactBeyond64Bits) {
     const std::string max = "340282366920938463463374607431768211455";
     const Limit limit = total(max);

@@ -78,14 +78,20 @@ Ending ending_of(const TransferRecord& record, const TransactionFate& fate) {
 }
 
 // Usage of limits stays where tokens moved, or where a contract did something else than it said.
+// A FAULT moved nothing, but it was in a block and cost its fees.
 Result<void> settle_reservations(
     storage::Transaction& tx, const TransferRecord& record, const Ending& ending,
     const TransactionFate& fate) {
     const bool stays = ending.moved || (ending.executed && fate.state == chain::VmState::Halt);
     if (record.reserved) {
         const std::string id = "transfer:" + record.id;
-        TRY_VOID(
-            stays ? policy::commit_reservation(tx, id) : policy::give_back_reservation(tx, id));
+        if (stays) {
+            TRY_VOID(policy::commit_reservation(tx, id));
+        } else if (ending.executed) {
+            TRY_VOID(policy::commit_rates_of_reservation(tx, id));
+        } else {
+            TRY_VOID(policy::give_back_reservation(tx, id));
+        }
     }
     if (record.payer_reserved) {
         const std::string id = "transfer:" + record.id + ":fees";

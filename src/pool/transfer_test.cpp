@@ -6,6 +6,7 @@
 
 #include "neo/transaction.h"
 #include "neo/witness.h"
+#include "policy/reservation.h"
 #include "pool/chain_balances.h"
 #include "pool/internal/transfer_core.h"
 #include "pool/transfer_test_support.h"
@@ -625,6 +626,40 @@ TEST_P(TransferTest, AFaultOnChainIsAFailureThatCostsItsFees) {
     EXPECT_TRUE(failed.block_index);
     EXPECT_EQ(chain().balance(TransferChain::neo(), TransferChain::stranger()), base::Amount(50));
     EXPECT_EQ(number("SELECT sum(unfinished_transfers) FROM pool_accounts"), 0);
+}
+
+TEST_P(TransferTest, AFaultOnChainGivesItsAmountBackAndStaysCounted) {
+    TestPoolOptions options = quick_pool();
+    options.rules = transfer_rule(
+        R"("limits":{"rate_per_day":2,"daily":{"NEO":"1000"},"total":{"NEO":"1000"}})");
+    connect(options);
+    const auto account = funded(1, 10 * kOneGas).at(0);
+    const auto answer = transfer(account.id, "60", R"(,"token_address":"NEO")");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    const auto hash = neo::TransactionHash::parse(answer.at("tx_hash").string_value()).value();
+    const base::Bytes bytes = *ledger().find_pooled(hash);
+    ASSERT_TRUE(ledger().drop_from_pool(hash));
+    execute("UPDATE pool_transfers SET amount = '0'");
+    const auto other = transfer(account.id, "50", R"(,"token_address":"NEO")");
+    ASSERT_EQ(other.status, 200) << other.text;
+    block();
+    execute("UPDATE pool_transfers SET amount = '60' WHERE id = '" + id_of(answer) + "'");
+    ASSERT_TRUE(ledger().submit(bytes, localchain::NodeFlavour::NeoGo).accepted());
+    EXPECT_EQ(finish(id_of(answer)).status, TransferStatus::Failed);
+    EXPECT_EQ(finish(id_of(other)).status, TransferStatus::Confirmed);
+    const auto used = [&](const std::string& what, base::Duration window) {
+        const policy::Limit limit{
+            "service:svc", "rule \"payments\" " + what, window, base::Amount(1000), "payments"};
+        return run(database().read(
+                       [&](storage::Transaction& tx) { return policy::reserved_total(tx, limit); }))
+            .value();
+    };
+    const std::string neo = "spend " + TransferChain::neo().to_string();
+    EXPECT_EQ(used(neo, std::chrono::hours(24)), base::Amount(50));
+    EXPECT_EQ(used(neo, {}), base::Amount(50));
+    EXPECT_EQ(used("operations", std::chrono::hours(24)), base::Amount(2));
+    const auto third = transfer(account.id, "1", R"(,"token_address":"NEO")");
+    EXPECT_EQ(third.status, 429) << "it was in a block and cost its fees" << third.text;
 }
 
 TEST_P(TransferTest, AReleasedAccountRestsUntilItsTransfersAreFinal) {
