@@ -128,6 +128,14 @@ Result<base::Bytes> sign_transfer(
     return neo::serialize(transaction);
 }
 
+std::string cut(std::string text, std::size_t bytes_max) {
+    if (text.size() <= bytes_max) return text;
+    std::size_t end = bytes_max;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
+    text.resize(end);
+    return text;
+}
+
 bool has_transfer_event(
     const std::vector<chain::Notification>& notifications, const TransferRecord& record) {
     return std::any_of(

@@ -116,6 +116,13 @@ Result<void> check_all_funds(const TransferPlan& plan, const TransferDraft& draf
     return check_funds(draft.from_token, from_spent.token, plan.request.amount, "amount");
 }
 
+// As if the accounts had no other transfers.
+Result<void> check_funds_alone(const TransferPlan& plan, const TransferDraft& draft) {
+    return check_all_funds(plan, draft, [](const std::string&) -> Result<transfers::Outgoing> {
+        return transfers::Outgoing{};
+    });
+}
+
 // A sponsor does nothing but pay the fees of this one transfer (scope None), out of an account of
 // the same service: they are judged with it, so that it is one operation whoever pays.
 policy::ActionFacts facts_of(
@@ -218,6 +225,22 @@ Task<bool> read_balances(
     co_return true;
 }
 
+// The payer's GAS is the first, the account's token the last of them.
+Result<void> note_balances(
+    const std::vector<chain::BalanceReading>& readings, TransferDraft& draft) {
+    draft.height = std::numeric_limits<std::uint32_t>::max();
+    for (const auto& reading : readings) {
+        if (reading.kind != chain::BalanceReading::Kind::Agreed) {
+            return Error::unavailable(
+                "the account's balance is not known now: " + reading.reason, "chain");
+        }
+        draft.height = std::min(draft.height, reading.height);
+    }
+    draft.payer_gas = readings.front().amount;
+    draft.from_token = readings.back().amount;
+    return {};
+}
+
 Task<bool> simulate(
     chain::NeoClient& chain, base::Bytes script, std::vector<neo::Signer> signers,
     DraftReads* out) {
@@ -312,26 +335,19 @@ Task<Result<TransferDraft>> Transfers::Core::draft(
     asking.push_back(simulate(chain, transaction.script, transaction.signers, &reads));
     auto all = base::when_all(std::move(asking));
     co_await std::move(all);
-    const std::vector<chain::BalanceReading>& balances = reads.balances;
-    draft.height = std::numeric_limits<std::uint32_t>::max();
-    for (const auto& reading : balances) {
-        if (reading.kind != chain::BalanceReading::Kind::Agreed) {
-            co_return Error::unavailable(
-                "the account's balance is not known now: " + reading.reason, "chain");
-        }
-        draft.height = std::min(draft.height, reading.height);
-    }
-    CHECK(balances.size() == asked);
-    draft.payer_gas = balances.front().amount;
-    draft.from_token = balances.back().amount;
-
+    CHECK(reads.balances.size() == asked);
     const Result<chain::Invocation>& simulated = reads.simulated;
     if (!simulated) co_return chain_error(simulated.error());
+    const Result<void> balances = note_balances(reads.balances, draft);
     if (simulated->state != chain::VmState::Halt) {
+        // Where it is plain that the tokens are not there, that is why.
+        if (balances) {
+            CO_TRY_VOID(check_funds_alone(plan, draft));
+        }
         co_return Error::unprocessable(
-            "the transfer would fail: " + simulated->exception.substr(0, 300),
-            "transfer_would_fail");
+            "the transfer would fail: " + cut(simulated->exception, 300), "transfer_would_fail");
     }
+    CO_TRY_VOID(balances);
     transaction.system_fee = simulated->gas_consumed;
     if (transaction.system_fee < 0 || transaction.system_fee > options.system_fee_max) {
         co_return Error::unprocessable(
@@ -356,9 +372,7 @@ Task<Result<TransferDraft>> Transfers::Core::draft(
 Result<void> Transfers::Core::sign_ahead(
     const CallContext& call, const TransferPlan& plan, const TransferParties& parties,
     const TransferDraft& draft, const policy::ActionFacts& facts, base::Bytes& bytes) {
-    TRY_VOID(check_all_funds(plan, draft, [](const std::string&) -> Result<transfers::Outgoing> {
-        return transfers::Outgoing{};
-    }));
+    TRY_VOID(check_funds_alone(plan, draft));
     TRY_VOID(allowed_by_rules(pool, call, facts, executor.now()));
     const auto before = executor.steady_now();
     at(TransferPoint::BeforeSign);

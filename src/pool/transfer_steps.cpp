@@ -21,20 +21,11 @@ using StepResult = Result<StepOutcome>;
 constexpr std::size_t kReasonBytesMax = 500;
 constexpr unsigned kDoublingsMax = 5;
 
-// Outside text: cut at a character, so that it stays UTF-8.
-std::string cut(std::string text) {
-    if (text.size() <= kReasonBytesMax) return text;
-    std::size_t end = kReasonBytesMax;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-    text.resize(end);
-    return text;
-}
-
 std::string describe(const SendOutcome& outcome) {
     std::string text(to_string(outcome.kind));
     if (outcome.code != 0) text += " (" + std::to_string(outcome.code) + ")";
     if (!outcome.text.empty()) text += ": " + outcome.text;
-    return cut(std::move(text));
+    return cut(std::move(text), kReasonBytesMax);
 }
 
 std::string send_body(const SendOutcome& outcome) {
@@ -67,7 +58,8 @@ Ending ending_of(const TransferRecord& record, const TransactionFate& fate) {
             "in no block up to " + std::to_string(record.valid_until_block), false, false};
     }
     if (fate.state != chain::VmState::Halt) {
-        return {TransferStatus::Failed, cut("FAULT: " + fate.exception), false, true};
+        return {
+            TransferStatus::Failed, cut("FAULT: " + fate.exception, kReasonBytesMax), false, true};
     }
     if (!has_transfer_event(fate.notifications, record)) {
         return {

@@ -29,12 +29,14 @@ class TamperingClient final : public chain::NeoClient {
 public:
     explicit TamperingClient(chain::NeoClient& inner) : inner_(inner) {}
     std::function<void(std::vector<chain::Notification>&)> tamper;
+    std::string exception;  // not empty: every simulation ends with it
 
     Task<Result<chain::NeoNetwork>> network() override { return inner_.network(); }
     neo::NetworkMagic magic() const override { return inner_.magic(); }
     Task<Result<std::uint32_t>> block_count() override { return inner_.block_count(); }
     Task<Result<chain::Invocation>> invoke_script(
         base::Bytes script, std::vector<neo::Signer> signers) override {
+        if (!exception.empty()) return fault();
         return inner_.invoke_script(std::move(script), std::move(signers));
     }
     Task<Result<std::int64_t>> network_fee(const neo::Transaction& transaction) override {
@@ -64,6 +66,13 @@ public:
     std::vector<chain::EndpointStatus> endpoints() const override { return inner_.endpoints(); }
 
 private:
+    Task<Result<chain::Invocation>> fault() {
+        chain::Invocation faulted;
+        faulted.state = chain::VmState::Fault;
+        faulted.exception = exception;
+        co_return faulted;
+    }
+
     chain::NeoClient& inner_;
 };
 
@@ -300,10 +309,37 @@ TEST_P(TransferTest, TooLittleMoneyIsSaidAndNothingIsSent) {
     EXPECT_EQ(all.status, 409) << all.text;
     EXPECT_EQ(all.reason(), "insufficient_balance");
     const auto more = transfer(account.id, std::to_string(2 * kOneGas));
-    EXPECT_EQ(more.status, 422) << more.text;
-    EXPECT_EQ(more.reason(), "transfer_would_fail");
+    EXPECT_EQ(more.status, 409) << more.text;
+    EXPECT_EQ(more.reason(), "insufficient_balance");
+    const auto items = transfer(account.id, "101", R"(,"token_address":"NEO")");
+    EXPECT_EQ(items.status, 409) << items.text;
+    EXPECT_EQ(items.reason(), "insufficient_balance");
     EXPECT_EQ(number("SELECT count(*) FROM pool_transfers"), 0);
     EXPECT_EQ(number("SELECT sum(unfinished_transfers) FROM pool_accounts"), 0);
+}
+
+TEST_P(TransferTest, AContractThatIsNotThereIsNoMatterOfTryingLater) {
+    connect();
+    const auto account = funded(1).at(0);
+    const auto answer =
+        transfer(account.id, "1", R"(,"token_address":"0x)" + std::string(40, '1') + "\"");
+    EXPECT_EQ(answer.status, 422) << answer.text;
+    EXPECT_EQ(answer.reason(), "transfer_would_fail");
+    EXPECT_EQ(number("SELECT count(*) FROM pool_transfers"), 0);
+}
+
+TEST_P(TransferTest, WhatASimulationSaysIsCutAtACharacter) {
+    TamperingClient tampering(chain().client());
+    tampering.exception = "x";
+    for (int i = 0; i < 400; ++i) tampering.exception += "\u00e4";
+    TestPoolOptions options = quick_pool();
+    options.neo = &tampering;
+    connect(options);
+    const auto account = funded(1).at(0);
+    const auto answer = transfer(account.id, "1");
+    EXPECT_EQ(answer.status, 422);
+    EXPECT_EQ(answer.reason(), "transfer_would_fail") << "its body is JSON";
+    stop();
 }
 
 TEST_P(TransferTest, UnconfirmedTransfersCountAgainstTheBalance) {

@@ -68,6 +68,8 @@ std::uint32_t last_block(
 Result<base::Bytes> sign_transfer(
     const Signer& signer, neo::NetworkMagic magic, const TransferDraft& draft,
     const TransferParties& parties);
+// Outside text, cut at a character, so that it stays UTF-8.
+std::string cut(std::string text, std::size_t bytes_max);
 // Whether the events hold exactly the transfer of the record.
 bool has_transfer_event(
     const std::vector<chain::Notification>& notifications, const TransferRecord& record);
