@@ -43,8 +43,19 @@ bool is_refusal(const Error& error) {
     return error.reason() == "reservation_reused" || error.code() == ErrorCode::Unprocessable;
 }
 
-std::string_view listed(const std::string& text) {
-    return std::string_view(text).substr(0, kListedTextMax);
+// Contracts choose such names. Cut at a character, and without those that no record may hold.
+std::string listed(const std::string& text) {
+    std::size_t end = std::min(text.size(), kListedTextMax);
+    const auto is_inside = [&](std::size_t at) {
+        return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U;
+    };
+    while (end > 0 && is_inside(end)) --end;
+    std::string out = text.substr(0, end);
+    for (char& c : out) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f) c = '?';
+    }
+    return out;
 }
 
 void write_calls(
@@ -55,8 +66,8 @@ void write_calls(
         if (!action.call) continue;
         if (++count > listed_max) continue;
         out.begin_object();
-        out.member("contract", listed(action.call->receiver));
-        out.member("method", listed(action.call->method));
+        out.member("contract", std::string_view(listed(action.call->receiver)));
+        out.member("method", std::string_view(listed(action.call->method)));
         out.end_object();
     }
     out.end_array();
@@ -71,8 +82,8 @@ void write_movements(
         for (const policy::Movement& movement : action.movements) {
             if (++count > listed_max) continue;
             out.begin_object();
-            out.member("token", listed(movement.token));
-            out.member("to", listed(movement.to));
+            out.member("token", std::string_view(listed(movement.token)));
+            out.member("to", std::string_view(listed(movement.to)));
             out.member("amount", std::string_view(movement.amount.to_string()));
             out.end_object();
         }

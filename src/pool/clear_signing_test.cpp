@@ -415,6 +415,34 @@ TEST_P(ClearSigningTest, ABatchTakesBothForms) {
     EXPECT_EQ(signatures[1].find("tx_hash"), nullptr);
 }
 
+TEST_P(ClearSigningTest, NoNameOfAMethodSpoilsABatch) {
+    open(with_network());
+    hold();
+    const auto calling = [&](const std::string& method) {
+        neo::ScriptBuilder builder;
+        builder.call(stranger(), method, neo::kCallAll, {});
+        return around(builder.take());
+    };
+    std::string wide = "x";
+    for (int i = 0; i < 60; ++i) wide += "\u00e4";  // the 80th byte is inside of a character
+    const auto answer = post(
+        "/batch-sign", "{\"requests\":[" + item(gas(1)) + "," + item(calling(wide)) + "," +
+                           item(calling("x\x7fy")) + "]}");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    const auto parsed = api::parse_batch_sign_response(answer.body);
+    ASSERT_TRUE(parsed);
+    for (const auto& result : parsed->results) EXPECT_TRUE(result.signed_item);
+    const auto bodies = audit_bodies("pool.batch_sign");
+    ASSERT_EQ(bodies.size(), 1U);
+    const auto& signatures = bodies[0].find("signatures")->items();
+    ASSERT_EQ(signatures.size(), 3U);
+    const auto method_of = [&](std::size_t i) {
+        return signatures[i].find("calls")->items()[0].find("method")->string_value();
+    };
+    EXPECT_EQ(method_of(1), wide.substr(0, 79));
+    EXPECT_EQ(method_of(2), "x?y");
+}
+
 TEST_P(ClearSigningTest, EachTransactionOfABatchIsJudgedByItself) {
     open_with(kPayBob);
     hold();
