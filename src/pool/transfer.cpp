@@ -160,10 +160,6 @@ Task<Result<TransferAnswer>> Transfers::transfer(CallContext& call, api::Transfe
     CO_TRY_VOID(core.pool.policy.check(call.service, policy::Operation::Transfer));
     const std::int64_t wait_seconds = request.wait_seconds;
     CO_TRY(TransferPlan plan, plan_transfer(std::move(request)));
-    if (!plan.symbol.empty()) {
-        auto finding = core.tokens.find(plan.symbol);
-        CO_TRY(plan.token, co_await std::move(finding));
-    }
     const base::Executor& here = *base::Executor::current();
     const auto began = here.steady_now();
     auto previewing = core.preview(call, plan);
@@ -172,6 +168,10 @@ Task<Result<TransferAnswer>> Transfers::transfer(CallContext& call, api::Transfe
         call.replayed = true;
         auto answering = core.answer_when_known(*preview.replayed_id, wait_seconds);
         co_return co_await std::move(answering);
+    }
+    if (!plan.symbol.empty()) {
+        auto finding = core.tokens.find(plan.symbol);
+        CO_TRY(plan.token, co_await std::move(finding));
     }
     const auto looked_up = here.steady_now();
     auto drafting = core.draft(plan, *preview.parties);

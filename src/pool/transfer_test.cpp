@@ -381,6 +381,28 @@ TEST_P(TransferTest, AnIdempotencyKeyMovesItsAmountOnce) {
     EXPECT_EQ(chain().balance(TransferChain::gas(), TransferChain::stranger()), base::Amount(1000));
 }
 
+TEST_P(TransferTest, ARepetitionIsAnsweredWithoutAskingWhatItsSymbolMeans) {
+    TestPoolOptions options = quick_pool();
+    const std::vector<std::string> entries = {TransferChain::token().to_string()};
+    options.pool.transfers.tokens = parse_configured_tokens(entries).value();
+    connect(options);
+    const auto account = funded(1).at(0);
+    ASSERT_TRUE(ledger().pay(TransferChain::token(), hash_of(account), base::Amount(5000)));
+    block();
+    const std::string token = R"(,"token_address":"TEST")";
+    const auto first = transfer(account.id, "17", token, "key-1");
+    ASSERT_EQ(first.status, 200) << first.text;
+    EXPECT_EQ(finish(id_of(first)).status, TransferStatus::Confirmed);
+    stop();
+    close();
+    options.pool.transfers.tokens.clear();
+    connect(options);
+    const auto again = transfer(account.id, "17", token, "key-1");
+    EXPECT_EQ(again.status, 200) << again.text;
+    EXPECT_EQ(again.headers.find("Idempotency-Replayed").value_or(""), "true");
+    EXPECT_EQ(transfer(account.id, "17", token, "key-2").reason(), "unknown_token");
+}
+
 TEST_P(TransferTest, ConcurrentRepetitionsMakeOneTransfer) {
     connect();
     const auto account = funded(1).at(0);
