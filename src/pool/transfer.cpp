@@ -169,8 +169,8 @@ Task<Result<TransferAnswer>> Transfers::transfer(CallContext& call, api::Transfe
         auto answering = core.answer_when_known(*preview.replayed_id, wait_seconds);
         co_return co_await std::move(answering);
     }
-    if (!plan.symbol.empty()) {
-        auto finding = core.tokens.find(plan.symbol);
+    if (plan.symbol) {
+        auto finding = core.tokens.find(*plan.symbol);
         CO_TRY(plan.token, co_await std::move(finding));
     }
     const auto looked_up = here.steady_now();

@@ -56,7 +56,7 @@ Result<TransferPlan> plan_transfer(api::TransferRequest request) {
     if (const auto contract = parse_token(token)) {
         plan.token = *contract;
     } else {
-        plan.symbol = token;
+        plan.symbol.emplace(token);
     }
     plan.request = std::move(request);
     return plan;

@@ -297,6 +297,10 @@ TEST_P(TransferTest, MalformedRequestsAreRefusedBeforeTheChainIsAsked) {
         bad(start + R"("to_address":")" + address_text() +
             R"(","amount":1,"token_address":"BTC"})"),
         "unknown_token");
+    EXPECT_EQ(
+        bad(start + R"("to_address":")" + address_text() +
+            R"(","amount":1,"token_address":"   "})"),
+        "unknown_token");
     bad(start + R"("to_address":")" + address_text() + R"(","amount":0})");
     bad(start + R"("to_address":")" + address_text() + R"(","amount":1.5})");
     EXPECT_EQ(chain().node(0).calls() + chain().node(1).calls(), calls);

@@ -24,7 +24,8 @@ struct TransferPlan {
     api::TransferRequest request;
     std::string account_id;  // canonical
     std::string payer_id;    // canonical; account_id unless sponsored
-    std::string symbol;      // of a token that only the TokenBook may know; empty: `token` is set
+    // That only the TokenBook may know; none: `token` is set.
+    std::optional<std::string> symbol;
     neo::ScriptHash token;
     neo::ScriptHash to;
 
