@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "chain/internal/ask.h"
 #include "chain/internal/neo_client_core.h"
@@ -260,7 +261,8 @@ Task<Result<std::int64_t>> NeoRpcClient::network_fee(const neo::Transaction& tra
         CO_TRY(const neo::FeePolicy policy, co_await std::move(reading));
         CO_TRY(fee, neo::network_fee(form, policy));
         // The factor has more decimals than nodes tell (neo.md 5.4): one unit of it on top.
-        fee += static_cast<std::int64_t>(form.witnesses.size()) * kFeeMargin;
+        const auto margin = static_cast<std::int64_t>(form.witnesses.size()) * kFeeMargin;
+        fee = std::min(fee, std::numeric_limits<std::int64_t>::max() - margin) + margin;
     }
     if (fee > core_->options.network_fee_max) {
         co_return Error::unprocessable(

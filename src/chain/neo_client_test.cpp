@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -236,6 +237,22 @@ TEST_F(NeoFeeTest, WithoutTheMethodTheFeeIsComputedFromTheChainsPolicy) {
     };
     executor.run_for(2min);
     EXPECT_FALSE(fee()) << "no policy, no fee: never a default";
+}
+
+TEST_F(NeoFeeTest, AFeeAtTheEndOfItsRangeIsRefusedLikeEveryOtherThatIsTooHigh) {
+    open({"http://a"});
+    neo::Transaction tx = transaction();
+    const auto bytes = neo::network_fee(tx, {1, 0});
+    ASSERT_TRUE(bytes);
+    const std::int64_t most = std::numeric_limits<std::int64_t>::max() / *bytes;
+    a.methods["invokescript"] = [most](const base::Json&) {
+        return result(json(
+            R"({"state":"HALT","gasconsumed":"1","stack":[{"type":"Integer","value":")" +
+            std::to_string(most) + R"("},{"type":"Integer","value":"0"}]})"));
+    };
+    const auto refused = fee();
+    ASSERT_FALSE(refused) << *refused;
+    EXPECT_EQ(refused.error().reason(), "network_fee_too_high");
 }
 
 TEST_F(NeoFeeTest, AnAbsurdFeeIsRefused) {

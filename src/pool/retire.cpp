@@ -202,6 +202,13 @@ Task<Result<base::Amount>> Reconciler::sweepable_gas(
         if (simulated.state != chain::VmState::Halt) {
             co_return Error::unprocessable("the sweep would fail: " + simulated.exception);
         }
+        // As for every transfer, and so that the sum of the fees stays in its range.
+        if (simulated.gas_consumed < 0 ||
+            simulated.gas_consumed > pool_.options.transfers.system_fee_max) {
+            co_return Error::unprocessable(
+                "the sweep would cost " + std::to_string(simulated.gas_consumed) + " datoshi",
+                "fee_too_high");
+        }
         transaction.system_fee = simulated.gas_consumed;
         auto pricing = chain_.network_fee(transaction);
         CO_TRY(const std::int64_t network_fee, co_await std::move(pricing));
