@@ -119,7 +119,7 @@ Transfers::Core::Core(
     runner.add(std::move(kind));
 }
 
-// Waits until there is something to say: a node has it, or with `wait_seconds` its end.
+// Waits until there is something to say: what came of sending it, or with `wait_seconds` its end.
 Task<Result<TransferAnswer>> Transfers::Core::answer_when_known(
     std::string id, std::int64_t wait_seconds) {
     base::Executor& here = *base::Executor::current();
@@ -129,11 +129,12 @@ Task<Result<TransferAnswer>> Transfers::Core::answer_when_known(
     for (;;) {
         auto loading = load(id);
         CO_TRY(TransferRecord record, co_await std::move(loading));
-        const bool told = record.status != api::TransferStatus::Prepared;
-        const bool known = wait_seconds > 0 ? is_final(record.status) : told;
+        const bool sent = record.status != api::TransferStatus::Prepared;
+        const bool known = wait_seconds > 0 ? is_final(record.status) : sent;
         const base::Duration left = until - here.steady_now();
         if (known || left <= base::Duration::zero()) {
-            co_return TransferAnswer{record.to_info(), told};
+            const bool there = sent && record.status != api::TransferStatus::Unknown;
+            co_return TransferAnswer{record.to_info(), there};
         }
         auto waiting = TransferBoard::wait(board, std::move(record), std::min(left, kLookPeriod));
         const bool changed = co_await std::move(waiting);

@@ -39,7 +39,7 @@ public:
 
 struct TransferAnswer {
     api::TransferInfo transfer;
-    bool broadcast = false;  // false: no node is known to have it yet (202)
+    bool broadcast = false;  // false: no node is known to have it yet, and its fate is open (202)
 };
 
 // How long the parts of transfers took so far, in nanoseconds, for the benchmark.
@@ -71,7 +71,7 @@ public:
     void start();
     Task<void> stop();  // transfers under way stay for the next process
 
-    // POST /transfer. Answers when a node has taken it, its fate is known, or waiting ended (see
+    // POST /transfer. Answers when it was sent, its fate is known, or waiting ended (see
     // TransferOptions and wait_seconds). Errors before anything was stored: InvalidArgument
     // ("bad_address", "bad_fee_account", those of TokenBook::find()), NotFound "account_not_found",
     // those of check_lock(), PermissionDenied or ResourceExhausted "policy_...", Frozen, Conflict
