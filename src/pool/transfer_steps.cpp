@@ -20,6 +20,15 @@ using StepResult = Result<StepOutcome>;
 
 constexpr std::size_t kReasonBytesMax = 500;
 constexpr unsigned kDoublingsMax = 5;
+// Failures in a row after which a transfer's record says what stands in its way.
+constexpr unsigned kFailuresTold = 4;
+// How such a reason begins; one that a node gave for refusing begins with "refused".
+constexpr std::string_view kNotSentYet = "not sent yet: ";
+constexpr std::string_view kNotKnownYet = "not known yet: ";
+
+bool is_for_now(std::string_view reason) {
+    return reason.starts_with(kNotSentYet) || reason.starts_with(kNotKnownYet);
+}
 
 std::string describe(const SendOutcome& outcome) {
     std::string text(to_string(outcome.kind));
@@ -52,7 +61,9 @@ struct Ending {
 Ending ending_of(const TransferRecord& record, const TransactionFate& fate) {
     if (fate.kind == TransactionFate::Kind::Expired) {
         // A refusal that was told when it was sent is now certain.
-        if (!record.reason.empty()) return {TransferStatus::Failed, record.reason, false, false};
+        if (!record.reason.empty() && !is_for_now(record.reason)) {
+            return {TransferStatus::Failed, record.reason, false, false};
+        }
         return {
             TransferStatus::Expired,
             "in no block up to " + std::to_string(record.valid_until_block), false, false};
@@ -178,6 +189,10 @@ Task<StepResult> Transfers::Core::send_step(StepContext& context, TransferRecord
     const bool over = count && *count > record.valid_until_block;
     if (later && !over) {
         const unsigned doublings = std::min(flight.failures++, kDoublingsMax);
+        if (flight.failures == kFailuresTold) {
+            auto telling = tell(context, record, std::string(kNotSentYet) + describe(outcome));
+            CO_TRY_VOID(co_await std::move(telling));
+        }
         co_return StepOutcome::again(
             std::min<base::Duration>(options.poll_min * (1U << doublings), options.poll_max));
     }
@@ -220,6 +235,30 @@ Task<Result<void>> Transfers::Core::note_sent(
     co_return Result<void>();
 }
 
+// Says why a transfer does not get on, in the log and its record; empty: it does again. A node's
+// refusal stays, because it may turn out to be the end.
+Task<Result<void>> Transfers::Core::tell(
+    const StepContext& context, TransferRecord& record, std::string reason) {
+    reason = cut(std::move(reason), kReasonBytesMax);
+    if (!reason.empty()) {
+        pool.logger.warning(
+            "a transfer does not get on",
+            {{"transfer_id", record.id}, {"status", to_string(record.status)}, {"cause", reason}});
+    }
+    if (!record.reason.empty() && !is_for_now(record.reason)) co_return Result<void>();
+    auto unit = [&](storage::Transaction& tx) -> Result<void> {
+        TRY_VOID(context.check(tx));
+        TRY_VOID(transfers::set_status(tx, record.id, record.status, reason, {}));
+        return {};
+    };
+    auto write = pool.database.write(unit);
+    CO_TRY_VOID(co_await std::move(write));
+    record.reason = reason;
+    record.updated_at = executor.now();
+    board->changed(record);
+    co_return Result<void>();
+}
+
 Task<Result<base::Duration>> Transfers::Core::poll_delay() {
     auto asking = chain.network();
     CO_TRY(const auto network, co_await std::move(asking));
@@ -233,6 +272,11 @@ Task<StepResult> Transfers::Core::watch_step(StepContext& context, TransferRecor
     TransferFlight& flight = flights[record.id];
     if (!fate) {
         const unsigned doublings = std::min(flight.failures++, kDoublingsMax);
+        if (flight.failures == kFailuresTold) {
+            auto telling =
+                tell(context, record, std::string(kNotKnownYet) + fate.error().message());
+            CO_TRY_VOID(co_await std::move(telling));
+        }
         co_return StepOutcome::again(
             std::min<base::Duration>(options.poll_min * (1U << doublings), options.poll_max * 4));
     }
@@ -241,6 +285,10 @@ Task<StepResult> Transfers::Core::watch_step(StepContext& context, TransferRecor
         auto settling = settle(context, record, *fate);
         CO_TRY_VOID(co_await std::move(settling));
         co_return StepOutcome::ended();
+    }
+    if (is_for_now(record.reason)) {
+        auto telling = tell(context, record, "");
+        CO_TRY_VOID(co_await std::move(telling));
     }
     const bool quiet = fate->height >= flight.sent_at_height + options.resend_blocks;
     if (quiet && fate->height < record.valid_until_block && context.may_act()) {

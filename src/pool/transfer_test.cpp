@@ -639,6 +639,93 @@ TEST_P(TransferTest, NodesThatAreDownGive202AndTheTransferLandsLater) {
     EXPECT_EQ(finish(id_of(answer)).status, TransferStatus::Confirmed);
 }
 
+// A node without the plugin of application logs, say.
+TEST_P(TransferTest, WhyTheFateOfATransferIsNotKnownIsSaidUntilItIs) {
+    connect();
+    const auto account = funded(1).at(0);
+    for (std::size_t i = 0; i < 2; ++i) {
+        FaultRule rule;
+        rule.fault = NodeFault::RpcError;
+        rule.method = "getapplicationlog";
+        rule.count = FaultRule::kForever;
+        rule.code = -32601;
+        rule.text = "Method not found";
+        chain().node(i).order(rule);
+    }
+    const auto answer = transfer(account.id, "1000");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    for (int i = 0; i < 100 && find(id_of(answer)).reason.empty(); ++i) {
+        pass(std::chrono::milliseconds(25));
+    }
+    const auto waiting = find(id_of(answer));
+    EXPECT_EQ(waiting.status, TransferStatus::Broadcast);
+    EXPECT_EQ(waiting.reason.substr(0, 15), "not known yet: ") << waiting.reason;
+    EXPECT_NE(waiting.reason.find("Method not found"), std::string::npos) << waiting.reason;
+    chain().node(0).clear_faults();
+    chain().node(1).clear_faults();
+    for (int i = 0; i < 100 && !find(id_of(answer)).reason.empty(); ++i) {
+        pass(std::chrono::milliseconds(25));
+    }
+    EXPECT_EQ(find(id_of(answer)).reason, "");
+    const auto done = finish(id_of(answer));
+    EXPECT_EQ(done.status, TransferStatus::Confirmed);
+    EXPECT_EQ(done.reason, "");
+}
+
+TEST_P(TransferTest, WhatExpiresWhileItsFateWasNotKnownIsNoRefusal) {
+    connect();
+    const auto account = funded(1).at(0);
+    for (std::size_t i = 0; i < 2; ++i) {
+        FaultRule swallow;
+        swallow.fault = NodeFault::Swallow;
+        swallow.method = "sendrawtransaction";
+        swallow.count = FaultRule::kForever;
+        chain().node(i).order(swallow);
+        FaultRule silent;
+        silent.fault = NodeFault::RpcError;
+        silent.method = "getapplicationlog";
+        silent.count = FaultRule::kForever;
+        chain().node(i).order(silent);
+    }
+    const auto answer = transfer(account.id, "1000");
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    for (int i = 0; i < 100 && find(id_of(answer)).reason.empty(); ++i) {
+        pass(std::chrono::milliseconds(25));
+    }
+    EXPECT_NE(find(id_of(answer)).reason, "");
+    for (int i = 0; i < 20; ++i) block();  // past its last one
+    chain().node(0).clear_faults();
+    chain().node(1).clear_faults();
+    const auto done = finish(id_of(answer));
+    EXPECT_EQ(done.status, TransferStatus::Expired);
+    EXPECT_EQ(done.reason.substr(0, 11), "in no block") << done.reason;
+}
+
+TEST_P(TransferTest, WhyNoNodeTakesATransferIsSaid) {
+    connect();
+    const auto account = funded(1).at(0);
+    for (std::size_t i = 0; i < 2; ++i) {
+        FaultRule rule;
+        rule.fault = NodeFault::RpcError;
+        rule.method = "sendrawtransaction";
+        rule.count = FaultRule::kForever;
+        rule.code = -502;
+        rule.text = "memory pool is full";
+        chain().node(i).order(rule);
+    }
+    const auto answer = transfer(account.id, "1000");
+    EXPECT_EQ(answer.status, 202) << answer.text;
+    EXPECT_EQ(answer.at("status").string_value(), "prepared");
+    const auto waiting = find(id_of(answer));
+    EXPECT_EQ(waiting.reason.substr(0, 14), "not sent yet: ") << waiting.reason;
+    EXPECT_NE(waiting.reason.find("-502"), std::string::npos) << waiting.reason;
+    chain().node(0).clear_faults();
+    chain().node(1).clear_faults();
+    const auto done = finish(id_of(answer));
+    EXPECT_EQ(done.status, TransferStatus::Confirmed);
+    EXPECT_EQ(done.reason, "");
+}
+
 TEST_P(TransferTest, WhatNeverLandsExpiresAndGivesItsMoneyBack) {
     connect();
     const auto account = funded(1, 10 * kOneGas).at(0);

@@ -193,6 +193,8 @@ struct Transfers::Core {
     Task<Result<void>> note_sent(
         const workflow::StepContext& context, TransferRecord& record, chain::SendOutcome outcome,
         api::TransferStatus status);
+    Task<Result<void>> tell(
+        const workflow::StepContext& context, TransferRecord& record, std::string reason);
     Task<Result<void>> settle(
         const workflow::StepContext& context, TransferRecord record, chain::TransactionFate fate);
     Task<Result<base::Duration>> poll_delay();
