@@ -9,6 +9,7 @@
 
 #include "neo/address.h"
 #include "neo/transaction.h"
+#include "policy/reservation.h"
 #include "pool/transfer.h"
 #include "pool/transfer_test_support.h"
 
@@ -188,11 +189,28 @@ protected:
         TestPoolOptions options = TransferTest::quick_pool();
         options.neo = mortal_.get();
         options.seed = seed_ * 100'000 + ++lives_ * 10;
+        if (capped_) options.rules = caps();
         open(std::move(options));
         auto& transfers = *pool().service().parts().transfers;
         probe_.die_at(TransferPoint::BeforeSign, 0, {});
         transfers.set_probe(&probe_);
         transfers.start();
+    }
+    // Higher than what is moved, so that all that counts is what was counted.
+    static policy::RuleSet caps() {
+        constexpr std::string_view kRules = R"({"default":"allow","rules":[{"name":"capped",
+            "effect":"allow","services":["svc"],"operations":["transfer"],
+            "limits":{"total":{"GAS":"1000000000","NEO":"1000000000"}}}]})";
+        return policy::RuleSet::parse(base::Json::parse(kRules).value()).value();
+    }
+    // What was reserved for a token and not given back.
+    std::string counted(const neo::ScriptHash& token) {
+        const policy::Limit limit{
+            "service:svc", "rule \"capped\" spend " + token.to_string(), {}, {}, "capped"};
+        return run(database().read(
+                       [&](storage::Transaction& tx) { return policy::reserved_total(tx, limit); }))
+            .value()
+            .to_string();
     }
     // What a crash leaves: the disk and the chain.
     void crash_and_restart(TestDatabase::Crash kind) {
@@ -314,6 +332,9 @@ protected:
         EXPECT_EQ(
             chain().balance(TransferChain::neo(), neo_receiver()).to_string(),
             moved[TransferChain::neo()].to_string());
+        if (capped_) {
+            for (const auto& [token, amount] : moved) EXPECT_EQ(counted(token), amount.to_string());
+        }
         // Nothing was ever sent that is not on the disk.
         for (const auto& hash : mortal_->sent()) {
             EXPECT_EQ(known.count(hash), 1U) << hash.to_string() << " was sent and forgotten";
@@ -385,6 +406,7 @@ protected:
 
     std::uint64_t seed_ = 1;
     std::uint64_t lives_ = 0;
+    bool capped_ = false;
     std::unique_ptr<base::SeededRandom> random_;
     std::unique_ptr<TransferChain> chain_;
     std::unique_ptr<MortalClient> mortal_;
@@ -411,6 +433,7 @@ TEST_P(TransferCrashTest, EveryWriteToTheDisk) {
 }
 
 TEST_P(TransferCrashTest, EveryCallOfANodeBeforeAndAfterItsEffect) {
+    capped_ = true;
     make_world(8, 3);
     std::uint64_t points = 0;
     for (const auto kind : {TestDatabase::Crash::Power, TestDatabase::Crash::Process}) {
@@ -431,6 +454,7 @@ TEST_P(TransferCrashTest, EveryCallOfANodeBeforeAndAfterItsEffect) {
 }
 
 TEST_P(TransferCrashTest, EverySignatureAndSendPoint) {
+    capped_ = true;
     make_world(9, 3);
     std::uint64_t points = 0;
     for (const auto kind : {TestDatabase::Crash::Power, TestDatabase::Crash::Process}) {
