@@ -60,7 +60,7 @@ public:
         : transport_(other.transport_),
           url_(std::move(other.url_)),
           name_(std::move(other.name_)),
-          options_(other.options_) {}
+          options_(std::move(other.options_)) {}
 
     // "host:port": path and query may hold an access key, so they appear nowhere.
     const std::string& name() const { return name_; }

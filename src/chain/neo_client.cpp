@@ -97,7 +97,6 @@ Task<Result<Probe>> probe_neo(JsonRpc& rpc, base::Duration timeout, neo::Network
 namespace {
 
 using internal::ask_any;
-using internal::ask_one;
 using internal::Asked;
 
 base::Json one_param(base::Json value) {
