@@ -63,6 +63,11 @@ Task<bool> pause(base::Duration duration) {
     co_return true;
 }
 
+void note_that_it_goes_on(Process& process, const TransferInfo& transfer) {
+    process.console.note(
+        "the transfer goes on; look again with: adyton pool transfers " + transfer.transfer_id);
+}
+
 // Says where it stands until it is final, or patience ends.
 Exit follow(
     Process& process, Connection& connection, const TransferOptions& options, bool json,
@@ -80,9 +85,7 @@ Exit follow(
         if (!reply) {
             process.console.end_progress();
             fail_call(process.console, reply.error(), reply.call, json);
-            process.console.note(
-                "the transfer goes on; look again with: adyton pool transfers " +
-                transfer.transfer_id);
+            note_that_it_goes_on(process, transfer);
             return Exit::Failed;
         }
         transfer = *reply;
@@ -94,6 +97,7 @@ Exit follow(
         print_transfer(process.console, transfer);
     }
     if (options.no_wait) return Exit::Ok;
+    if (!is_final(transfer.status)) note_that_it_goes_on(process, transfer);
     return transfer.status == api::TransferStatus::Confirmed ? Exit::Ok : Exit::Failed;
 }
 
@@ -143,7 +147,10 @@ void add_transfer(CLI::App& pool, Invocation& invocation) {
         ->required();
     command->add_option("to", options->request.to_address, "Address or script hash")->required();
     command->add_option("amount", options->amount, "In the token's smallest unit")->required();
-    command->add_option("--token", options->request.token_address, "GAS, NEO or a contract hash")
+    command
+        ->add_option(
+            "--token", options->request.token_address,
+            "GAS, NEO, a symbol of neo.tokens, or a contract hash")
         ->capture_default_str();
     command->add_option("--data", options->request.data, "Text for the receiving contract");
     command->add_option(
