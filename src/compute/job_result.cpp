@@ -98,7 +98,13 @@ std::vector<ConsoleLine> clean_console(
     LeakGuard& guard, const std::vector<script::LogEntry>& logs) {
     std::vector<ConsoleLine> out;
     for (const script::LogEntry& entry : logs) {
-        out.emplace_back(std::string(script::to_string(entry.level)), guard.clean(entry.text));
+        std::string_view stump;
+        if (entry.text.ends_with(script::kLogCutMark)) {
+            stump = entry.text;
+            stump.remove_suffix(script::kLogCutMark.size());
+        }
+        out.emplace_back(
+            std::string(script::to_string(entry.level)), guard.clean(entry.text, {stump}));
     }
     return out;
 }
@@ -187,10 +193,19 @@ Receipt receipt_of(
     return out;
 }
 
+// The text when it may have been cut at its limit, which leaves no mark; otherwise nothing.
+std::string_view stump_of(const std::string& text, std::size_t bytes_max) {
+    return text.size() + script::kCutBytesMax >= bytes_max ? std::string_view(text)
+                                                           : std::string_view();
+}
+
 void take_error(JobAnswer& answer, LeakGuard& guard, const JobPlan& plan, const RunResult& result) {
     answer.phase = phase_of(result.status);
     if (answer.phase == JobPhase::Completed) return;
-    answer.error = guard.clean(error_of(plan, result));
+    const script::ScriptError error = result.error.value_or(script::ScriptError{});
+    answer.error = guard.clean(
+        error_of(plan, result), {stump_of(error.name, script::kErrorNameTextBytesMax),
+                                 stump_of(error.message, script::kErrorMessageBytesMax)});
     answer.error_code = code_of(result);
     if (!result.error) return;
     answer.error_line = result.error->line;

@@ -15,6 +15,9 @@ using script::SensitiveBytes;
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+// No: a text that was cut at its end.
+enum class Whole : bool { No, Yes };
+
 SensitiveBytes hex_of(base::ByteView value) {
     SensitiveBytes out;
     constexpr std::string_view kDigits = "0123456789abcdef";
@@ -61,10 +64,21 @@ SensitiveBytes reversed_characters(std::string_view value) {
     return out;
 }
 
-bool holds(std::string_view text, const std::vector<SensitiveBytes>& needles) {
-    return std::any_of(needles.begin(), needles.end(), [text](const SensitiveBytes& needle) {
-        return needle.size() >= LeakGuard::kGuardedBytesMin &&
-               text.find(needle.expose_text()) != std::string_view::npos;
+// Whether a text that was cut ends with the beginning of a form.
+bool ends_in(std::string_view stump, std::string_view form) {
+    const std::size_t half = std::max((form.size() + 1) / 2, LeakGuard::kGuardedBytesMin);
+    const std::size_t most = std::min(stump.size(), form.size());
+    for (std::size_t n = std::min(half, LeakGuard::kStumpBytes); n <= most; ++n) {
+        if (form[n - 1] == stump.back() && stump.ends_with(form.substr(0, n))) return true;
+    }
+    return false;
+}
+
+bool holds(std::string_view text, Whole whole, const std::vector<SensitiveBytes>& forms) {
+    return std::any_of(forms.begin(), forms.end(), [text, whole](const SensitiveBytes& form) {
+        if (form.size() < LeakGuard::kGuardedBytesMin) return false;
+        if (whole == Whole::No) return ends_in(text, form.expose_text());
+        return text.find(form.expose_text()) != std::string_view::npos;
     });
 }
 
@@ -92,8 +106,9 @@ std::optional<unsigned> hex_digit(char c) {
     return std::nullopt;
 }
 
-// What decodes is decoded, '+' stays; everything else stays as it is.
-std::string percent_decoded(std::string_view text) {
+// What decodes is decoded, '+' stays; everything else stays as it is. An escape that a cut left
+// incomplete is dropped, here and below: the beginning of a form would not be at the end with it.
+std::string percent_decoded(std::string_view text, Whole whole) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] == '%' && i + 2 < text.size()) {
@@ -104,11 +119,112 @@ std::string percent_decoded(std::string_view text) {
                 i += 2;
                 continue;
             }
+        } else if (text[i] == '%' && whole == Whole::No) {
+            break;
         }
         out += text[i];
     }
     return out;
 }
+
+// The four digits of a \u escape.
+std::optional<unsigned> code_unit(std::string_view digits) {
+    unsigned out = 0;
+    for (const char c : digits) {
+        const auto digit = hex_digit(c);
+        if (!digit) return std::nullopt;
+        out = out * 16 + *digit;
+    }
+    return out;
+}
+
+void append_character(std::string& out, unsigned code) {
+    const auto add = [&out](unsigned byte) { out += static_cast<char>(byte); };
+    if (code < 0x80) return add(code);
+    if (code < 0x800) {
+        add(0xc0 | code >> 6);
+    } else {
+        if (code < 0x10000) {
+            add(0xe0 | code >> 12);
+        } else {
+            add(0xf0 | code >> 18);
+            add(0x80 | (code >> 12 & 0x3f));
+        }
+        add(0x80 | (code >> 6 & 0x3f));
+    }
+    add(0x80 | (code & 0x3f));
+}
+
+// The character of the \u escape at the start of `text`, which may be a pair; sets `size` to what
+// it takes. Nothing: there is none.
+std::optional<unsigned> escaped_character(std::string_view text, std::size_t& size) {
+    if (text.size() < 6 || text[1] != 'u') return std::nullopt;
+    const auto code = code_unit(text.substr(2, 4));
+    size = 6;
+    if (!code || *code < 0xd800 || *code >= 0xdc00) return code;
+    if (text.size() < 12) return std::nullopt;
+    if (text.substr(6, 2) != "\\u") return code;
+    const auto low = code_unit(text.substr(8, 4));
+    if (!low || *low < 0xdc00 || *low >= 0xe000) return code;
+    size = 12;
+    return 0x10000 + ((*code - 0xd800) << 10 | (*low - 0xdc00));
+}
+
+// The text without one level of JSON's escapes.
+std::string json_unescaped(std::string_view text, Whole whole) {
+    constexpr std::string_view kEscapes = "bfnrt\"\\/";
+    constexpr std::string_view kMeanings = "\b\f\n\r\t\"\\/";
+    constexpr std::size_t kEscapeBytesMax = 12;
+    std::string out;
+    while (!text.empty()) {
+        std::size_t size = 1;
+        const std::size_t simple =
+            text[0] == '\\' && text.size() > 1 ? kEscapes.find(text[1]) : std::string_view::npos;
+        if (text[0] != '\\') {
+            out += text[0];
+        } else if (simple != std::string_view::npos) {
+            out += kMeanings[simple];
+            size = 2;
+        } else if (const auto code = escaped_character(text, size)) {
+            append_character(out, *code);
+        } else if (whole == Whole::No && text.size() < kEscapeBytesMax) {
+            break;
+        } else {
+            out += text[0];
+            size = 1;
+        }
+        text.remove_prefix(size);
+    }
+    return out;
+}
+
+// A text in each way in which a reader may take it.
+std::vector<std::string> readings(std::string_view text, Whole whole) {
+    std::vector<std::string> out;
+    const auto add = [&out, whole](std::string one) {
+        out.push_back(std::move(one));
+        for (int level = 0; level < LeakGuard::kJsonLevelsMax; ++level) {
+            if (out.back().find('\\') == std::string::npos) break;
+            out.push_back(json_unescaped(out.back(), whole));
+        }
+    };
+    add(std::string(text));
+    if (text.find('%') != std::string_view::npos) add(percent_decoded(text, whole));
+    return out;
+}
+
+// One reading, as each kind of form is searched in it.
+struct Searched {
+    explicit Searched(std::string text, Whole complete)
+        : plain(std::move(text)),
+          lowered(lower(plain)),
+          standard(standard_alphabet(plain)),
+          whole(complete) {}
+    std::string plain;
+    std::string lowered;
+    std::string standard;
+    Whole whole;
+};
 
 }  // namespace
 
@@ -131,26 +247,34 @@ LeakGuard::LeakGuard(std::vector<Guarded> secrets) {
     }
 }
 
-std::vector<std::string> LeakGuard::search(std::string_view text) {
+std::vector<std::string> LeakGuard::search(std::string_view text, Stumps stumps) {
     std::vector<std::string> names;
     if (forms_.empty() || text.size() < kGuardedBytesMin) return names;
-    const std::string lowered = lower(text);
-    const std::string standard = standard_alphabet(text);
-    const std::string decoded =
-        text.find('%') == std::string_view::npos ? std::string() : percent_decoded(text);
-    for (const Forms& forms : forms_) {
-        if (holds(text, forms.plain) || holds(decoded, forms.plain) || holds(lowered, forms.hex) ||
-            holds(standard, forms.base64)) {
-            names.push_back(forms.name);
-            found_.insert(forms.name);
-            if (!forms.exportable && !forms.redact && refused_.empty()) refused_ = forms.name;
+    std::vector<Searched> all;
+    const auto add = [&all](std::string_view part, Whole whole) {
+        for (std::string& one : readings(part, whole)) {
+            if (!one.empty()) all.emplace_back(std::move(one), whole);
         }
+    };
+    add(text, Whole::Yes);
+    for (const std::string_view stump : stumps) add(stump, Whole::No);
+    for (const Forms& forms : forms_) {
+        const bool held = std::any_of(all.begin(), all.end(), [&forms](const Searched& one) {
+            return holds(one.plain, one.whole, forms.plain) ||
+                   holds(one.lowered, one.whole, forms.hex) ||
+                   holds(one.standard, one.whole, forms.base64);
+        });
+        if (!held) continue;
+        names.push_back(forms.name);
+        found_.insert(forms.name);
+        held_back_ = held_back_ || !forms.exportable;
+        if (!forms.exportable && !forms.redact && refused_.empty()) refused_ = forms.name;
     }
     return names;
 }
 
-const LeakGuard::Forms* LeakGuard::first_unexportable(std::string_view text) {
-    const std::vector<std::string> names = search(text);
+const LeakGuard::Forms* LeakGuard::first_unexportable(std::string_view text, Stumps stumps) {
+    const std::vector<std::string> names = search(text, stumps);
     for (const Forms& forms : forms_) {
         if (forms.exportable) continue;
         if (std::find(names.begin(), names.end(), forms.name) != names.end()) return &forms;
@@ -158,8 +282,8 @@ const LeakGuard::Forms* LeakGuard::first_unexportable(std::string_view text) {
     return nullptr;
 }
 
-std::string LeakGuard::clean(std::string_view text) {
-    const Forms* const held = first_unexportable(text);
+std::string LeakGuard::clean(std::string_view text, Stumps stumps) {
+    const Forms* const held = first_unexportable(text, stumps);
     return held == nullptr ? std::string(text) : "[redacted:" + held->name + "]";
 }
 

@@ -229,6 +229,55 @@ TEST_P(SecretsTest, ASecretThatIsNotExportableRefusesOrIsRedacted) {
     EXPECT_EQ(run_with("\"redacted\"").text.find("other-secret"), std::string::npos);
 }
 
+TEST_P(SecretsTest, ASecretIsFoundInJsonTextsToo) {
+    open();
+    put_secret(
+        "pem", R"(-----BEGIN-----\nMIIB \"x\"\\\n-----END-----)",
+        ",\"exportable\":false,\"on_leak\":\"redact\"");
+    const std::string json = R"({"pem":"-----BEGIN-----\nMIIB \"x\"\\\n-----END-----"})";
+    base::Json output = base::Json::object();
+    output.set("x", base::Json::string(json));
+    watch(output.dump(), {"all: " + json});
+    const auto shown = run_with("\"pem\"");
+    EXPECT_EQ(shown.string("status"), "completed");
+    EXPECT_EQ(shown.text.find("MIIB"), std::string::npos) << shown.text;
+    EXPECT_EQ(shown.at("output").dump(), R"({"x":"[redacted:pem]"})");
+    engine().behave = [&json](const auto&, const auto&) {
+        return failed(script::Stage::Execution, json);
+    };
+    EXPECT_EQ(run_with("\"pem\"").text.find("MIIB"), std::string::npos);
+}
+
+TEST_P(SecretsTest, TheBeginningOfASecretThatACutLeavesIsFound) {
+    open();
+    std::string value;
+    for (int i = 0; value.size() < 5'000; ++i) value += "part " + std::to_string(i) + ",";
+    put_secret("big", value, ",\"exportable\":false,\"on_leak\":\"redact\"");
+    const auto line_of = [](const std::string& text) {
+        return text.substr(0, script::kLogEntryBytesMax) + "...(truncated)";
+    };
+    const std::string before(4'080, '-');
+    watch(
+        "{\"ok\":true}", {line_of(value), line_of(before + value),
+                          line_of("{\"big\":\"" + base::hex_encode(base::as_bytes(value))),
+                          line_of(before + "fine and long")});
+    const auto logged = run_with("\"big\"");
+    EXPECT_EQ(logged.string("status"), "completed");
+    EXPECT_EQ(logged.text.find("part "), std::string::npos) << logged.text;
+    EXPECT_EQ(logged.text.find(base::hex_encode(base::as_bytes("part 1"))), std::string::npos);
+    EXPECT_NE(logged.text.find("fine and long"), std::string::npos);
+    engine().behave = [&](const auto&, const auto&) {
+        return failed(script::Stage::Execution, (before + value).substr(0, 4'096));
+    };
+    EXPECT_EQ(run_with("\"big\"").text.find("part "), std::string::npos);
+    engine().behave = [&](const auto&, const auto&) {
+        auto result = failed(script::Stage::Execution, "x");
+        result.error->name = value.substr(0, 128);
+        return result;
+    };
+    EXPECT_EQ(run_with("\"big\"").text.find("part "), std::string::npos);
+}
+
 TEST_P(SecretsTest, ASecretBoundToADestinationIsNeverShownToTheScript) {
     open();
     put_secret("token", "bearer-value", ",\"destinations\":[\"api.example\"]");
@@ -289,6 +338,43 @@ TEST(LeakGuardTest, EachCommonEncodingIsFoundWhereverItStands) {
     }
     EXPECT_TRUE(finds(value, "q=" + percent));
     EXPECT_TRUE(finds("a b&c=", "a%20b%26c%3d"));
+}
+
+TEST(LeakGuardTest, JsonIsReadAsDeepAsItIsWrittenByAccident) {
+    const std::string value = "l\xc3\xadne 1\nl\xc3\xadne \"2\"\\\t/\xf0\x9f\x98\x80.";
+    EXPECT_TRUE(
+        finds(value, "{\"k\":\"l\\u00edne 1\\nl\\u00EDne \\\"2\\\"\\\\\\t\\/\\uD83D\\ude00.\"}"));
+    std::string text = value;
+    for (int level = 0; level < LeakGuard::kJsonLevelsMax; ++level) {
+        text = base::Json::string(text).dump();
+        EXPECT_TRUE(finds(value, text)) << text;
+        const std::string more = text + " 100% \\u12 \\ud83d \\";
+        EXPECT_TRUE(finds(value, more)) << more;
+    }
+    EXPECT_TRUE(finds("a\nb%c", "%7B%22k%22:%22a%5cnb%25c%22%7D")) << "JSON in a URL";
+    EXPECT_TRUE(finds("\xff\xff\xff\xff\xff\xff", "\\/\\/\\/\\/\\/\\/\\/\\/")) << "base64";
+    EXPECT_FALSE(finds("a\\nb", "a\nb"));
+    EXPECT_TRUE(finds("a\\nb", "a\\nb"));
+}
+
+TEST(LeakGuardTest, ATextThatWasCutMayNotEndLikeTheBeginningOfASecret) {
+    const auto begins = [](std::string_view value, std::string_view stump) {
+        LeakGuard guard = guard_of_value(value);
+        return !guard.search("other text", {stump}).empty();
+    };
+    EXPECT_TRUE(begins("a-long-secret-value", "before a-long-s"));
+    EXPECT_TRUE(begins("a-long-secret-value", "a-long-secret-valu"));
+    EXPECT_FALSE(begins("a-long-secret-value", "before a-long-"));
+    EXPECT_FALSE(begins("a-long-secret-value", "a-long-secret after"));
+    EXPECT_FALSE(begins("a-long-secret-value", ""));
+    EXPECT_TRUE(begins("short-one", "x short"));
+    EXPECT_FALSE(begins("short-one", "x shor"));
+    EXPECT_TRUE(begins("a-long-secret-value", "A " + base::hex_encode(base::as_bytes("a-long-"))));
+    // The cut may be inside of an escape.
+    EXPECT_TRUE(begins("line one\nline two", "line one\\"));
+    EXPECT_TRUE(begins("line one\nline two", "line one\\u00"));
+    EXPECT_TRUE(begins("line one\nline two", "line%20one%"));
+    EXPECT_TRUE(begins("line one \xf0\x9f\x98\x80 two", "line one \\ud83d\\ude"));
 }
 
 TEST(LeakGuardTest, OtherTextAndShortSecretsAreLeftAlone) {

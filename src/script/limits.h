@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "base/time.h"
 
@@ -16,9 +17,13 @@ inline constexpr std::size_t kSecretsMax = 10;
 inline constexpr std::size_t kSecretBytesMax = 65'536;
 inline constexpr std::size_t kSecretNameBytesMax = 128;
 inline constexpr std::size_t kLogEntriesMax = 100;
-inline constexpr std::size_t kLogEntryBytesMax = 4'096;  // then "...(truncated)" is appended
+inline constexpr std::size_t kLogEntryBytesMax = 4'096;  // then kLogCutMark is appended
+inline constexpr std::string_view kLogCutMark = "...(truncated)";
 inline constexpr std::size_t kEntryPointBytesMax = 128;
 inline constexpr std::size_t kErrorMessageBytesMax = 4'096;
+inline constexpr std::size_t kErrorNameTextBytesMax = 128;
+// A text that was cut is up to this much shorter than its limit: no character is cut in two.
+inline constexpr std::size_t kCutBytesMax = 3;
 
 // What one job may use.
 struct Limits {

@@ -21,7 +21,6 @@ constexpr std::uint64_t kGasPerHostCall = 100;
 constexpr std::uint64_t kGasPerRequest = 100'000;
 constexpr std::size_t kArgumentBytesMax = std::size_t{8} << 20U;
 constexpr std::size_t kResultBytesMax = std::size_t{8} << 20U;
-constexpr std::string_view kTruncated = "...(truncated)";
 constexpr std::uint32_t kNoTypedArray = UINT32_MAX;
 
 // Where in the scratch memory of the guest out-parameters go.
@@ -316,7 +315,7 @@ void Machine::add_log(LogLevel level, bool cut) {
         return;
     }
     LogEntry entry{level, argument_bytes_};
-    if (cut) entry.text.append(kTruncated);
+    if (cut) entry.text.append(kLogCutMark);
     hooks_->log(entry);
     result_.logs.push_back(std::move(entry));
 }

@@ -605,7 +605,7 @@ void Machine::guest_take_exception(Stage stage) {
     text_.clear();
     guest_property(thrown, "stack", kErrorMessageBytesMax, text_);
     locate(text_);
-    guest_property(thrown, "name", 128, result_.error->name);
+    guest_property(thrown, "name", kErrorNameTextBytesMax, result_.error->name);
     guest_property(thrown, "message", kErrorMessageBytesMax, result_.error->message);
 }
 
