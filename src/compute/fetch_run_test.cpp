@@ -37,6 +37,7 @@ public:
         std::shared_ptr<const JobPlan> plan, script::HostRequest request) override {
         FetchRecord record;
         record.request = crypto::sha256(base::as_bytes(request.json));
+        asked.push_back(record.request);
         auto asking = inner_.fetch(std::move(plan), std::move(request));
         script::HostReply reply = co_await std::move(asking);
         record.reply = crypto::sha256(base::as_bytes(reply.json));
@@ -44,6 +45,7 @@ public:
         replies.push_back(reply.json);
         co_return reply;
     }
+    std::vector<crypto::Sha256Digest> asked;
     std::vector<FetchRecord> seen;
     std::vector<std::string> replies;
 
@@ -138,6 +140,7 @@ protected:
     http::TestCa ca_ = http::TestCa::create_root("public internet");
     std::vector<std::string> authorizations_;
     std::atomic<int> inside_answers_{0};
+    base::Completion<bool> late_;  // what /late waits for
     std::unique_ptr<http::GuardedClient> client_;
     std::unique_ptr<HttpFetchBroker> broker_;
     std::unique_ptr<WatchedBroker> watched_;
@@ -183,6 +186,11 @@ private:
             co_return Response::text(
                 Status::Ok,
                 "you are " + std::string(request.headers.find("Authorization").value_or("")));
+        });
+        public_.router.add("POST", "/late", [this](http::Request&) -> Task<Response> {
+            base::Completion<bool>& late = late_;  // g++ 12 would copy the member
+            co_await late;
+            co_return Response::text(Status::Ok, "late");
         });
         public_.router.add("GET", "/inside", [this](http::Request&) -> Task<Response> {
             Response out = Response::empty(Status(302));
@@ -272,6 +280,23 @@ TEST_P(FetchRunTest, TheNumberOfRequestsOfAJobIsLimited) {
         R"({"result":[200,200,"fetch refused: no rule allows it","fetch refused: no rule allows it"]})");
     // The next job counts anew.
     EXPECT_EQ(status_or_error(url("/price")), R"({"s":200})");
+}
+
+TEST_P(FetchRunTest, ARequestWhoseAnswerNobodySawIsInTheReceipt) {
+    open_with();
+    // Its gas ends before the answer comes.
+    const TestAnswer answer = run_script(
+        "function main() { fetch('" + url("/late") +
+            "', { method: 'POST', body: 'pay' }); "
+            "for (;;) {} }",
+        R"(,"metered_gas_max":20000000)");
+    EXPECT_EQ(answer.string("error_code"), "gas_exhausted") << answer.text;
+    late_.completer()->set(true);
+    until([this] { return watched_->seen.size() == 1; });
+    const auto receipt = parse_receipt(answer.at("receipt").dump());
+    ASSERT_TRUE(receipt) << receipt.error().message();
+    EXPECT_EQ(
+        receipt->receipt.fetch_hash, fetch_hash({{watched_->asked.at(0), crypto::Sha256Digest{}}}));
 }
 
 TEST_P(FetchRunTest, AServerThatNobodyVouchesForGetsNothing) {

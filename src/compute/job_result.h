@@ -18,7 +18,7 @@ namespace adyton::compute {
 // One fetch, by the hashes of what went through the broker.
 struct FetchRecord {
     crypto::Sha256Digest request;  // of HostRequest::json
-    crypto::Sha256Digest reply;    // of HostReply::json
+    crypto::Sha256Digest reply;    // of HostReply::json; zeros: the job was over before it came
 };
 // SHA-256 of the transcript "receipt-fetches" with two tags a fetch, 2n+1 request and 2n+2 reply.
 crypto::Sha256Digest fetch_hash(const std::vector<FetchRecord>& fetches);

@@ -57,17 +57,16 @@ struct RunNotes {
 Task<script::HostReply> call_broker(
     FetchBroker* broker, SharedPlan plan, std::shared_ptr<RunNotes> notes,
     script::HostRequest request) {
-    FetchRecord record;
-    record.request = crypto::sha256(base::as_bytes(request.json));
     const std::uint32_t sequence = request.sequence;
-    auto fetching = broker->fetch(plan, std::move(request));
-    script::HostReply reply = co_await std::move(fetching);
-    record.reply = crypto::sha256(base::as_bytes(reply.json));
     if (notes->fetches.size() <= sequence) {
         notes->fetches.resize(sequence + 1);
         notes->replies.resize(sequence + 1);
     }
-    notes->fetches[sequence] = record;
+    // Noted before it goes out: the job may be over before there is an answer.
+    notes->fetches[sequence].request = crypto::sha256(base::as_bytes(request.json));
+    auto fetching = broker->fetch(plan, std::move(request));
+    script::HostReply reply = co_await std::move(fetching);
+    notes->fetches[sequence].reply = crypto::sha256(base::as_bytes(reply.json));
     if (plan->request.record) notes->replies[sequence] = reply;
     co_return reply;
 }
