@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <iostream>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "apps/attested_keys.h"
 #include "apps/files.h"
@@ -38,12 +40,84 @@ Result<std::string> load(const std::string& path) {
     return std::string(std::istreambuf_iterator<char>(std::cin), {});
 }
 
+// What an answer says under a name, as the receipt would state it; absent and null are nothing.
+std::string said(const Json& answer, std::string_view name) {
+    const Json* const found = answer.find(name);
+    if (found == nullptr || found->is_null()) return {};
+    return found->is_string() ? found->string_value() : found->dump();
+}
+
+std::string hex_or_nothing(const std::optional<crypto::Sha256Digest>& digest) {
+    return digest ? digest->to_hex() : std::string();
+}
+
+std::string hash_of_output(const Json& answer) {
+    const Json* const output = answer.find("output");
+    if (output == nullptr) return {};
+    return crypto::sha256(base::as_bytes(compute::canonical_text(*output))).to_hex();
+}
+
+std::string hash_of_sealed_output(const Json& answer) {
+    const std::string text = said(answer, "sealed_output");
+    if (text.empty()) return {};
+    const auto box = base::base64_decode(text);
+    return box ? crypto::sha256(*box).to_hex() : "no base64";
+}
+
+std::string layers_of(const Json& answer) {
+    const Json* const list = answer.find("isolation");
+    std::string out;
+    if (list == nullptr || !list->is_array()) return said(answer, "isolation");
+    for (const Json& layer : list->items()) {
+        if (!out.empty()) out += ',';
+        out += layer.is_string() ? layer.string_value() : layer.dump();
+    }
+    return out;
+}
+
+// Everything in an answer that its receipt states says the same. Its console lines are among what
+// is not compared: an answer does not tell their levels for certain.
+Result<void> check_answer(const Json& answer, const compute::Receipt& stated) {
+    const bool completed = stated.status == "completed";
+    const std::string hash = hex_or_nothing(stated.output_hash);
+    // An output for the caller's key alone is not in the answer.
+    const bool withheld = answer.find("output") == nullptr && stated.sealed_output_hash.has_value();
+    const std::vector<std::array<std::string, 3>> members = {
+        {"job_id", said(answer, "job_id"), stated.job_id},
+        {"status", said(answer, "status"), completed ? "completed" : "failed"},
+        {"phase", said(answer, "phase"), stated.status},
+        {"error_code", said(answer, "error_code"), stated.error_code},
+        {"output", withheld ? hash : hash_of_output(answer), hash},
+        {"output_hash", said(answer, "output_hash"), hash},
+        {"sealed_output", hash_of_sealed_output(answer), hex_or_nothing(stated.sealed_output_hash)},
+        {"gas_used", said(answer, "gas_used"), std::to_string(stated.gas_used)},
+        {"metered_gas", said(answer, "metered_gas"), std::to_string(stated.metered_gas)},
+        {"isolation", layers_of(answer), stated.layers},
+        {"started_at", said(answer, "started_at"), base::to_rfc3339(stated.started_at)},
+        {"finished_at", said(answer, "finished_at"), base::to_rfc3339(stated.finished_at)}};
+    for (const auto& [name, here, there] : members) {
+        if (here == there) continue;
+        return Error::permission_denied(
+            "the answer's " + name + " is not what its receipt states", "other_answer");
+    }
+    return {};
+}
+
+struct ReceiptFile {
+    SignedReceipt receipt;
+    std::optional<Json> answer;  // around it
+};
+
 // A receipt alone, or an answer of the service with one in it.
-Result<SignedReceipt> read_receipt(const std::string& text) {
-    const auto json = Json::parse(text);
+Result<ReceiptFile> read_receipt(const std::string& text) {
+    auto json = Json::parse(text);
     const Json* const inside = json ? json->find("receipt") : nullptr;
-    if (inside != nullptr) return compute::parse_receipt(inside->dump());
-    return compute::parse_receipt(text);
+    if (inside != nullptr) {
+        TRY(auto receipt, compute::parse_receipt(inside->dump()));
+        return ReceiptFile{std::move(receipt), *std::move(json)};
+    }
+    TRY(auto receipt, compute::parse_receipt(text));
+    return ReceiptFile{std::move(receipt), std::nullopt};
 }
 
 // Which of the two keys the caller trusts.
@@ -111,8 +185,12 @@ struct Verdict {
 
 Result<Verdict> verify(const ReceiptOptions& options) {
     TRY(const auto text, load(options.file));
-    TRY(auto receipt, read_receipt(text));
+    TRY(auto file, read_receipt(text));
+    SignedReceipt& receipt = file.receipt;
     TRY_VOID(compute::check_signatures(receipt));
+    if (file.answer) {
+        TRY_VOID(check_answer(*file.answer, receipt.receipt));
+    }
     TRY(const bool trusted, check_key(receipt, options.key));
     TRY(auto attested, check_attested(receipt, options.attested));
     TRY_VOID(check_files(receipt, options));
@@ -177,8 +255,10 @@ void add_verify_receipt(CLI::App& group, Invocation& invocation) {
          .summary = "Check the receipt of a job: both signatures over everything it states",
          .details =
              "FILE is a receipt as GET /jobs/{id}/receipt gave it, byte for byte, or an answer of "
-             "the service that holds one. Give the service's key, from GET /info and its "
-             "attestation, or the file is taken at its word about who signed it.",
+             "the service that holds one: then its job, status, output, gas, isolation and times "
+             "must be those of the receipt; its console lines, warnings and error text are not "
+             "compared. Give the service's key, from GET /info and its attestation, or the file is "
+             "taken at its word about who signed it.",
          .examples = {
              "curl -s URL/jobs/JOB_ID/receipt -H 'X-User-ID: me' > receipt.json",
              "adyton verify receipt receipt.json --key 94a1... --script script.js",

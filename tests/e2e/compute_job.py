@@ -106,6 +106,13 @@ def check_receipt(caller, adyton, job, directory):
     path.write_bytes(receipt[:at] + bytes([receipt[at] ^ 1]) + receipt[at + 1:])
     bad = verify(adyton, str(path), "--key", key)
     demand(bad.returncode == 1, "a changed receipt is accepted: " + bad.stdout)
+    answer = directory / "answer.json"
+    answer.write_text(json.dumps(job))
+    good = verify(adyton, str(answer), "--key", key)
+    demand(good.returncode == 0, "the answer is refused: " + good.stdout)
+    answer.write_text(json.dumps(dict(job, output={"result": "another"})))
+    bad = verify(adyton, str(answer), "--key", key)
+    demand(bad.returncode == 1, "an answer with another output is accepted: " + bad.stdout)
     print("receipt     valid, signed by %s; refused with one byte changed" % key)
 
 

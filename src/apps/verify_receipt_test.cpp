@@ -1,0 +1,132 @@
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "apps/command.h"
+#include "compute/job_answer.h"
+#include "compute/receipt.h"
+
+// `adyton verify receipt` of an answer: what the receipt states of it must be what it says.
+namespace adyton::apps {
+namespace {
+
+compute::ComputeKeys test_keys() {
+    return *compute::ComputeKeys::create(*crypto::SecretBuffer::copy_of(base::Bytes(32, 7)));
+}
+
+crypto::Sha256Digest digest(std::string_view text) {
+    return crypto::sha256(base::as_bytes(text));
+}
+
+class VerifyReceiptTest : public testing::Test {
+protected:
+    VerifyReceiptTest() {
+        std::string pattern = testing::TempDir() + "adyton-verify-XXXXXX";
+        directory_ = ::mkdtemp(pattern.data());
+        answer_.job_id = receipt_.job_id = "3f0c9a52-6b1e-4c55-9f4d-2f6a5b7c8d90";
+        answer_.phase = compute::JobPhase::Completed;
+        receipt_.status = "completed";
+        answer_.output = R"({"result":8})";
+        answer_.logs = std::vector<std::string>{"hello"};
+        answer_.gas_used = 570;
+        receipt_.gas_used = 570;
+        answer_.metered_gas = receipt_.metered_gas = 123456;
+        receipt_.output_hash = digest(answer_.output);
+        answer_.output_hash = receipt_.output_hash->to_hex();
+        answer_.isolation = {"guard_pages", "own_process"};
+        receipt_.layers = "guard_pages,own_process";
+        receipt_.started_at = base::Timestamp(std::chrono::microseconds(1'763'672'000'123'456));
+        receipt_.finished_at = receipt_.started_at + std::chrono::milliseconds(5);
+        answer_.created_at = receipt_.started_at;
+        answer_.started_at = receipt_.started_at;
+        answer_.finished_at = receipt_.finished_at;
+    }
+    ~VerifyReceiptTest() override { std::filesystem::remove_all(directory_); }
+
+    std::string signed_answer() {
+        answer_.receipt = sign_receipt(test_keys(), receipt_)->to_json_text();
+        return answer_.to_json_text();
+    }
+    // The command's exit and what it said.
+    std::pair<Exit, std::string> verify(const std::string& text) const {
+        const std::string path = directory_ + "/answer.json";
+        std::ofstream(path, std::ios::binary) << text;
+        std::ostringstream out;
+        std::ostringstream err;
+        Console console(out, err, Console::Kind::Plain);
+        attest::SecretSource secrets;
+        const service::ConfigInputs environment{};
+        const crypto::Hardening hardening{};
+        Process process{console, secrets, environment, hardening, "adyton"};
+        const Exit exit = run_command_line({"verify", "receipt", path, "--json"}, process);
+        return {exit, out.str() + err.str()};
+    }
+    void expect_another(const std::string& good, const std::string& from, const std::string& to) {
+        std::string bad = good;
+        const std::size_t at = bad.find(from);
+        ASSERT_LT(at, bad.find("\"receipt\"")) << from;
+        bad.replace(at, from.size(), to);
+        const auto [exit, said] = verify(bad);
+        EXPECT_EQ(exit, Exit::Failed) << to;
+        EXPECT_NE(said.find("\"reason\":\"other_answer\""), std::string::npos) << to << said;
+    }
+
+    compute::JobAnswer answer_;
+    compute::Receipt receipt_;
+    std::string directory_;
+};
+
+TEST_F(VerifyReceiptTest, AnAnswerIsHeldAgainstItsReceipt) {
+    const std::string good = signed_answer();
+    const auto [exit, said] = verify(good);
+    ASSERT_EQ(exit, Exit::Ok) << said;
+    EXPECT_EQ(verify(good + "\n").first, Exit::Ok);
+    expect_another(good, R"("result":8)", R"("result":9)");
+    expect_another(good, R"("output":{"result":8},)", "");
+    expect_another(good, "3f0c9a52", "3f0c9a53");
+    expect_another(good, R"("status":"completed")", R"("status":"failed")");
+    expect_another(good, R"("phase":"completed")", R"("phase":"failed")");
+    expect_another(good, R"("gas_used":570)", R"("gas_used":571)");
+    expect_another(good, R"("metered_gas":123456)", R"("metered_gas":123457)");
+    expect_another(good, answer_.output_hash.substr(0, 8), "00000000");
+    expect_another(good, R"("guard_pages",)", "");
+    expect_another(good, R"("started_at":"2025)", R"("started_at":"2024)");
+    expect_another(good, R"("finished_at":"2025)", R"("finished_at":"2024)");
+    expect_another(good, R"("phase":)", R"("error_code":"timed_out","phase":)");
+    expect_another(good, R"("phase":)", R"("sealed_output":"AAAA","phase":)");
+}
+
+TEST_F(VerifyReceiptTest, AnswersOfFailedAndOfSealedJobsAreToo) {
+    const base::Bytes box(50, 3);
+    receipt_.sealed_output_hash = crypto::sha256(box);
+    answer_.sealed_output = base::base64_encode(box);
+    const std::string both = signed_answer();
+    EXPECT_EQ(verify(both).first, Exit::Ok);
+    expect_another(both, R"("sealed_output":"AwMD)", R"("sealed_output":"AwME)");
+    answer_.output.clear();
+    const std::string sealed_only = signed_answer();
+    EXPECT_EQ(verify(sealed_only).first, Exit::Ok);
+    expect_another(sealed_only, R"("phase":)", R"("output":{},"phase":)");
+
+    answer_.sealed_output.clear();
+    answer_.output_hash.clear();
+    receipt_.output_hash.reset();
+    receipt_.sealed_output_hash.reset();
+    answer_.phase = compute::JobPhase::TimedOut;
+    receipt_.status = "timed_out";
+    answer_.error_code = receipt_.error_code = "timed_out";
+    answer_.gas_used = 0;
+    receipt_.gas_used = 0;
+    const std::string failed = signed_answer();
+    EXPECT_EQ(verify(failed).first, Exit::Ok);
+    expect_another(failed, R"("error_code":"timed_out")", R"("error_code":"cancelled")");
+    expect_another(failed, R"("phase":)", R"("output":{"result":8},"phase":)");
+}
+
+}  // namespace
+}  // namespace adyton::apps
