@@ -245,6 +245,7 @@ Exit run_once(Process& process, LocalRunner& runner, const RunOptions& options, 
     script::Job shown;
     shown.source = job->source;
     shown.entry_point = job->entry_point;
+    shown.limits = job->limits;
     const auto result = runner.run(*std::move(job));
     if (!result) {
         process.console.fail(result.error(), json);

@@ -51,10 +51,11 @@ std::string code_of(const RunResult& result) {
     return "execution_error";
 }
 
-// The seed's sentence needs the job's entry point alone.
+// The seed's sentence names the entry point or the limit.
 std::string error_of(const JobPlan& plan, const RunResult& result) {
     script::Job job;
     job.entry_point = plan.request.entry_point;
+    job.limits = plan.limits;
     return script::seed_error_text(job, result);
 }
 

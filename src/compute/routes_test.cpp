@@ -42,6 +42,26 @@ TEST_P(ExecuteTest, AJobGivesItsResultSignedAndHashed) {
     EXPECT_NE(logs.find("Execution completed successfully"), std::string::npos);
 }
 
+TEST_P(ExecuteTest, AnErrorNamesTheLimitThatTheJobMet) {
+    auto options = development();
+    options.compute.memory_bytes = std::size_t{8} << 20;
+    open(options);
+    script::Status status = script::Status::TimedOut;
+    engine().behave = [&status](const auto&, const auto&) {
+        auto result = failed(script::Stage::Execution, "");
+        result.status = status;
+        return result;
+    };
+    const auto error_of = [this](const std::string& more) {
+        return execute("{\"script\":\"x\"" + more + "}").string("error");
+    };
+    EXPECT_EQ(error_of(",\"timeout\":2"), "execution error: execution timeout at 2 s");
+    status = script::Status::GasExhausted;
+    EXPECT_EQ(error_of(",\"metered_gas_max\":1000"), "execution error: gas exhausted (limit 1000)");
+    status = script::Status::OutOfMemory;
+    EXPECT_EQ(error_of(""), "execution error: out of memory (limit 8388608 bytes)");
+}
+
 TEST_P(ExecuteTest, TheReceiptInTheAnswerVerifiesAndStatesTheJob) {
     open();
     const auto answer = execute(kSum);

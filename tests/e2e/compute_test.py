@@ -138,6 +138,7 @@ def HostileScriptsEndAtTheirLimitsAndTheNextJobIsClean(world):
     client = Compute(server.port)
     started = time.monotonic()
     looped = client.execute(LOOP, timeout=1)
+    check("timeout at 1 s" in looped["error"], looped)
     check(looped["status"] == "failed" and looped["phase"] == "timed_out", looped)
     check(looped["gas_used"] == 0 and looped["metered_gas"] > 0, looped)
     check(time.monotonic() - started < 20)
