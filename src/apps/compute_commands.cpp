@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <memory>
@@ -74,23 +75,28 @@ script::SensitiveBytes without_line_end(base::ByteView bytes) {
     return script::SensitiveBytes(text);
 }
 
+Result<script::Secret> read_secret(attest::SecretSource& source, const SecretPlace& place) {
+    script::Secret secret;
+    secret.name = place.name;
+    if (place.reference.kind == attest::SecretReference::Kind::Environment) {
+        // Read where it stands, so that --watch can read it again.
+        const char* const value = std::getenv(place.reference.name.c_str());
+        if (value == nullptr) {
+            return Error::not_found("the variable " + place.reference.name + " is not set");
+        }
+        secret.value = script::SensitiveBytes(std::string_view(value));
+    } else {
+        TRY(const auto bytes, source.read(place.reference));
+        secret.value = without_line_end(bytes.expose());
+    }
+    return secret;
+}
+
 Result<std::vector<script::Secret>> read_secrets(
     attest::SecretSource& source, const std::vector<SecretPlace>& places) {
     std::vector<script::Secret> out;
     for (const SecretPlace& place : places) {
-        script::Secret secret;
-        secret.name = place.name;
-        if (place.reference.kind == attest::SecretReference::Kind::Environment) {
-            // Read where it stands, so that --watch can read it again.
-            const char* const value = std::getenv(place.reference.name.c_str());
-            if (value == nullptr) {
-                return Error::not_found("the variable " + place.reference.name + " is not set");
-            }
-            secret.value = script::SensitiveBytes(std::string_view(value));
-        } else {
-            TRY(const auto bytes, source.read(place.reference));
-            secret.value = without_line_end(bytes.expose());
-        }
+        TRY(auto secret, read_secret(source, place));
         out.push_back(std::move(secret));
     }
     return out;
@@ -369,19 +375,51 @@ Task<script::HostReply> replay_reply(
     co_return script::HostReply{false, "the recording has no such request"};
 }
 
-Result<script::RunResult> replay(
-    Process& process, const std::shared_ptr<const compute::Recording>& recording,
-    const JobOptions& options) {
-    TRY(auto places, secret_places(options.secrets));
-    for (const std::string& name : recording->secret_names) {
-        bool given = false;
-        for (const SecretPlace& place : places) given = given || place.name == name;
-        if (!given) {
+// Where the job's secrets are, in the order in which the script saw them; those that were bound to
+// destinations have no place.
+Result<std::vector<SecretPlace>> replay_places(
+    const compute::Recording& recording, const std::vector<std::string>& texts) {
+    TRY(const auto given, secret_places(texts));
+    const auto& bound = recording.bound_names;
+    std::vector<SecretPlace> out;
+    for (const std::string& name : recording.secret_names) {
+        if (std::find(bound.begin(), bound.end(), name) != bound.end()) {
+            out.push_back({name, {}});
+            continue;
+        }
+        const auto place = std::find_if(
+            given.begin(), given.end(), [&name](const auto& one) { return one.name == name; });
+        if (place == given.end()) {
             return Error::invalid_argument(
                 "the job used the secret " + name + ", which no recording holds: give --secret " +
                 name + "=FILE");
         }
+        out.push_back(*place);
     }
+    return out;
+}
+
+Result<std::vector<script::Secret>> replay_secrets(
+    attest::SecretSource& source, const compute::Recording& recording,
+    const std::vector<SecretPlace>& places) {
+    const auto& bound = recording.bound_names;
+    std::vector<script::Secret> out;
+    for (const SecretPlace& place : places) {
+        if (std::find(bound.begin(), bound.end(), place.name) != bound.end()) {
+            out.push_back(
+                {place.name, script::SensitiveBytes(compute::secret_placeholder(place.name))});
+            continue;
+        }
+        TRY(auto secret, read_secret(source, place));
+        out.push_back(std::move(secret));
+    }
+    return out;
+}
+
+Result<script::RunResult> replay(
+    Process& process, const std::shared_ptr<const compute::Recording>& recording,
+    const JobOptions& options) {
+    TRY(auto places, replay_places(*recording, options.secrets));
     TRY(const auto runner, LocalRunner::create());
     script::Job job;
     job.id = recording->job_id;
@@ -393,10 +431,10 @@ Result<script::RunResult> replay(
     job.limits = recording->limits;
     job.start_time = recording->start_time;
     job.random_seed = recording->random_seed;
-    job.secrets = [&process, places = std::move(places)] {
-        return read_secrets(process.secrets, places);
+    job.secrets = [&process, recording, places = std::move(places)] {
+        return replay_secrets(process.secrets, *recording, places);
     };
-    if (!recording->replies.empty()) {
+    if (recording->has_host) {
         job.host = [recording](script::HostRequest request) {
             return replay_reply(recording, std::move(request));
         };
@@ -428,8 +466,11 @@ Exit run_replay(Process& process, const JobOptions& options, bool json) {
                 .set("differences", std::move(list))
                 .set("metered_gas", Json::unsigned_integer(result->metered_gas)));
     } else if (found.empty()) {
+        const bool whole = recording->output && recording->console_hash;
         process.console.print(fmt::format(
-            "the same: output, console and {} metered gas", grouped(result->metered_gas)));
+            "the same: {}{} metered gas", whole ? "output, console and " : "",
+            grouped(result->metered_gas)));
+        if (!whole) process.console.note("output and console held a secret: not compared");
     } else {
         for (const std::string& line : found) process.console.error(line);
     }

@@ -299,6 +299,13 @@ TEST_P(FetchRunTest, ARequestWhoseAnswerNobodySawIsInTheReceipt) {
         receipt->receipt.fetch_hash, fetch_hash({{watched_->asked.at(0), crypto::Sha256Digest{}}}));
 }
 
+TEST_P(FetchRunTest, ARecordingSaysThatTheScriptHadFetch) {
+    open_with();
+    const auto id = run_script("function main() { return typeof fetch; }", R"(,"record":true)")
+                        .string("job_id");
+    EXPECT_TRUE(get("/jobs/" + id + "/recording").at("has_host").boolean_value());
+}
+
 TEST_P(FetchRunTest, AServerThatNobodyVouchesForGetsNothing) {
     const http::TestCa other = http::TestCa::create_root("somebody else");
     open_with("", &other);

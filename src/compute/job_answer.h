@@ -34,6 +34,8 @@ struct JobAnswer {
     base::Timestamp created_at;
     std::optional<base::Timestamp> finished_at;
     std::string receipt;  // SignedReceipt::to_json_text(); empty: none
+    // The leak guard refused or redacted something. Not in the text.
+    bool held_back = false;
 
     std::string to_json_text() const;
 };

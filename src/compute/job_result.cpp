@@ -259,6 +259,7 @@ Result<JobAnswer> conclude_run(const ComputeContext& compute, const JobPlan& pla
             "secret_leak");
     }
     add_warnings(compute, answer, guard);
+    answer.held_back = guard.held_back();
     if (answer.phase == JobPhase::Completed) {
         answer.gas_used = static_cast<std::int64_t>(plan.request.script.size()) * kGasPerScriptByte;
         answer.logs->push_back(service_line(run.finished_at, "Execution completed successfully"));

@@ -25,12 +25,6 @@ bool holds_back_lines(const JobPlan& plan) {
     });
 }
 
-// What a script sees instead of a secret that is bound to destinations: the broker puts the value
-// in where the request goes there.
-std::string placeholder(const std::string& key) {
-    return "{{secret:" + key + "}}";
-}
-
 Result<std::vector<script::Secret>> open_all(
     const ComputeContext& compute, const std::vector<GrantedSecret>& secrets) {
     std::vector<script::Secret> out;
@@ -38,7 +32,7 @@ Result<std::vector<script::Secret>> open_all(
         script::Secret opened;
         opened.name = secret.key;
         if (secret.sealed.info.policy.bound()) {
-            opened.value = script::SensitiveBytes(placeholder(secret.key));
+            opened.value = script::SensitiveBytes(secret_placeholder(secret.key));
         } else {
             TRY(opened.value, open_secret(compute.keys, secret.sealed));
         }
@@ -112,10 +106,14 @@ Recording begin_recording(const SharedPlan& plan, const script::Job& job) {
     out.language = job.language;
     out.entry_point = job.entry_point;
     out.input_json = job.input_json;
-    for (const GrantedSecret& secret : plan->secrets) out.secret_names.push_back(secret.key);
+    for (const GrantedSecret& secret : plan->secrets) {
+        out.secret_names.push_back(secret.key);
+        if (secret.sealed.info.policy.bound()) out.bound_names.push_back(secret.key);
+    }
     out.limits = job.limits;
     out.start_time = job.start_time;
     out.random_seed = job.random_seed;
+    out.has_host = static_cast<bool>(job.host);
     return out;
 }
 
@@ -237,12 +235,18 @@ Task<Result<Ended>> run_engine(
     if (recording) {
         note_outcome(*recording, *result);
         recording->replies = notes->replies;
-        ended.recording = recording->to_json_text();
     }
     run->result = *std::move(result);
     run->fetches = notes->fetches;
     auto concluding = conclude(compute, plan, run);
     CO_TRY(ended.answer, co_await std::move(concluding));
+    if (recording) {
+        if (ended.answer.held_back) {
+            recording->output.reset();
+            recording->console_hash.reset();
+        }
+        ended.recording = recording->to_json_text();
+    }
     co_return ended;
 }
 

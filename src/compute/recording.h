@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,10 @@
 
 namespace adyton::compute {
 
+// What a script sees instead of a secret that is bound to destinations: the broker puts the value
+// in where the request goes there.
+std::string secret_placeholder(const std::string& key);
+
 // What a replay needs of a job that was submitted with "record": true, and what it must come to.
 // Values of secrets are not in it: whoever replays gives them again.
 struct Recording {
@@ -22,14 +27,18 @@ struct Recording {
     std::string entry_point;
     std::string input_json;
     std::vector<std::string> secret_names;
+    std::vector<std::string> bound_names;  // of these, the ones that were placeholders
     script::Limits limits;
     base::Timestamp start_time;
     std::array<std::uint8_t, 32> random_seed{};
+    bool has_host = false;                   // the script had fetch
     std::vector<script::HostReply> replies;  // of the broker, in order of HostRequest::sequence
 
-    std::string status;                 // script::to_string(Status)
-    crypto::Sha256Digest output;        // of RunResult::output_json
-    crypto::Sha256Digest console_hash;  // as in receipts, before any leak guard
+    std::string status;  // script::to_string(Status)
+    // Of RunResult::output_json, and as in receipts: both before any leak guard. None where it held
+    // something back: who has the hash could try values until one fits.
+    std::optional<crypto::Sha256Digest> output;
+    std::optional<crypto::Sha256Digest> console_hash;
     std::uint64_t metered_gas = 0;
 
     std::string to_json_text() const;
@@ -39,7 +48,7 @@ struct Recording {
 
 // Sets what a run came to.
 void note_outcome(Recording& recording, const script::RunResult& result);
-// What differs from the recording, one line each; none: it is the same.
+// What differs from the recording, one line each; none: it is the same, as far as it says.
 std::vector<std::string> differences(const Recording& recording, const script::RunResult& result);
 
 }  // namespace adyton::compute

@@ -278,6 +278,35 @@ TEST_P(SecretsTest, TheBeginningOfASecretThatACutLeavesIsFound) {
     EXPECT_EQ(run_with("\"big\"").text.find("part "), std::string::npos);
 }
 
+TEST_P(SecretsTest, ARecordingHasNoHashOfWhatWasHeldBack) {
+    open();
+    put_secret("pin", "4711", ",\"exportable\":false,\"on_leak\":\"redact\"");
+    const auto recording_of = [this] {
+        const auto id = run_with("\"pin\"", ",\"record\":true").string("job_id");
+        return get("/jobs/" + id + "/recording");
+    };
+    watch("{\"pin\":\"4711\"}", {"done"});
+    const auto held = recording_of();
+    EXPECT_TRUE(held.at("output_hash").is_null()) << held.text;
+    EXPECT_TRUE(held.at("console_hash").is_null()) << held.text;
+    watch("{\"pin\":\"none\"}", {"done"});
+    const auto given_out = recording_of();
+    EXPECT_EQ(given_out.string("output_hash").size(), 64u) << given_out.text;
+    EXPECT_EQ(given_out.string("console_hash").size(), 64u);
+}
+
+TEST_P(SecretsTest, ARecordingSaysWhichSecretsTheScriptDidNotSee) {
+    open();
+    put_secret("token", "bearer-value", ",\"destinations\":[\"api.example\"]");
+    put_secret("plain", "value-1");
+    watch();
+    const auto id = run_with("\"plain\",\"token\"", ",\"record\":true").string("job_id");
+    const auto recording = get("/jobs/" + id + "/recording");
+    EXPECT_EQ(recording.at("secret_names").dump(), "[\"plain\",\"token\"]");
+    EXPECT_EQ(recording.at("bound_names").dump(), "[\"token\"]");
+    EXPECT_FALSE(recording.at("has_host").boolean_value());
+}
+
 TEST_P(SecretsTest, ASecretBoundToADestinationIsNeverShownToTheScript) {
     open();
     put_secret("token", "bearer-value", ",\"destinations\":[\"api.example\"]");

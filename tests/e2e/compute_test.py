@@ -377,6 +377,17 @@ def TheCommandLineRunsListsAndReplays(world):
     other = adyton("compute", "replay", recorded["job_id"], "--url", url, "--secret",
                    "api_key=%s" % value)
     check(other.returncode == 1 and "output" in other.stderr, other.stderr)
+    # A script sees a placeholder of a secret with a destination, and so does its replay.
+    stored = adyton("secrets", "set", "bound", "--any-code", "--destination", "api.example", "--url",
+                    url, given="a-value-of-another-length-than-the-placeholder\n")
+    check(stored.returncode == 0, stored.stderr)
+    bound = client.execute("function main() { return Object.keys(secrets).concat(secrets.bound); }",
+                           secret_refs=["bound", "api_key"], record=True)
+    check(bound["output"]["result"] == ["bound", "api_key", "{{secret:bound}}"], bound)
+    value.write_text("the-value\n")
+    replayed = adyton("compute", "replay", bound["job_id"], "--url", url, "--secret",
+                      "api_key=%s" % value)
+    check(replayed.returncode == 0, replayed.stdout, replayed.stderr)
     listed = adyton("compute", "jobs", "--url", url)
     check(recorded["job_id"] in listed.stdout, listed.stdout)
     check(json.loads(adyton("compute", "job", recorded["job_id"], "--url", url).stdout)["job_id"]
