@@ -311,6 +311,36 @@ TEST_P(BrokerTest, ABoundSecretGoesWhereItMayAndNowhereElse) {
     EXPECT_EQ(echoed.json.find("bearer-value"), std::string::npos);
 }
 
+// In parts or compressed, an answer could repeat a secret unseen.
+TEST_P(BrokerTest, WhereABoundSecretMayGoAnswersAreWholeAndPlain) {
+    open_with(kRules);
+    put_secret("token", "bearer-value", ",\"destinations\":[\"api.example\"]");
+    auto& answer = net.answers["https://api.example/v1/a"];
+    answer = http::Response::text(http::Status::Ok, "ok");
+    net.answers["https://other.example/v1/a"] = answer;
+    const auto with = [](const std::string& header, const std::string& host = "api.example") {
+        return "{\"url\":\"https://" + host + "/v1/a\",\"headers\":{" + header + "}}";
+    };
+    for (const std::string header :
+         {R"("Range":"bytes=0-9")", R"("if-range":"x")", R"("Accept-Encoding":"gzip")"}) {
+        EXPECT_FALSE(fetch(with(header), {"token"}).ok) << header;
+        EXPECT_TRUE(net.seen.empty()) << header;
+        EXPECT_TRUE(fetch(with(header)).ok) << header;
+        EXPECT_TRUE(fetch(with(header, "other.example"), {"token"}).ok) << header;
+        net.seen.clear();
+    }
+    answer.headers.set("Content-Encoding", "identity");
+    EXPECT_TRUE(fetch(with(""), {"token"}).ok);
+    answer.headers.set("Content-Encoding", "gzip");
+    EXPECT_FALSE(fetch(with(""), {"token"}).ok);
+    EXPECT_TRUE(fetch(with("")).ok);
+    answer = http::Response::text(http::Status(206), "ok");
+    EXPECT_FALSE(fetch(with(""), {"token"}).ok);
+    EXPECT_TRUE(fetch(with("")).ok);
+    answer = http::Response::text(http::Status::Ok, R"({"you":"bearer-val\u0075e"})");
+    EXPECT_FALSE(fetch(with(""), {"token"}).ok) << "a JSON escape";
+}
+
 ADYTON_ON_ALL_DATABASES(BrokerTest);
 
 }  // namespace

@@ -91,6 +91,29 @@ bool may_go_to(const GrantedSecret& secret, const http::Url& url) {
     return url.tls && std::find(hosts.begin(), hosts.end(), url.host) != hosts.end();
 }
 
+// Whether an answer from there could repeat a secret that the script must not see.
+bool may_repeat_secret(const JobPlan& plan, const http::Url& url) {
+    return std::any_of(
+        plan.secrets.begin(), plan.secrets.end(),
+        [&url](const GrantedSecret& secret) { return may_go_to(secret, url); });
+}
+
+// Headers that ask for an answer in parts or compressed, in which a secret would not be found.
+bool asks_for_another_form(std::string_view name) {
+    constexpr std::array<std::string_view, 3> kNames = {"range", "if-range", "accept-encoding"};
+    return std::find(kNames.begin(), kNames.end(), lower(name)) != kNames.end();
+}
+
+bool has_another_form(const http::Response& answer) {
+    if (http::status_number(answer.status) == 206) return true;
+    for (std::size_t i = 0; i < answer.headers.size(); ++i) {
+        const auto header = answer.headers.at(i);
+        if (lower(header.name) != "content-encoding") continue;
+        if (!header.value.empty() && lower(header.value) != "identity") return true;
+    }
+    return false;
+}
+
 const GrantedSecret* find_secret(const JobPlan& plan, std::string_view key) {
     for (const GrantedSecret& secret : plan.secrets) {
         if (secret.key == key && secret.sealed.info.policy.bound()) return &secret;
@@ -131,6 +154,13 @@ Result<http::ClientRequest> make_request(
     const FetchRule& rule) {
     if (wanted.url.find(kOpen) != std::string::npos) {
         return Error::permission_denied("a secret does not go into a URL");
+    }
+    if (may_repeat_secret(plan, url)) {
+        for (const auto& [name, value] : wanted.headers) {
+            if (!asks_for_another_form(name)) continue;
+            return Error::permission_denied(
+                "the header " + name + " does not go where a secret may go");
+        }
     }
     http::ClientRequest out;
     out.method = wanted.method;
@@ -192,9 +222,11 @@ Result<Wanted> follow(Wanted wanted, const http::Url& from, const http::Response
     return wanted;
 }
 
-// Whether an answer repeats a secret that the script must not see.
+// Whether an answer repeats a secret that the script must not see, or could without being found.
 Result<bool> holds_bound_secret(
-    const ComputeKeys& keys, const JobPlan& plan, const http::Response& answer) {
+    const ComputeKeys& keys, const JobPlan& plan, const http::Url& url,
+    const http::Response& answer) {
+    if (may_repeat_secret(plan, url) && has_another_form(answer)) return true;
     std::vector<LeakGuard::Guarded> guarded;
     for (const GrantedSecret& secret : plan.secrets) {
         if (!secret.sealed.info.policy.bound()) continue;
@@ -204,7 +236,8 @@ Result<bool> holds_bound_secret(
     LeakGuard guard(std::move(guarded));
     if (!guard.search(answer.body).empty()) return true;
     for (std::size_t i = 0; i < answer.headers.size(); ++i) {
-        if (!guard.search(answer.headers.at(i).value).empty()) return true;
+        const auto header = answer.headers.at(i);
+        if (!guard.search(header.name).empty() || !guard.search(header.value).empty()) return true;
     }
     return false;
 }
@@ -277,7 +310,7 @@ Task<HostReply> HttpFetchBroker::fetch(
         const auto answer = co_await std::move(sending);
         if (!answer) co_return refused(failure_text(answer.error()));
         if (!is_redirect(answer->status)) {
-            const auto held = holds_bound_secret(*keys_, *plan, *answer);
+            const auto held = holds_bound_secret(*keys_, *plan, *url, *answer);
             if (!held || *held) co_return refused("the answer holds a secret");
             co_return reply_of(*answer, *rule);
         }

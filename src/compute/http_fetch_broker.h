@@ -13,7 +13,8 @@ namespace adyton::compute {
 // transport refuses addresses that are not public (http::GuardedClient with is_public_address).
 // Secrets bound to a destination are put in where their placeholder stands in a header or in the
 // body, when the request goes there over TLS; an answer that repeats such a value does not reach
-// the script. Thread safe if the transport is.
+// the script, and from there nothing does that is compressed or a part. Thread safe if the
+// transport is.
 class HttpFetchBroker final : public FetchBroker {
 public:
     static constexpr int kRedirectsMax = 5;
