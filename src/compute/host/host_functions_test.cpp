@@ -172,6 +172,29 @@ TEST_F(HostFunctionsTest, UrlsAreTakenApartAndPutTogether) {
         R"("{\"u\":\"https://user@example.org:8443/p/x?b=2&c=d+e#h\"}"]})");
 }
 
+TEST_F(HostFunctionsTest, AnErrorRaisedInOurOwnCodeHasItsPlaceInTheScript) {
+    const auto place_of = [&](script::Engine& engine, const std::string& source) {
+        const auto result = loop_.run_until_done(engine.run(job_of(source, "{}")));
+        EXPECT_TRUE(result && result->error.has_value()) << source;
+        return result && result->error ? result->error->line : 0;
+    };
+    for (script::Engine* const engine :
+         std::initializer_list<script::Engine*>{in_process_.get(), executors_.get()}) {
+        EXPECT_EQ(place_of(*engine, "function main() {\n  return new URL('x');\n}"), 2u);
+        EXPECT_EQ(
+            place_of(*engine, "const d = new TextDecoder();\n\nfunction main() { d.decode(1); }"),
+            3u);
+        // With no line of the script in its stack, an error has none.
+        EXPECT_EQ(
+            place_of(
+                *engine,
+                "function main() {\n const u = new URL('https://a');\n"
+                " const p = u.searchParams;\n"
+                " return Promise.resolve('x').then(URLSearchParams.prototype.get); }"),
+            0u);
+    }
+}
+
 TEST_F(HostFunctionsTest, HostCallsCostGas) {
     const auto gas = [&](const std::string& body) {
         const auto result = loop_.run_until_done(

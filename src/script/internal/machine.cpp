@@ -39,6 +39,10 @@ constexpr std::uint64_t kGasPerPromiseJob = 100;
 // The JavaScript, and where it drifted.
 constexpr std::size_t kStrippedBytesMax = 2 * Stripped::kBytesMax;
 constexpr std::string_view kFileName = "script.js";
+// Code of ours has the script's file name, because another one would be one more text in the memory
+// that every job starts with, and lines that no script has.
+constexpr std::uint32_t kOwnLine = 2'000'001;
+static_assert(kOwnLine > kSourceBytesMax + 1 && kOwnLine > Stripped::kBytesMax + 1);
 
 bool is_identifier(std::string_view name) {
     if (name.empty() || name.size() > kEntryPointBytesMax) return false;
@@ -151,7 +155,7 @@ void Machine::guest_boot() {
     }
     for (const std::string_view source : {kPrelude, library_.prelude}) {
         if (source.empty()) continue;
-        const std::uint64_t function = guest_eval(source, boot.file_name);
+        const std::uint64_t function = guest_eval_own(source, boot.file_name);
         if (function == kException) return guest_take_exception(Stage::Script);
         slot_.write_u64(boot.scratch, host);
         const std::uint64_t parts =
@@ -283,7 +287,7 @@ Stop Machine::boot_stripper() {
 }
 
 void Machine::guest_boot_stripper() {
-    stripper_function_ = guest_eval(type_stripper_source(), image_->file_name);
+    stripper_function_ = guest_eval_own(type_stripper_source(), image_->file_name);
     if (stripper_function_ == kException) return guest_take_exception(Stage::Script);
     QJS(JS_RunGC, image_->runtime);
 }
@@ -531,6 +535,23 @@ std::uint64_t Machine::guest_eval(std::string_view source, std::uint32_t file_na
     return value;
 }
 
+std::uint64_t Machine::guest_eval_own(std::string_view source, std::uint32_t file_name) {
+    const std::uint32_t context = booting_ != nullptr ? booting_->context : image_->context;
+    const std::uint32_t options = booting_ != nullptr ? booting_->scratch : image_->scratch;
+    const std::uint32_t at = guest_copy(source);
+    // JSEvalOptions (quickjs.h): version, flags, file name, first line.
+    constexpr std::uint32_t kVersion = 1;
+    if (at == 0 || !slot_.write_u64(options, kVersion) ||
+        !slot_.write_u64(options + 8, std::uint64_t{kOwnLine} << 32U | file_name)) {
+        QJS(JS_ThrowOutOfMemory, context);
+        return kException;
+    }
+    const std::uint64_t value =
+        QJS(JS_Eval2, context, at, static_cast<std::uint32_t>(source.size()), options);
+    QJS(wasm_free, at);
+    return value;
+}
+
 std::uint64_t Machine::guest_string(std::string_view text) {
     const std::uint32_t at = guest_copy(text);
     if (at == 0) return QJS(JS_ThrowOutOfMemory, image_->context);
@@ -611,18 +632,22 @@ void Machine::guest_take_exception(Stage stage) {
 
 // The first place of the script in a stack of lines "    at name (script.js:3:11)".
 void Machine::locate(std::string_view stack) {
-    const std::size_t found = stack.find(kFileName);
-    if (found == std::string_view::npos) return;
-    const char* at = stack.data() + found + kFileName.size();
     const char* const end = stack.data() + stack.size();
-    if (at == end || *at != ':') return;
-    std::uint32_t line = 0;
-    std::uint32_t column = 0;
-    const auto first = std::from_chars(at + 1, end, line);
-    if (first.ec != std::errc{}) return;
-    if (first.ptr != end && *first.ptr == ':') std::from_chars(first.ptr + 1, end, column);
-    result_.error->line = line;
-    result_.error->column = column;
+    for (std::size_t found = 0;; found += kFileName.size()) {
+        found = stack.find(kFileName, found);
+        if (found == std::string_view::npos) return;
+        const char* const at = stack.data() + found + kFileName.size();
+        std::uint32_t line = 0;
+        std::uint32_t column = 0;
+        if (at == end || *at != ':') return;
+        const auto first = std::from_chars(at + 1, end, line);
+        if (first.ec != std::errc{}) return;
+        if (line >= kOwnLine) continue;
+        if (first.ptr != end && *first.ptr == ':') std::from_chars(first.ptr + 1, end, column);
+        result_.error->line = line;
+        result_.error->column = column;
+        return;
+    }
 }
 
 void Machine::fail(Stage stage, std::string_view name, std::string_view message) {

@@ -142,6 +142,8 @@ private:
     void guest_drain();
     void guest_deliver();
     std::uint64_t guest_eval(std::string_view source, std::uint32_t file_name);
+    // Code of ours: its lines begin at kOwnLine.
+    std::uint64_t guest_eval_own(std::string_view source, std::uint32_t file_name);
     // Copies text into new guest memory with a zero behind it; 0 when there is none left.
     std::uint32_t guest_copy(std::string_view text);
     std::uint64_t guest_string(std::string_view text);
