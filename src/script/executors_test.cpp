@@ -286,6 +286,18 @@ TEST_F(ExecutorsTest, TwoJobsOfOneIdDoNotRunAtOnce) {
     EXPECT_TRUE(refused);
 }
 
+TEST_F(ExecutorsTest, ASecretOfSomebodyElseMayHaveALongName) {
+    const std::string name = std::string(128, 'o') + "/" + std::string(128, 'n');
+    Job job = job_of("function main() { return Object.entries(secrets)[0]; }");
+    job.secrets = [name]() -> Result<std::vector<Secret>> {
+        std::vector<Secret> out;
+        out.push_back({name, SensitiveBytes("value")});
+        return out;
+    };
+    const RunResult result = run(std::move(job));
+    EXPECT_EQ(result.output_json, "{\"result\":[\"" + name + "\",\"value\"]}");
+}
+
 TEST_F(ExecutorsTest, WhatTheEngineRefusesIsAnError) {
     const auto result = try_run(job_of("function main() {}", "[1]"));
     ASSERT_FALSE(result);
