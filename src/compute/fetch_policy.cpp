@@ -220,6 +220,14 @@ bool FetchPolicy::concerns(std::string_view user, std::string_view app_id) const
     });
 }
 
+std::uint32_t FetchPolicy::count_max(std::string_view user, std::string_view app_id) const {
+    std::uint32_t most = 0;
+    for (const FetchRule& rule : rules_) {
+        if (is_for(rule, user, app_id)) most = std::max(most, rule.count_max);
+    }
+    return most;
+}
+
 const FetchRule* FetchPolicy::find(const FetchQuestion& question) const {
     std::string path;
     if (!plain_path(question.url, path)) return nullptr;

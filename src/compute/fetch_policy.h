@@ -52,6 +52,8 @@ public:
     bool empty() const { return rules_.empty(); }
     // Whether any rule is for this user or app: only then a script has `fetch`.
     bool concerns(std::string_view user, std::string_view app_id) const;
+    // The most requests that a rule for this user or app lets a job make; 0: there is none.
+    std::uint32_t count_max(std::string_view user, std::string_view app_id) const;
     // The first rule that allows it; null: none does.
     const FetchRule* find(const FetchQuestion& question) const;
 

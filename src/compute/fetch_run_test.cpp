@@ -33,6 +33,7 @@ class WatchedBroker final : public FetchBroker {
 public:
     explicit WatchedBroker(HttpFetchBroker& inner) : inner_(inner) {}
     bool allows(const JobPlan& plan) const override { return inner_.allows(plan); }
+    std::uint32_t count_max(const JobPlan& plan) const override { return inner_.count_max(plan); }
     Task<script::HostReply> fetch(
         std::shared_ptr<const JobPlan> plan, script::HostRequest request) override {
         FetchRecord record;
@@ -280,6 +281,16 @@ TEST_P(FetchRunTest, TheNumberOfRequestsOfAJobIsLimited) {
         R"({"result":[200,200,"fetch refused: no rule allows it","fetch refused: no rule allows it"]})");
     // The next job counts anew.
     EXPECT_EQ(status_or_error(url("/price")), R"({"s":200})");
+}
+
+TEST_P(FetchRunTest, ARuleMayAllowMoreRequestsThanOthersDo) {
+    open_with(R"(,"count_max":20)");
+    const TestAnswer answer = run_script(
+        "async function main() { let n = 0; try { for (; n < 30; n++) await fetch('" +
+        url("/price") + "'); } catch (e) { return { n, e: e.message }; } }");
+    ASSERT_EQ(answer.string("status"), "completed") << answer.text;
+    EXPECT_EQ(answer.at("output").dump(), R"({"e":"no more requests are allowed","n":20})");
+    EXPECT_EQ(parse_receipt(answer.at("receipt").dump())->receipt.limits.fetches, 20u);
 }
 
 TEST_P(FetchRunTest, ARequestWhoseAnswerNobodySawIsInTheReceipt) {

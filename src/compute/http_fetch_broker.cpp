@@ -292,6 +292,10 @@ bool HttpFetchBroker::allows(const JobPlan& plan) const {
     return policy_.concerns(plan.user, plan.request.app_id);
 }
 
+std::uint32_t HttpFetchBroker::count_max(const JobPlan& plan) const {
+    return policy_.count_max(plan.user, plan.request.app_id);
+}
+
 Task<HostReply> HttpFetchBroker::fetch(
     std::shared_ptr<const JobPlan> plan, script::HostRequest request) {
     if (request.kind != "fetch" || keys_ == nullptr) co_return refused("it is not there");

@@ -25,6 +25,7 @@ public:
     void use_keys(const ComputeKeys& keys) { keys_ = &keys; }
 
     bool allows(const JobPlan& plan) const override;
+    std::uint32_t count_max(const JobPlan& plan) const override;
     Task<script::HostReply> fetch(
         std::shared_ptr<const JobPlan> plan, script::HostRequest request) override;
 

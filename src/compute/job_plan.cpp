@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "compute/canonical_json.h"
+#include "compute/fetch_broker.h"
 
 namespace adyton::compute {
 namespace {
@@ -79,6 +80,11 @@ std::optional<JobFailure> plan_job(
     const api::ExecuteRequest& asked = plan.request;
     plan.code_hash = crypto::sha256(base::as_bytes(asked.script));
     plan.limits = plan_limits(compute.options, asked);
+    if (compute.broker_or_null != nullptr) {
+        // Rules for fewer are the broker's to keep: it tells the script that none allows it.
+        plan.limits.host_requests =
+            std::max(plan.limits.host_requests, compute.broker_or_null->count_max(plan));
+    }
     if (auto bad = plan_input(compute, plan)) return bad;
     if (asked.secret_refs.size() > kSecretRefsMax) {
         return failure(
