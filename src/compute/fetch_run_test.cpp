@@ -310,6 +310,28 @@ TEST_P(FetchRunTest, ARequestWhoseAnswerNobodySawIsInTheReceipt) {
         receipt->receipt.fetch_hash, fetch_hash({{watched_->asked.at(0), crypto::Sha256Digest{}}}));
 }
 
+TEST_P(FetchRunTest, ACancelledJobKeepsTheConsoleThatWasHeldBack) {
+    open_with();
+    put_secret("pin", "value-of-the-pin", R"(,"exportable":false,"on_leak":"redact")");
+    base::Json body = base::Json::object();
+    body.set(
+        "script", base::Json::string(
+                      "function main() { console.log('before'); console.log(secrets.pin); fetch('" +
+                      url("/late") + "', { method: 'POST' }); for (;;) {} }"));
+    std::string text = body.dump();
+    text.insert(text.size() - 1, R"(,"secret_refs":["pin"])");
+    const auto id = call({"POST", "/execute?wait=0", text, "alice", {}}).string("job_id");
+    until([this] { return watched_->asked.size() == 1; });
+    EXPECT_EQ(get("/jobs/" + id).text.find("before"), std::string::npos) << "not while it runs";
+    call({"DELETE", "/jobs/" + id, "", "alice", {}});
+    const TestAnswer answer = get("/jobs/" + id + "?wait=10");
+    late_.completer()->set(true);
+    until([this] { return watched_->seen.size() == 1; });
+    EXPECT_EQ(answer.string("phase"), "cancelled") << answer.text;
+    const std::string logs = answer.at("logs").dump();
+    EXPECT_NE(logs.find(R"("before","[redacted:pin]")"), std::string::npos) << logs;
+}
+
 TEST_P(FetchRunTest, ARecordingSaysThatTheScriptHadFetch) {
     open_with();
     const auto id = run_script("function main() { return typeof fetch; }", R"(,"record":true)")

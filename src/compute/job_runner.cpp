@@ -82,14 +82,13 @@ script::Job make_job(
     compute.random.fill(job.random_seed);
     job.strict = plan->request.strict;
     job.secrets = [&compute, plan] { return open_all(compute, plan->secrets); };
-    if (!holds_back_lines(*plan)) {
-        job.on_log = [live](const script::LogEntry& entry) {
-            const bool plain = entry.level == script::LogLevel::Log;
-            live->add_line(
-                plain ? entry.text
-                      : std::string(script::to_string(entry.level)) + ": " + entry.text);
-        };
-    }
+    // Lines that are held back are taken too: the end of a job that is killed has them.
+    job.on_log = [live, shown = !holds_back_lines(*plan)](const script::LogEntry& entry) {
+        if (!shown) return;
+        const bool plain = entry.level == script::LogLevel::Log;
+        live->add_line(
+            plain ? entry.text : std::string(script::to_string(entry.level)) + ": " + entry.text);
+    };
     FetchBroker* const broker = compute.broker_or_null;
     if (broker != nullptr && broker->allows(*plan)) {
         job.host = [broker, plan, notes](script::HostRequest request) {
