@@ -341,6 +341,15 @@ TEST_P(BrokerTest, WhereABoundSecretMayGoAnswersAreWholeAndPlain) {
     EXPECT_FALSE(fetch(with(""), {"token"}).ok) << "a JSON escape";
 }
 
+TEST_P(BrokerTest, AnAnswerThatItsJsonMakesTooLongIsRefused) {
+    open_with(R"({"users":["alice"],"hosts":["api.example"]})");
+    net.answers["https://api.example/"] =
+        http::Response::text(http::Status::Ok, std::string(400'000, '\x01'));
+    const auto reply = fetch(R"({"url":"https://api.example/"})");
+    EXPECT_FALSE(reply.ok);
+    EXPECT_EQ(reply.json.substr(0, 60), "fetch refused: the answer is too large");
+}
+
 ADYTON_ON_ALL_DATABASES(BrokerTest);
 
 }  // namespace

@@ -265,6 +265,8 @@ HostReply reply_of(const http::Response& answer, const FetchRule& rule) {
         json.key("body_base64").base64(base::as_bytes(answer.body));
     }
     json.end_object();
+    // Escapes may have made it several times as long.
+    if (out.json.size() > script::kHostBytesMax) return refused("the answer is too large");
     return out;
 }
 
