@@ -301,6 +301,8 @@ bool Executors::Impl::cancel(std::string_view id) {
 
 void Executors::Impl::submit(const std::shared_ptr<Running>& running) {
     if (stopped_) return end(running, Error::unavailable("the engine is shutting down"));
+    // Cancelled by somebody who found it before its caller handed it over.
+    if (running->ended) return;
     waiting_.push_back(running);
     pump();
 }

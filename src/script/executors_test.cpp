@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill() is POSIX
 
+#include <atomic>
 #include <iostream>
+#include <thread>
 
 #include "script/script_test_support.h"
 
@@ -296,6 +298,39 @@ TEST_F(ExecutorsTest, ASecretOfSomebodyElseMayHaveALongName) {
     };
     const RunResult result = run(std::move(job));
     EXPECT_EQ(result.output_json, "{\"result\":[\"" + name + "\",\"value\"]}");
+}
+
+Task<bool> after(base::EventLoop& loop, const std::atomic<bool>& done) {
+    while (!done) {
+        auto pause = base::sleep_for(loop, std::chrono::microseconds(200));
+        co_await std::move(pause);
+    }
+    co_return true;
+}
+
+// A caller of another thread enlists its job before it hands it over.
+TEST_F(ExecutorsTest, AJobCancelledBeforeItIsHandedOverDoesNotStart) {
+    executors();
+    std::uint64_t began = 0;
+    for (int i = 0; i < 200; ++i) {
+        Job job = job_of("function main() {}");
+        const std::string id = job.id;
+        std::atomic<bool> done{false};
+        Result<RunResult> result = Error::internal("not run");
+        std::thread caller([&] {  // lint-allow(thread): the test is about two of them
+            base::WorkerThreads workers(1);
+            base::EventLoop loop(workers);
+            result = loop.run_until_done(executors().run(std::move(job)));
+            done = true;
+        });
+        while (!done && !executors().cancel(id)) {
+        }
+        loop_.run_until_done(after(loop_, done));
+        caller.join();
+        ASSERT_TRUE(result) << result.error().message();
+        began += result->layers.has(Layer::OwnProcess) ? 1U : 0U;
+    }
+    EXPECT_EQ(executors().stats().jobs, began);
 }
 
 TEST_F(ExecutorsTest, WhatTheEngineRefusesIsAnError) {
