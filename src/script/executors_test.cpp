@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill() is POSIX
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <iostream>
 #include <thread>
 
+#include "script/internal/lockdown.h"
 #include "script/script_test_support.h"
 
 namespace adyton::script {
@@ -331,6 +334,26 @@ TEST_F(ExecutorsTest, AJobCancelledBeforeItIsHandedOverDoesNotStart) {
         began += result->layers.has(Layer::OwnProcess) ? 1U : 0U;
     }
     EXPECT_EQ(executors().stats().jobs, began);
+}
+
+TEST(LockdownTest, AUserIsDroppedOnlyWhereThereIsOneToDrop) {
+    const auto drops = [](bool ordinary) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            if (ordinary && ::geteuid() == 0 && ::setresuid(65'534, 65'534, 65'534) != 0) {
+                ::_exit(2);
+            }
+            ::_exit(internal::lock_down({}).has(Layer::DroppedUser) ? 1 : 0);
+        }
+        int status = 0;
+        EXPECT_EQ(::waitpid(child, &status, 0), child);
+        EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) != 2);
+        return WEXITSTATUS(status) == 1;
+    };
+    EXPECT_FALSE(drops(true));
+    if (::geteuid() == 0) {
+        EXPECT_TRUE(drops(false));
+    }
 }
 
 TEST_F(ExecutorsTest, WhatTheEngineRefusesIsAnError) {

@@ -122,12 +122,13 @@ bool empty_root() {
     return false;
 }
 
+// True: this process was somebody who may more, and is not any longer.
 bool drop_user(std::uint32_t number, bool own_namespace) {
     if (own_namespace) {  // already mapped to nobody
         return ::setresgid(kNobody, kNobody, kNobody) == 0 &&
                ::setresuid(kNobody, kNobody, kNobody) == 0;
     }
-    if (::geteuid() != 0) return true;  // an ordinary user has nothing to give up
+    if (::geteuid() != 0) return false;  // an ordinary user has nothing to give up
     const unsigned wanted = kUserBase + number % kUserCount;
     for (const unsigned user : {wanted, kNobody}) {  // a container may map only small numbers
         if (::setgroups(0, nullptr) == 0 && ::setresgid(user, user, user) == 0 &&
