@@ -396,6 +396,58 @@ def TheCommandLineRunsListsAndReplays(world):
 
 
 @scenario
+def AnEndlessScriptOnTheCommandLineEndsAtItsLimit(world):
+    script = world.directory / "loop.js"
+    script.write_text(LOOP)
+    started = time.monotonic()
+    looped = world.try_run("compute", "run", str(script), "--timeout", "1")
+    check(time.monotonic() - started < 20)
+    check(looped.returncode == 1 and not looped.stdout, looped)
+    check("stopped at its limit of 1 s (--timeout, at most 120)" in looped.stderr, looped)
+    metered = world.try_run("compute", "run", str(script), "--gas", "1000000")
+    check(metered.returncode == 1 and
+          "stopped at its limit of 1000000 metered gas (--gas)" in metered.stderr, metered)
+    script.write_text(
+        "function main() { const a = []; for (;;) a.push('x'.repeat(65536) + a.length); }")
+    hungry = world.try_run("compute", "run", str(script), "--timeout", "20")
+    check(hungry.returncode == 1 and
+          "stopped at its limit of 64 MiB of memory" in hungry.stderr, hungry)
+
+
+@scenario
+def AWatchedScriptRunsAgainWheneverAFileChanges(world):
+    script, given = world.directory / "script.js", world.directory / "in.json"
+    script.write_text(SUM)
+    given.write_text('{"a": 20, "b": 22}')
+    shown, noted = world.directory / "watch.out", world.directory / "watch.err"
+    with open(shown, "w") as out, open(noted, "w") as err:
+        watching = subprocess.Popen(
+            [BINARY, "compute", "run", str(script), "--input", str(given), "--watch"],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=world.clean_environment())
+    world.stack.callback(watching.wait)
+    world.stack.callback(watching.kill)
+
+    def runs():
+        return noted.read_text().count("watching; Ctrl-C ends")
+
+    def comes(text, count):
+        wait_until(lambda: runs() >= count and text in shown.read_text() + noted.read_text(), 30,
+                   "run %d: %s" % (count, text))
+        check(runs() == count and watching.poll() is None, noted.read_text())
+
+    comes('"result": 42', 1)
+    given.write_text('{"a": 1, "b": 2, "c": 3}')
+    comes('"result": 3', 2)
+    # What fails does not end the watching.
+    script.write_text("function main() {\n  throw new Error('boom');\n}")
+    comes("boom", 3)
+    script.write_text("function main() { return { result: 'mended' }; }")
+    comes('"result": "mended"', 4)
+    time.sleep(1)
+    check(runs() == 4, "it ran although nothing had changed", noted.read_text())
+
+
+@scenario
 def ASealedInputThatIsNotOursFailsTheJob(world):
     server = compute(world)
     client = Compute(server.port)
