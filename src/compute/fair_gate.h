@@ -43,6 +43,8 @@ public:
     Result<Ticket> enter(const std::string& user);
     // Also ResourceExhausted, reason "user_jobs": the user has `user_max` tickets already.
     Result<Ticket> enter_within_limit(const std::string& user);
+    // Whoever waits already: for what cannot be refused any more.
+    Ticket enter_anyway(const std::string& user);
     // Ends when the ticket's turn has come. Once a ticket.
     Task<void> wait_turn(Ticket& ticket);
     // Whether enter() now would run at once.
@@ -69,6 +71,7 @@ private:
         std::deque<std::string> turns;  // users with a line, the next one first
 
         Result<Ticket> admit(const std::shared_ptr<State>& self, const std::string& user);
+        Ticket place(const std::shared_ptr<State>& self, const std::string& user);
         Completer take_next();
     };
     std::shared_ptr<State> state_;

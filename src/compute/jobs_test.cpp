@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "compute/job_runner.h"
 #include "compute/receipt.h"
 #include "compute/test_compute.h"
 
@@ -14,6 +15,10 @@ public:
     }
     std::string phase(const std::string& job_id, const std::string& user = "alice") {
         return get("/jobs/" + job_id, user).string("phase");
+    }
+    void let_beats_pass() {
+        int turns = 0;
+        until([&] { return ++turns > 100; });
     }
 };
 
@@ -262,6 +267,43 @@ TEST_P(JobsTest, AJobIsNotRunAgainForEver) {
     EXPECT_TRUE(second.order.empty());
     engine().release();
     run(heir->stop());
+}
+
+Task<bool> pump(ComputeContext& compute) {
+    auto pumping = pump_queue(compute);
+    const auto started = co_await std::move(pumping);
+    if (!started) co_return false;
+    co_return *started == 1;
+}
+
+Task<bool> take_place(FairGate& gate, FairGate::Ticket& ticket) {
+    auto entered = gate.enter("carol");
+    if (!entered) co_return false;
+    ticket = *std::move(entered);
+    co_return true;
+}
+
+TEST_P(JobsTest, AClaimedJobHasItsPlaceWhoeverComesMeanwhile) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    auto options = development();
+    options.compute.waiting_max = 0;
+    options.compute.heartbeat = std::chrono::hours(1);
+    open(options);
+    let_beats_pass();
+    const auto held = begin_hold("bob");
+    until([&] { return engine().running == 1; });
+    const auto id = async(kHold).string("job_id");
+    engine().release();
+    until([&] { return held->status == 200; });
+    EXPECT_EQ(phase(id), "queued");
+    FairGate::Ticket ticket;
+    std::vector<Task<bool>> both;
+    both.push_back(pump(compute().context()));
+    both.push_back(take_place(compute().context().gate, ticket));
+    EXPECT_EQ(test().run_all(std::move(both)), (std::vector<bool>{true, true}));
+    { const FairGate::Ticket done = std::move(ticket); }
+    until([&] { return phase(id) == "completed"; });
+    EXPECT_EQ(slots(), 0);
 }
 
 TEST_P(JobsTest, AStoppingProcessEndsItsJobsAndTheNextOneTakesThemUp) {
