@@ -1,4 +1,5 @@
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include "compute/job_runner.h"
@@ -31,7 +32,7 @@ Task<Result<bool>> start_claimed(ComputeContext& compute, SharedPlan plan) {
     auto unit = [&](storage::Transaction& tx) -> Result<bool> {
         TRY(const auto denied, grant_secrets(tx, compute, filled));
         if (!denied) {
-            TRY_VOID(jobs::note_started(tx, filled.job_id, now));
+            TRY_VOID(jobs::note_started(tx, filled.job_id, compute.claim, now));
             return true;
         }
         const std::string answer = conclude_failure(filled, *denied, now).to_json_text();
@@ -56,9 +57,9 @@ Task<Result<void>> end_unplanned(ComputeContext& compute, SharedPlan plan, JobFa
     co_return co_await std::move(write);
 }
 
-Task<Result<void>> run_claimed(ComputeContext& compute, JobRow row, FairGate::Ticket ticket) {
+Task<Result<void>> run_claimed(
+    ComputeContext& compute, JobRow row, FairGate::Ticket ticket, std::shared_ptr<LiveJob> live) {
     const auto plan = std::make_shared<JobPlan>();
-    const auto live = compute.live.add(row.job_id, row.user);
     auto refusal = plan_again(compute, row, *plan);
     if (!refusal) {
         refusal = JobFailure{JobPhase::Failed, "the job cannot be read", "request_unreadable"};
@@ -87,9 +88,10 @@ Task<Result<void>> run_claimed(ComputeContext& compute, JobRow row, FairGate::Ti
     co_return ended;
 }
 
-Task<void> run_alone(ComputeContext& compute, JobRow row, FairGate::Ticket ticket) {
+Task<void> run_alone(
+    ComputeContext& compute, JobRow row, FairGate::Ticket ticket, std::shared_ptr<LiveJob> live) {
     const std::string job_id = row.job_id;
-    auto running = run_claimed(compute, std::move(row), std::move(ticket));
+    auto running = run_claimed(compute, std::move(row), std::move(ticket), std::move(live));
     const auto done = co_await std::move(running);
     if (!done) {
         compute.logger.error(
@@ -127,16 +129,37 @@ JobAnswer interrupted_answer(
 Task<Result<std::size_t>> pump_queue(ComputeContext& compute) {
     std::size_t started = 0;
     while (!compute.stopping.load() && compute.gate.has_room()) {
-        auto unit = [&](storage::Transaction& tx) {
-            return jobs::claim_queued(tx, compute.claim, compute.options.running_per_user_max, 1);
+        std::vector<std::string> expected;
+        const auto forget = [&] {
+            for (const std::string& job_id : expected) compute.live.forget(job_id);
+            expected.clear();
+        };
+        auto unit = [&](storage::Transaction& tx) -> Result<std::vector<JobRow>> {
+            forget();  // what another try of this unit took
+            // A job that was put back while it still runs here waits until that run is over.
+            TRY(auto rows, jobs::claim_queued(
+                               tx, {compute.claim, compute.options.instance_lease},
+                               compute.live.known(), compute.options.running_per_user_max, 1));
+            for (const JobRow& row : rows) {
+                compute.live.expect(row.job_id);
+                expected.push_back(row.job_id);
+            }
+            return rows;
         };
         auto write = compute.database.write(std::move(unit));
-        CO_TRY(auto claimed, co_await std::move(write));
-        if (claimed.empty()) break;
-        for (JobRow& row : claimed) {
+        auto claimed = co_await std::move(write);
+        if (!claimed) {
+            forget();
+            co_return std::move(claimed).error();
+        }
+        if (claimed->empty()) break;
+        for (JobRow& row : *claimed) {
             auto ticket = compute.gate.enter_anyway(row.user);
+            auto live = compute.live.add(row.job_id, row.user);
             ++started;
-            base::spawn(compute.executor, run_alone(compute, std::move(row), std::move(ticket)));
+            base::spawn(
+                compute.executor,
+                run_alone(compute, std::move(row), std::move(ticket), std::move(live)));
         }
     }
     co_return started;
@@ -177,15 +200,18 @@ Task<Result<void>> watch_running(ComputeContext& compute) {
                      compute.random, job->job_id(), job->user(), "log", base::as_bytes(lines[i]))});
         }
     }
-    auto unit = [&](storage::Transaction& tx) -> Result<std::vector<std::string>> {
+    auto unit = [&](storage::Transaction& tx) -> Result<std::map<std::string, bool>> {
         TRY_VOID(jobs::append_logs(tx, rows));
-        return jobs::cancel_requests(tx, compute.claim);
+        return jobs::list_owned(tx, compute.claim);
     };
     auto write = compute.database.write(std::move(unit));
-    CO_TRY(const auto cancelled, co_await std::move(write));
-    for (const std::string& job_id : cancelled) {
-        if (const auto job = compute.live.find(job_id)) job->ask_cancel();
-        compute.engine.cancel(job_id);
+    CO_TRY(const auto owned, co_await std::move(write));
+    for (const auto& job : live) {
+        // One that is not ours any more was ended or put back by another process.
+        const auto found = owned.find(job->job_id());
+        if (found != owned.end() && !found->second) continue;
+        job->ask_cancel();
+        compute.engine.cancel(job->job_id());
     }
     co_return Result<void>();
 }

@@ -82,6 +82,16 @@ Error job_lost() {
     return Error::conflict("the job is not this process's any more", "job_lost");
 }
 
+Result<void> be_alive(Transaction& tx, const jobs::Owner& owner) {
+    TRY(const auto now, tx.now());
+    TRY(const auto rows, tx.query(
+                             "SELECT 1 FROM compute_instances WHERE instance = $1 AND epoch = $2 "
+                             "AND alive_until > $3",
+                             {owner.claim.instance, owner.claim.epoch, now}));
+    if (!rows.empty()) return {};
+    return jobs::renew_instance(tx, owner.claim, owner.lease);
+}
+
 }  // namespace
 
 std::string_view to_string(JobPhase phase) {
@@ -127,12 +137,12 @@ Result<InstanceClaim> register_instance(
 Result<void> renew_instance(Transaction& tx, const InstanceClaim& claim, base::Duration lease) {
     TRY(const auto now, tx.now());
     const auto until = now + std::chrono::duration_cast<std::chrono::microseconds>(lease);
-    TRY(const auto changed, tx.execute(
-                                "UPDATE compute_instances SET alive_until = $3 "
-                                "WHERE instance = $1 AND epoch = $2 AND alive_until > $4",
-                                {claim.instance, claim.epoch, until, now}));
+    TRY(const auto changed,
+        tx.execute(
+            "UPDATE compute_instances SET alive_until = $3 WHERE instance = $1 AND epoch = $2",
+            {claim.instance, claim.epoch, until}));
     if (changed == 0) {
-        return Error::conflict("this process was taken for dead", "instance_lost");
+        return Error::conflict("another process has the name of this one", "instance_lost");
     }
     return {};
 }
@@ -157,7 +167,7 @@ Result<bool> is_alone(Transaction& tx, const InstanceClaim& claim) {
 // ----- acceptance -------------------------------------------------------------------------------
 
 Result<bool> insert_running(
-    Transaction& tx, const NewJob& job, const InstanceClaim& owner, std::int64_t running_max) {
+    Transaction& tx, const NewJob& job, const Owner& owner, std::int64_t running_max) {
     CHECK(running_max > 0);
     // The count and the limit in one statement: two instances cannot both take the last slot.
     TRY(const auto taken,
@@ -168,12 +178,13 @@ Result<bool> insert_running(
             "WHERE compute_users.running < $2",
             {job.user, running_max, job.created_at}));
     if (taken == 0) return false;
+    TRY_VOID(be_alive(tx, owner));
     TRY_VOID(tx.execute(
         "INSERT INTO compute_jobs (job_id, user_id, phase, instance, epoch, rerun, attempts, "
         "cancel_requested, request, created_at, started_at) "
         "VALUES ($1, $2, 'running', $3, $4, $5, 1, 0, $6, $7, $7)",
-        {job.job_id, job.user, owner.instance, owner.epoch, job.rerun ? 1 : 0, blob(job.request),
-         job.created_at}));
+        {job.job_id, job.user, owner.claim.instance, owner.claim.epoch, job.rerun ? 1 : 0,
+         blob(job.request), job.created_at}));
     return true;
 }
 
@@ -222,7 +233,8 @@ Result<bool> insert_ended(
 // ----- running ----------------------------------------------------------------------------------
 
 Result<std::vector<JobRow>> claim_queued(
-    Transaction& tx, const InstanceClaim& owner, std::int64_t running_max, std::int64_t limit) {
+    Transaction& tx, const Owner& owner, const std::set<std::string>& left_out,
+    std::int64_t running_max, std::int64_t limit) {
     TRY(const auto now, tx.now());
     const std::string select =
         "SELECT j.job_id, j.user_id FROM compute_jobs j JOIN compute_users u "
@@ -230,11 +242,16 @@ Result<std::vector<JobRow>> claim_queued(
         "ORDER BY u.running, u.last_started_at, j.created_at, j.job_id LIMIT $2 " +
         std::string(
             tx.dialect() == storage::Dialect::Postgres ? "FOR UPDATE OF j SKIP LOCKED" : "");
-    TRY(const auto candidates, tx.query(select, {running_max, limit}));
+    const std::int64_t looked_at = limit + static_cast<std::int64_t>(left_out.size());
+    TRY(const auto candidates, tx.query(select, {running_max, looked_at}));
     std::vector<JobRow> out;
+    if (candidates.empty()) return out;
+    TRY_VOID(be_alive(tx, owner));
     for (std::size_t i = 0; i < candidates.size(); ++i) {
+        if (out.size() == static_cast<std::size_t>(limit)) break;
         TRY(const auto job_id, candidates.text(i, 0));
         TRY(const auto user, candidates.text(i, 1));
+        if (left_out.contains(job_id)) continue;
         TRY(const auto taken,
             tx.execute(
                 "UPDATE compute_users SET running = running + 1, waiting = waiting - 1, "
@@ -246,7 +263,7 @@ Result<std::vector<JobRow>> claim_queued(
                 "UPDATE compute_jobs SET phase = 'running', instance = $2, epoch = $3, "
                 "attempts = attempts + 1, started_at = NULL "
                 "WHERE job_id = $1 AND phase = 'queued'",
-                {job_id, owner.instance, owner.epoch}));
+                {job_id, owner.claim.instance, owner.claim.epoch}));
         if (changed != 1) return Error::unavailable("a queued job was taken meanwhile");
         TRY(auto job, find(tx, user, job_id));
         if (job) out.push_back(*std::move(job));
@@ -254,10 +271,14 @@ Result<std::vector<JobRow>> claim_queued(
     return out;
 }
 
-Result<void> note_started(Transaction& tx, const std::string& job_id, base::Timestamp started_at) {
-    TRY_VOID(tx.execute(
-        "UPDATE compute_jobs SET started_at = $2 WHERE job_id = $1 AND phase = 'running'",
-        {job_id, started_at}));
+Result<void> note_started(
+    Transaction& tx, const std::string& job_id, const InstanceClaim& owner,
+    base::Timestamp started_at) {
+    TRY(const auto changed, tx.execute(
+                                "UPDATE compute_jobs SET started_at = $2 WHERE job_id = $1 "
+                                "AND phase = 'running' AND instance = $3 AND epoch = $4",
+                                {job_id, started_at, owner.instance, owner.epoch}));
+    if (changed == 0) return job_lost();
     return {};
 }
 
@@ -325,16 +346,17 @@ Result<CancelState> request_cancel(
     return CancelState::WasQueued;
 }
 
-Result<std::vector<std::string>> cancel_requests(Transaction& tx, const InstanceClaim& owner) {
+Result<std::map<std::string, bool>> list_owned(Transaction& tx, const InstanceClaim& owner) {
     TRY(const auto rows,
         tx.query(
-            "SELECT job_id FROM compute_jobs WHERE phase = 'running' AND instance = $1 "
-            "AND epoch = $2 AND cancel_requested = 1",
+            "SELECT job_id, cancel_requested FROM compute_jobs WHERE phase = 'running' "
+            "AND instance = $1 AND epoch = $2",
             {owner.instance, owner.epoch}));
-    std::vector<std::string> out;
+    std::map<std::string, bool> out;
     for (std::size_t i = 0; i < rows.size(); ++i) {
         TRY(auto id, rows.text(i, 0));
-        out.push_back(std::move(id));
+        TRY(const auto cancel, rows.integer(i, 1));
+        out.emplace(std::move(id), cancel != 0);
     }
     return out;
 }

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -70,7 +72,8 @@ namespace jobs {
 // The next life of this instance. Its jobs of earlier lives are cut off from now on.
 Result<InstanceClaim> register_instance(
     storage::Transaction& tx, const std::string& instance, base::Duration lease);
-// Conflict, reason "instance_lost": another process has taken the name, or it was too late.
+// Also when it is late: then jobs may have been taken from it meanwhile, and it owns those that
+// were not. Conflict, reason "instance_lost": another process has taken the name.
 Result<void> renew_instance(
     storage::Transaction& tx, const InstanceClaim& claim, base::Duration lease);
 // Its jobs are cut off from now on.
@@ -87,11 +90,16 @@ struct NewJob {
     std::optional<base::Bytes> request;  // must be there for jobs that may be queued or run again
     base::Timestamp created_at;
 };
+// What an owner takes on is its own: an owner whose lease is over is renewed, or refused as
+// renew_instance() says.
+struct Owner {
+    const InstanceClaim& claim;
+    base::Duration lease;
+};
 // True: inserted as running, with a slot of the user. False: the user has no slot free; nothing was
 // changed.
 Result<bool> insert_running(
-    storage::Transaction& tx, const NewJob& job, const InstanceClaim& owner,
-    std::int64_t running_max);
+    storage::Transaction& tx, const NewJob& job, const Owner& owner, std::int64_t running_max);
 // True: inserted as queued. False: the user has `queued_max` waiting; nothing was changed.
 Result<bool> insert_queued(storage::Transaction& tx, const NewJob& job, std::int64_t queued_max);
 // A job that was over before it began: without a slot, with its answer.
@@ -111,12 +119,14 @@ Result<bool> insert_ended(
 // --- running ---
 
 // Takes up to `limit` queued jobs, each with a slot of its user: of the users with the fewest
-// running first, then of those who waited longest for a start.
+// running first, then of those who waited longest for a start. None of `left_out`.
 Result<std::vector<JobRow>> claim_queued(
-    storage::Transaction& tx, const InstanceClaim& owner, std::int64_t running_max,
-    std::int64_t limit);
+    storage::Transaction& tx, const Owner& owner, const std::set<std::string>& left_out,
+    std::int64_t running_max, std::int64_t limit);
+// Conflict, reason "job_lost": it is not this owner's any more.
 Result<void> note_started(
-    storage::Transaction& tx, const std::string& job_id, base::Timestamp started_at);
+    storage::Transaction& tx, const std::string& job_id, const InstanceClaim& owner,
+    base::Timestamp started_at);
 // Conflict, reason "job_lost": it is not this owner's any more.
 Result<void> finish(
     storage::Transaction& tx, const std::string& job_id, const std::string& user,
@@ -130,8 +140,8 @@ Result<std::vector<LogRow>> list_logs(storage::Transaction& tx, const std::strin
 enum class CancelState { WasQueued, Asked, Final };
 Result<CancelState> request_cancel(
     storage::Transaction& tx, const std::string& job_id, const FinalJob& if_queued);
-// Jobs of this owner whose cancelling was asked for.
-Result<std::vector<std::string>> cancel_requests(
+// Running jobs of this owner, and whether their cancelling was asked for.
+Result<std::map<std::string, bool>> list_owned(
     storage::Transaction& tx, const InstanceClaim& owner);
 
 // --- jobs whose owner is gone ---

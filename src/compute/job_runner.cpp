@@ -326,8 +326,9 @@ Result<Admission> admit_in(
         return out;
     }
     if (options.run_now) {
-        TRY(const bool running,
-            jobs::insert_running(tx, job, compute.claim, compute.options.running_per_user_max));
+        TRY(const bool running, jobs::insert_running(
+                                    tx, job, {compute.claim, compute.options.instance_lease},
+                                    compute.options.running_per_user_max));
         if (running) return out;
     }
     if (!options.may_queue) return too_many_jobs(compute.options);
@@ -403,8 +404,13 @@ Task<Result<Admission>> admit(
         TRY_VOID(idempotency().finish(tx, *options.key, {200, admission.job_id}));
         return admission;
     };
+    // From its commit on the job is known here, so that nobody takes it for abandoned.
+    compute.live.expect(plan->job_id);
     auto write = compute.database.write(std::move(unit));
-    co_return co_await std::move(write);
+    auto admitted = co_await std::move(write);
+    const bool runs = admitted && admitted->kind == Admission::Kind::Running;
+    if (!runs) compute.live.forget(plan->job_id);
+    co_return admitted;
 }
 
 Task<Result<std::string>> run_job(

@@ -65,8 +65,8 @@ Task<Result<std::size_t>> pump_queue(ComputeContext& compute);
 // Ends or puts back jobs whose owner is gone. How many.
 Task<Result<std::int64_t>> settle_orphans(ComputeContext& compute);
 
-// Stores new console lines of jobs that run for long, and carries out wishes to cancel that came
-// by another instance.
+// Stores new console lines of jobs that run for long, carries out wishes to cancel that came by
+// another instance, and stops what was taken from this one.
 Task<Result<void>> watch_running(ComputeContext& compute);
 
 // What is stored for a job that ended so.

@@ -16,6 +16,16 @@ public:
     std::string phase(const std::string& job_id, const std::string& user = "alice") {
         return get("/jobs/" + job_id, user).string("phase");
     }
+    // A time that is over, for columns of either database.
+    std::string past() {
+        return database().dialect() == storage::Dialect::Sqlite ? "1" : "'epoch'";
+    }
+    // As after a pause of that process that was longer than its lease.
+    void expire(const std::string& instance) {
+        write(
+            "UPDATE compute_instances SET alive_until = " + past() + " WHERE instance = '" +
+            instance + "'");
+    }
     void let_beats_pass() {
         int turns = 0;
         until([&] { return ++turns > 100; });
@@ -267,6 +277,67 @@ TEST_P(JobsTest, AJobIsNotRunAgainForEver) {
     EXPECT_TRUE(second.order.empty());
     engine().release();
     run(heir->stop());
+}
+
+TEST_P(JobsTest, AProcessThatWasTakenForDeadGoesOnWhereItStopped) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    open();
+    const auto held = begin_hold("bob");
+    until([&] { return engine().running == 1; });
+    const auto id = async(kHold).string("job_id");
+    EXPECT_EQ(phase(id), "queued");
+    expire("test-1");
+    let_beats_pass();
+    engine().release();
+    until([&] { return phase(id) == "completed"; });
+    EXPECT_EQ(held->status, 200) << held->text;
+    until([&] { return slots() == 0; });
+}
+
+TEST_P(JobsTest, WhatALateProcessAcceptsIsNotTakenFromIt) {
+    open();
+    FakeEngine late_engine(executor());
+    auto options = development();
+    options.instance = "late";
+    options.seed = 53;
+    options.started = false;  // no heartbeat of its own: all is up to the acceptance
+    auto late = *run(TestCompute::open(database(), executor(), late_engine, options));
+    expire("late");
+    compute_.swap(late);
+    const auto held = begin_hold();
+    until([&] { return late_engine.running == 1; });
+    compute_.swap(late);
+    let_beats_pass();
+    late_engine.release();
+    until([&] { return held->status != 0; });
+    EXPECT_EQ(held->status, 200) << held->text;
+    EXPECT_EQ(slots(), 0);
+}
+
+TEST_P(JobsTest, AProcessWhoseNameWasTakenAcceptsNothing) {
+    open();
+    write("UPDATE compute_instances SET epoch = epoch + 1");
+    const auto refused = execute(R"({"script":"x"})");
+    EXPECT_EQ(refused.status, 409) << refused.text;
+    EXPECT_EQ(refused.at("details").find("reason")->string_value(), "instance_lost");
+    EXPECT_EQ(number("SELECT COUNT(*) FROM compute_jobs"), 0);
+}
+
+TEST_P(JobsTest, AJobThatWasPutBackElsewhereBeginsHereWhenItsFirstRunIsOver) {
+    open();
+    const auto id = async(R"({"script":"hold","on_restart":"rerun"})").string("job_id");
+    until([&] { return engine().running == 1; });
+    // As another process does that takes this one for dead.
+    write(
+        "UPDATE compute_jobs SET phase = 'queued', instance = NULL, epoch = NULL, "
+        "started_at = NULL; "
+        "UPDATE compute_users SET running = running - 1, waiting = waiting + 1");
+    until([&] { return engine().order.size() == 2; });
+    EXPECT_EQ(engine().running_max, 1u);
+    engine().release();
+    until([&] { return phase(id) == "completed"; });
+    EXPECT_EQ(engine().order.size(), 2u);
+    EXPECT_EQ(slots(), 0);
 }
 
 Task<bool> pump(ComputeContext& compute) {

@@ -6,6 +6,14 @@
 #include "base/check.h"
 
 namespace adyton::compute {
+namespace {
+
+void drop_one(std::multiset<std::string>& from, const std::string& job_id) {
+    const auto found = from.find(job_id);
+    if (found != from.end()) from.erase(found);
+}
+
+}  // namespace
 
 struct LiveJob::Waiter {
     std::atomic<bool> fired{false};
@@ -116,8 +124,26 @@ std::shared_ptr<LiveJob> LiveJobs::add(const std::string& job_id, const std::str
 void LiveJobs::add(std::shared_ptr<LiveJob> job) {
     const std::string& job_id = job->job_id();
     const std::lock_guard lock(mutex_);
+    drop_one(expected_, job_id);
     const bool added = jobs_.emplace(job_id, std::move(job)).second;
     CHECK(added);
+}
+
+void LiveJobs::expect(const std::string& job_id) {
+    const std::lock_guard lock(mutex_);
+    expected_.insert(job_id);
+}
+
+void LiveJobs::forget(const std::string& job_id) {
+    const std::lock_guard lock(mutex_);
+    drop_one(expected_, job_id);
+}
+
+std::set<std::string> LiveJobs::known() const {
+    const std::lock_guard lock(mutex_);
+    std::set<std::string> out(expected_.begin(), expected_.end());
+    for (const auto& [id, job] : jobs_) out.insert(id);
+    return out;
 }
 
 std::shared_ptr<LiveJob> LiveJobs::find(const std::string& job_id) const {

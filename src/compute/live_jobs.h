@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,11 @@ class LiveJobs {
 public:
     std::shared_ptr<LiveJob> add(const std::string& job_id, const std::string& user);
     void add(std::shared_ptr<LiveJob> job);
+    // Before a record says that a job runs here; add() or forget() follows.
+    void expect(const std::string& job_id);
+    void forget(const std::string& job_id);
+    // Jobs that are here or expected.
+    std::set<std::string> known() const;
     // Null: it is not here.
     std::shared_ptr<LiveJob> find(const std::string& job_id) const;
     void remove(const std::string& job_id);
@@ -77,6 +83,7 @@ public:
 private:
     mutable std::mutex mutex_;
     std::map<std::string, std::shared_ptr<LiveJob>> jobs_;  // shared with those who watch
+    std::multiset<std::string> expected_;
 };
 
 }  // namespace adyton::compute

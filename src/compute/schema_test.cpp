@@ -29,10 +29,11 @@ protected:
 };
 
 TEST_P(SchemaTest, RowsOfTheFirstLayoutAreKept) {
-    const InstanceClaim owner{"one", 1};
     migrate_to(50);
     const auto filled = write([&](storage::Transaction& tx) -> Result<void> {
-        TRY_VOID(jobs::insert_running(tx, job("b"), owner, 5));
+        constexpr auto kLease = std::chrono::hours(1);
+        TRY(const auto claim, jobs::register_instance(tx, "one", kLease));
+        TRY_VOID(jobs::insert_running(tx, job("b"), {claim, kLease}, 5));
         TRY_VOID(jobs::insert_queued(tx, job("a"), 5));
         jobs::FinalJob end;
         end.answer = base::Bytes(5000, 7);
