@@ -152,7 +152,7 @@ Task<Result<void>> beat_once(ComputeService::Parts& parts) {
         auto settling = settle_orphans(compute);
         CO_TRY(const auto settled, co_await std::move(settling));
         if (settled > 0) {
-            compute.logger.warning("jobs whose process is gone were settled", {{"jobs", settled}});
+            compute.logger.warning("jobs that nobody ran were settled", {{"jobs", settled}});
         }
     }
     if (counts.queued > 0) {

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::int64_t kOrphansAtOnce = 100;
 constexpr std::string_view kInterrupted = "the job was cut off by a restart of the service";
+constexpr std::string_view kNotStored = "the service could not store how the job went on";
 
 // A claimed job as a plan again. A failure is the job's.
 Result<std::optional<JobFailure>> plan_again(
@@ -104,13 +105,17 @@ Task<void> run_alone(
     if (!more) compute.logger.warning("the queue", {{"cause", more.error().message()}});
 }
 
+bool is_ours(const ComputeContext& compute, const JobRow& row) {
+    return row.owner.instance == compute.claim.instance && row.owner.epoch == compute.claim.epoch;
+}
+
 JobAnswer interrupted_answer(
     const ComputeContext& compute, const JobRow& row, const std::vector<LogRow>& lines,
     base::Timestamp now) {
     JobAnswer answer;
     answer.job_id = row.job_id;
     answer.phase = JobPhase::Interrupted;
-    answer.error = kInterrupted;
+    answer.error = is_ours(compute, row) ? kNotStored : kInterrupted;
     answer.error_code = "interrupted";
     answer.created_at = row.created_at;
     answer.started_at = row.started_at;
@@ -122,6 +127,21 @@ JobAnswer interrupted_answer(
     }
     answer.logs = std::move(logs);
     return answer;
+}
+
+// Those of gone processes, and those of this one that nobody here sees to: a write that should have
+// moved them on has failed.
+Result<std::vector<JobRow>> find_abandoned(storage::Transaction& tx, ComputeContext& compute) {
+    TRY(auto out, jobs::find_orphans(tx, kOrphansAtOnce));
+    TRY(const auto owned, jobs::list_owned(tx, compute.claim));
+    const auto known = compute.live.known();
+    for (const auto& [job_id, cancel] : owned) {
+        if (known.contains(job_id)) continue;
+        TRY(auto row, jobs::find_owned(tx, job_id, compute.claim));
+        // Asked again after the lock: it may have been taken up anew meanwhile.
+        if (row && !compute.live.known().contains(job_id)) out.push_back(*std::move(row));
+    }
+    return out;
 }
 
 }  // namespace
@@ -167,7 +187,7 @@ Task<Result<std::size_t>> pump_queue(ComputeContext& compute) {
 
 Task<Result<std::int64_t>> settle_orphans(ComputeContext& compute) {
     auto unit = [&](storage::Transaction& tx) -> Result<std::int64_t> {
-        TRY(const auto orphans, jobs::find_orphans(tx, kOrphansAtOnce));
+        TRY(const auto orphans, find_abandoned(tx, compute));
         for (const JobRow& orphan : orphans) {
             TRY(const bool again, jobs::requeue_orphan(tx, orphan, compute.options.attempts_max));
             if (again) continue;

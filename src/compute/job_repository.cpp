@@ -375,6 +375,18 @@ Result<std::vector<JobRow>> find_orphans(Transaction& tx, std::int64_t limit) {
     return read_jobs(rows);
 }
 
+Result<std::optional<JobRow>> find_owned(
+    Transaction& tx, const std::string& job_id, const InstanceClaim& owner) {
+    const std::string select = std::string("SELECT ") + kColumns +
+                               "FROM compute_jobs WHERE job_id = $1 AND phase = 'running' "
+                               "AND instance = $2 AND epoch = $3 " +
+                               std::string(tx.fragment(Fragment::ForUpdate));
+    TRY(const auto rows, tx.query(select, {job_id, owner.instance, owner.epoch}));
+    if (rows.empty()) return std::optional<JobRow>();
+    TRY(auto job, read_job(rows, 0));
+    return std::optional<JobRow>(std::move(job));
+}
+
 Result<bool> requeue_orphan(Transaction& tx, const JobRow& orphan, std::int64_t attempts_max) {
     // What was claimed and never began may begin, whatever its caller allows.
     const bool never_began = !orphan.started_at.has_value();

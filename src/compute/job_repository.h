@@ -144,9 +144,13 @@ Result<CancelState> request_cancel(
 Result<std::map<std::string, bool>> list_owned(
     storage::Transaction& tx, const InstanceClaim& owner);
 
-// --- jobs whose owner is gone ---
+// --- jobs that nobody runs ---
 
+// Those whose owner is gone.
 Result<std::vector<JobRow>> find_orphans(storage::Transaction& tx, std::int64_t limit);
+// Null: it is not this owner's any more. Locked for the unit.
+Result<std::optional<JobRow>> find_owned(
+    storage::Transaction& tx, const std::string& job_id, const InstanceClaim& owner);
 // Back to the queue; true unless it was run `attempts_max` times or may not be run again. Then the
 // caller ends it with end_orphan().
 Result<bool> requeue_orphan(

@@ -62,7 +62,8 @@ Error too_many_jobs(const ComputeOptions& options);
 // Takes queued jobs as long as there is room, and runs them by themselves. How many.
 Task<Result<std::size_t>> pump_queue(ComputeContext& compute);
 
-// Ends or puts back jobs whose owner is gone. How many.
+// Ends or puts back jobs that nobody runs: whose owner is gone, and those of this process whose
+// next write failed. How many.
 Task<Result<std::int64_t>> settle_orphans(ComputeContext& compute);
 
 // Stores new console lines of jobs that run for long, carries out wishes to cancel that came by

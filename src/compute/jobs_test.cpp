@@ -340,6 +340,37 @@ TEST_P(JobsTest, AJobThatWasPutBackElsewhereBeginsHereWhenItsFirstRunIsOver) {
     EXPECT_EQ(slots(), 0);
 }
 
+TEST_P(JobsTest, AJobThatCannotBeStartedEndsAndGivesItsSlotBack) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    open();
+    put_secret("api_key", "value-1");
+    const auto held = begin_hold("bob");
+    until([&] { return engine().running == 1; });
+    const auto id = async(R"({"script":"x","secret_refs":["api_key"]})").string("job_id");
+    EXPECT_EQ(phase(id), "queued");
+    write("ALTER TABLE audit_records RENAME TO audit_away");
+    engine().release();
+    until([&] { return phase(id) == "interrupted"; });
+    EXPECT_EQ(engine().order.size(), 1u);
+    EXPECT_EQ(slots(), 0);
+    EXPECT_EQ(number("SELECT SUM(waiting) FROM compute_users"), 0);
+    write("ALTER TABLE audit_away RENAME TO audit_records");
+}
+
+TEST_P(JobsTest, AJobWhoseEndCannotBeStoredGivesItsSlotBack) {
+    open();
+    const auto held = begin_hold();
+    until([&] { return engine().running == 1; });
+    write("ALTER TABLE compute_users RENAME TO users_away");
+    engine().release();
+    until([&] { return held->status != 0; });
+    EXPECT_GE(held->status, 500) << held->text;
+    write("ALTER TABLE users_away RENAME TO compute_users");
+    until([&] { return slots() == 0; });
+    EXPECT_EQ(get("/jobs").body.items().at(0).find("phase")->string_value(), "interrupted");
+    EXPECT_EQ(execute(R"({"script":"x"})").status, 200);
+}
+
 Task<bool> pump(ComputeContext& compute) {
     auto pumping = pump_queue(compute);
     const auto started = co_await std::move(pumping);

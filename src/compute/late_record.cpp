@@ -24,7 +24,7 @@ Task<void> LateRecord::write(std::shared_ptr<LateRecord> self) {
     const auto admitted = co_await std::move(admitting);
     if (admitted) {
         self->state_ = State::Written;
-        if (self->waiter_ == nullptr) self->compute_.live.add(self->live_);
+        self->compute_.live.add(self->live_);
     } else {
         self->state_ = State::Refused;
         self->refusal_ = admitted.error();
