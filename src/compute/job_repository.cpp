@@ -25,6 +25,14 @@ constexpr const char* kColumns =
     "job_id, user_id, phase, instance, epoch, rerun, attempts, cancel_requested, request, answer, "
     "created_at, started_at, finished_at ";
 
+// The same without what was sent, and without what came of it.
+constexpr const char* kListColumns =
+    "job_id, user_id, phase, instance, epoch, rerun, attempts, cancel_requested, NULL, answer, "
+    "created_at, started_at, finished_at ";
+constexpr const char* kSummaryColumns =
+    "job_id, user_id, phase, instance, epoch, rerun, attempts, cancel_requested, NULL, NULL, "
+    "created_at, started_at, finished_at ";
+
 storage::Value blob(const std::optional<base::Bytes>& bytes) {
     if (!bytes) return std::monostate();
     return *bytes;
@@ -76,6 +84,24 @@ Result<void> give_slot_back(Transaction& tx, const std::string& user) {
         tx.execute("UPDATE compute_users SET running = running - 1 WHERE user_id = $1", {user}));
     if (changed != 1) return Error::corrupt_data("a running job's user is not counted");
     return {};
+}
+
+Result<storage::Rows> select_page(
+    Transaction& tx, const char* columns, const jobs::Page& page, std::int64_t limit) {
+    TRY(const auto now, tx.now());
+    if (!page.before) {
+        return tx.query(
+            std::string("SELECT ") + columns +
+                "FROM compute_jobs WHERE user_id = $1 AND (expires_at IS NULL OR expires_at > $2) "
+                "ORDER BY created_at DESC, job_id DESC LIMIT $3",
+            {page.user, now, limit});
+    }
+    return tx.query(
+        std::string("SELECT ") + columns +
+            "FROM compute_jobs WHERE user_id = $1 AND (expires_at IS NULL OR expires_at > $2) "
+            "AND (created_at < $4 OR (created_at = $4 AND job_id < $5)) "
+            "ORDER BY created_at DESC, job_id DESC LIMIT $3",
+        {page.user, now, limit, page.before->first, page.before->second});
 }
 
 Error job_lost() {
@@ -427,26 +453,27 @@ Result<std::optional<JobRow>> find(
     return std::optional<JobRow>(std::move(job));
 }
 
-Result<std::vector<JobRow>> list(Transaction& tx, const Page& page) {
+Result<Listed> list(Transaction& tx, const Page& page) {
     CHECK(page.limit >= 1 && page.limit <= 1000);
-    TRY(const auto now, tx.now());
-    if (!page.before) {
-        TRY(const auto rows, tx.query(
-                                 std::string("SELECT ") + kColumns +
-                                     "FROM compute_jobs WHERE user_id = $1 AND "
-                                     "(expires_at IS NULL OR expires_at > $2) "
-                                     "ORDER BY created_at DESC, job_id DESC LIMIT $3",
-                                 {page.user, now, page.limit}));
-        return read_jobs(rows);
+    std::int64_t limit = page.limit;
+    if (page.answers) {
+        // Their sizes first: what does not fit is not read.
+        TRY(const auto sizes, select_page(tx, "COALESCE(LENGTH(answer), 0) ", page, limit));
+        std::int64_t total = 0;
+        for (std::size_t i = 0; i < sizes.size(); ++i) {
+            TRY(const auto size, sizes.integer(i, 0));
+            total += size;
+            if (i == 0 || total <= page.answer_bytes_max) continue;
+            limit = static_cast<std::int64_t>(i);
+            break;
+        }
     }
     TRY(const auto rows,
-        tx.query(
-            std::string("SELECT ") + kColumns +
-                "FROM compute_jobs WHERE user_id = $1 AND (expires_at IS NULL OR expires_at > $2) "
-                "AND (created_at < $4 OR (created_at = $4 AND job_id < $5)) "
-                "ORDER BY created_at DESC, job_id DESC LIMIT $3",
-            {page.user, now, page.limit, page.before->first, page.before->second}));
-    return read_jobs(rows);
+        select_page(tx, page.answers ? kListColumns : kSummaryColumns, page, limit));
+    Listed out;
+    TRY(out.jobs, read_jobs(rows));
+    out.more = rows.size() == static_cast<std::size_t>(limit);
+    return out;
 }
 
 Result<std::optional<base::Bytes>> find_recording(

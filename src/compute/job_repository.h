@@ -166,9 +166,15 @@ struct Page {
     std::string user;
     std::optional<std::pair<base::Timestamp, std::string>> before;  // created_at and id; exclusive
     std::int64_t limit = 100;
+    bool answers = true;  // false: rows without them
+    // Of sealed answers; a first one that is larger comes all the same.
+    std::int64_t answer_bytes_max = std::int64_t{8} << 20;
 };
-// Newest first.
-Result<std::vector<JobRow>> list(storage::Transaction& tx, const Page& page);
+struct Listed {
+    std::vector<JobRow> jobs;  // newest first; without what was sent
+    bool more = false;         // there may be others after them
+};
+Result<Listed> list(storage::Transaction& tx, const Page& page);
 Result<std::optional<base::Bytes>> find_recording(
     storage::Transaction& tx, const std::string& user, const std::string& job_id);
 

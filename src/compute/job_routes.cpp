@@ -85,25 +85,27 @@ Answer list_route(Parts& parts, Call call) {
     CO_TRY(page.limit, number_of(call.request, "limit", kPageDefault, 1, kPageMax));
     CO_TRY(page.before, cursor_of(call.request));
     CO_TRY(const auto summary, call.request.query.find_single("summary"));
+    page.answers = summary != "true";
     auto unit = [&](storage::Transaction& tx) { return jobs::list(tx, page); };
     auto read = compute.database.read(std::move(unit));
-    CO_TRY(const auto rows, co_await std::move(read));
+    CO_TRY(const auto listed, co_await std::move(read));
     std::string text;
     base::JsonWriter out(text);
     out.begin_array();
-    for (const JobRow& row : rows) {
-        if (summary == "true") {
-            out.raw(summary_text(row));
-        } else {
+    for (const JobRow& row : listed.jobs) {
+        if (page.answers) {
             CO_TRY(const auto answer, answer_text(compute, row));
             out.raw(answer);
+        } else {
+            out.raw(summary_text(row));
         }
     }
     out.end_array();
     Response response = service::json_answer(std::move(text));
-    if (rows.size() == static_cast<std::size_t>(page.limit)) {
+    if (listed.more) {
+        const JobRow& last = listed.jobs.back();
         response.headers.set(
-            "X-Next-Cursor", base::to_rfc3339(rows.back().created_at) + "," + rows.back().job_id);
+            "X-Next-Cursor", base::to_rfc3339(last.created_at) + "," + last.job_id);
     }
     co_return response;
 }

@@ -120,6 +120,38 @@ TEST_P(ExecuteTest, PagesOfJobsFollowOneAnotherWithoutGapsOrRepeats) {
     EXPECT_EQ(get("/jobs?before=yesterday").status, 400);
 }
 
+TEST_P(ExecuteTest, APageOfLargeResultsEndsEarlyAndTheNextOneGoesOn) {
+    open();
+    engine().behave = [](const script::Job&, const FakeEngine::Secrets&) {
+        return completed("{\"big\":\"" + std::string(1'000'000, 'x') + "\"}");
+    };
+    std::vector<std::string> sent;
+    std::size_t largest = 0;
+    for (int i = 0; i < 6; ++i) {
+        const auto answer = execute(kSum);
+        sent.insert(sent.begin(), answer.string("job_id"));
+        largest = std::max(largest, answer.text.size());
+    }
+    ASSERT_GT(6 * largest, std::size_t{12} << 20);
+    std::vector<std::string> seen;
+    std::string before;
+    std::size_t pages = 0;
+    for (; pages < 10; ++pages) {
+        const auto answer = get("/jobs" + before);
+        EXPECT_LE(answer.text.size(), (std::size_t{8} << 20) + largest);
+        for (const auto& job : answer.body.items()) {
+            seen.push_back(job.find("job_id")->string_value());
+        }
+        const auto next = answer.headers.find("X-Next-Cursor");
+        if (!next) break;
+        before = "?before=" + std::string(*next);
+    }
+    EXPECT_EQ(seen, sent);
+    EXPECT_GT(pages, 0u);
+    // Without results there is nothing to be large.
+    EXPECT_EQ(get("/jobs?summary=true").body.size(), 6u);
+}
+
 TEST_P(ExecuteTest, AFailureIs200WithTheSeedsWordsAndIsStored) {
     open();
     engine().behave = [](const script::Job&, const FakeEngine::Secrets&) {
