@@ -182,7 +182,10 @@ base::Bytes seal_in_transit(
         keys.secrets_key(), nonce, value.expose(), base::as_bytes(kInTransit));
 }
 
-Result<SecretInfo> put(
+namespace {
+
+// Null: somebody else has put the first version of this secret meanwhile.
+Result<std::optional<SecretInfo>> try_put(
     storage::Transaction& tx, const ComputeKeys& keys, base::RandomSource& random,
     const NewSecret& secret, base::ByteView in_transit, std::int64_t count_max) {
     TRY(const auto now, tx.now());
@@ -217,16 +220,33 @@ Result<SecretInfo> put(
     const script::SensitiveBytes value{base::as_text(plain)};
     crypto::wipe(plain);
     const base::Bytes sealed = seal(keys, random, info, value);
-    TRY_VOID(tx.execute(
-        "INSERT INTO compute_secrets (user_id, name, version, master_key_id, sealed, exportable, "
-        "policy, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
-        "ON CONFLICT (user_id, name) DO UPDATE SET version = excluded.version, "
-        "master_key_id = excluded.master_key_id, sealed = excluded.sealed, "
-        "exportable = excluded.exportable, policy = excluded.policy, "
-        "created_at = excluded.created_at, updated_at = excluded.updated_at",
-        {info.owner, info.name, info.version, keys.id(), sealed, info.exportable ? 1 : 0,
-         info.policy.to_json_text(), info.created_at, info.updated_at}));
-    return info;
+    TRY(const auto changed,
+        tx.execute(
+            "INSERT INTO compute_secrets (user_id, name, version, master_key_id, sealed, "
+            "exportable, policy, created_at, updated_at) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+            "ON CONFLICT (user_id, name) DO UPDATE SET version = excluded.version, "
+            "master_key_id = excluded.master_key_id, sealed = excluded.sealed, "
+            "exportable = excluded.exportable, policy = excluded.policy, "
+            "created_at = excluded.created_at, updated_at = excluded.updated_at "
+            "WHERE compute_secrets.version < excluded.version",
+            {info.owner, info.name, info.version, keys.id(), sealed, info.exportable ? 1 : 0,
+             info.policy.to_json_text(), info.created_at, info.updated_at}));
+    if (changed == 0) return std::optional<SecretInfo>();
+    return std::optional<SecretInfo>(std::move(info));
+}
+
+}  // namespace
+
+Result<SecretInfo> put(
+    storage::Transaction& tx, const ComputeKeys& keys, base::RandomSource& random,
+    const NewSecret& secret, base::ByteView in_transit, std::int64_t count_max) {
+    // Only a row that is there can be locked: of two first versions at once, one comes again.
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        TRY(auto info, try_put(tx, keys, random, secret, in_transit, count_max));
+        if (info) return *std::move(info);
+    }
+    return Error::unavailable("the secret is being put elsewhere; try again");
 }
 
 Result<std::optional<SealedSecret>> find(

@@ -51,6 +51,43 @@ TEST_P(SecretsTest, ASecretIsStoredSealedListedWithoutItsValueAndForgotten) {
     EXPECT_EQ(get("/secrets").body.items()[0].find("version")->number_text(), "2");
 }
 
+Task<Result<SecretInfo>> put_first(
+    storage::Database& database, const ComputeKeys& keys, std::uint64_t seed,
+    std::string sleep_before, std::string sleep_after) {
+    base::SeededRandom random(seed);
+    const secrets::NewSecret secret{"alice", "api_key", true, {}};
+    const auto sealed =
+        secrets::seal_in_transit(keys, random, script::SensitiveBytes(std::string_view("value")));
+    auto unit = [&](storage::Transaction& tx) -> Result<SecretInfo> {
+        TRY_VOID(tx.execute_script("SELECT pg_sleep(" + sleep_before + ")"));
+        TRY(auto info, secrets::put(tx, keys, random, secret, sealed, 10));
+        TRY_VOID(tx.execute_script("SELECT pg_sleep(" + sleep_after + ")"));
+        return info;
+    };
+    auto write = database.write(std::move(unit));
+    co_return co_await std::move(write);
+}
+
+TEST_P(SecretsTest, TwoFirstValuesAtOnceAreTwoVersions) {
+    if (database().dialect() != storage::Dialect::Postgres) {
+        GTEST_SKIP() << "one writer: nothing happens at once";
+    }
+    open();
+    const ComputeKeys& keys = compute().context().keys;
+    const auto another = test().open_another();
+    std::vector<Task<Result<SecretInfo>>> both;
+    // The second looks, and finds none, while the first is written and not committed yet.
+    both.push_back(put_first(database(), keys, 11, "0", "0.24"));
+    both.push_back(put_first(*another, keys, 12, "0.2", "0"));
+    const auto made = test().run_all(std::move(both));
+    ASSERT_TRUE(made[0] && made[1]);
+    EXPECT_EQ(made[0]->version, 1);
+    EXPECT_EQ(made[1]->version, 2);
+    EXPECT_EQ(number("SELECT version FROM compute_secrets"), 2);
+    watch();
+    EXPECT_EQ(run_with("\"api_key\"").string("status"), "completed");
+}
+
 TEST_P(SecretsTest, ANameAndAValueHaveAForm) {
     open();
     const auto put = [this](const std::string& name, const std::string& body) {
