@@ -17,6 +17,8 @@ using base::JsonWriter;
 constexpr std::string_view kColumns =
     "user_id, name, version, exportable, policy, created_at, updated_at";
 
+// How many names, deleted ones included, an owner may have for each secret that it may keep.
+constexpr std::int64_t kNamesPerSecret = 10;
 constexpr std::string_view kInTransit = "adyton/compute-secret-in-transit/v1";
 
 base::Bytes associated_data(std::string_view owner, std::string_view name, std::int64_t version) {
@@ -184,6 +186,23 @@ base::Bytes seal_in_transit(
 
 namespace {
 
+// A name that is new to its owner: also deleted ones keep their rows.
+Result<void> check_room(
+    storage::Transaction& tx, const std::string& owner, bool new_name, std::int64_t count_max) {
+    TRY(const auto counted,
+        tx.query(
+            "SELECT COUNT(sealed), COUNT(*) FROM compute_secrets WHERE user_id = $1", {owner}));
+    TRY(const auto count, counted.integer(0, 0));
+    TRY(const auto names, counted.integer(0, 1));
+    if (count >= count_max) return Error::resource_exhausted("too many secrets", "secrets_max");
+    if (new_name && names >= count_max * kNamesPerSecret) {
+        return Error::resource_exhausted(
+            "too many names of secrets, deleted ones included; use one of them again",
+            "secret_names_max");
+    }
+    return {};
+}
+
 // Null: somebody else has put the first version of this secret meanwhile.
 Result<std::optional<SecretInfo>> try_put(
     storage::Transaction& tx, const ComputeKeys& keys, base::RandomSource& random,
@@ -206,14 +225,7 @@ Result<std::optional<SecretInfo>> try_put(
         }
     }
     if (adds) {
-        TRY(const auto counted,
-            tx.query(
-                "SELECT COUNT(*) FROM compute_secrets WHERE user_id = $1 AND sealed IS NOT NULL",
-                {secret.owner}));
-        TRY(const auto count, counted.integer(0, 0));
-        if (count >= count_max) {
-            return Error::resource_exhausted("too many secrets", "secrets_max");
-        }
+        TRY_VOID(check_room(tx, secret.owner, rows.empty(), count_max));
     }
     TRY(auto plain,
         crypto::aes_gcm_open(keys.secrets_key(), in_transit, base::as_bytes(kInTransit)));

@@ -93,7 +93,8 @@ struct NewSecret {
 // A value on its way to put(), sealed, so that nothing in the clear waits for the database.
 base::Bytes seal_in_transit(
     const ComputeKeys& keys, base::RandomSource& random, const script::SensitiveBytes& value);
-// A new secret or the next version of an old one. ResourceExhausted: the owner has `count_max`.
+// A new secret or the next version of an old one. ResourceExhausted: the owner has `count_max`, or
+// ten times as many names, deleted ones included.
 Result<SecretInfo> put(
     storage::Transaction& tx, const ComputeKeys& keys, base::RandomSource& random,
     const NewSecret& secret, base::ByteView in_transit, std::int64_t count_max);

@@ -88,6 +88,25 @@ TEST_P(SecretsTest, TwoFirstValuesAtOnceAreTwoVersions) {
     EXPECT_EQ(run_with("\"api_key\"").string("status"), "completed");
 }
 
+TEST_P(SecretsTest, NamesOfDeletedSecretsAreNotKeptWithoutEnd) {
+    auto options = development();
+    options.compute.secrets_per_user_max = 2;
+    open(options);
+    const auto put = [this](int number) {
+        return call(
+            {"PUT", "/secrets/n" + std::to_string(number), R"({"value":"v"})", "alice", {}});
+    };
+    for (int i = 0; i < 20; ++i) {
+        ASSERT_EQ(put(i).status, 201) << i;
+        EXPECT_EQ(call({"DELETE", "/secrets/n" + std::to_string(i), "", "alice", {}}).status, 204);
+    }
+    const auto refused = put(20);
+    EXPECT_EQ(refused.status, 429) << refused.text;
+    EXPECT_EQ(refused.at("details").find("reason")->string_value(), "secret_names_max");
+    EXPECT_EQ(put(7).status, 200);
+    EXPECT_EQ(put(7).status, 200);
+}
+
 TEST_P(SecretsTest, ANameAndAValueHaveAForm) {
     open();
     const auto put = [this](const std::string& name, const std::string& body) {
