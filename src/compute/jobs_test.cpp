@@ -492,6 +492,21 @@ TEST_P(JobsTest, ARepeatedKeyWaitsForTheSameJob) {
     EXPECT_EQ(slots(), 0);
 }
 
+TEST_P(JobsTest, ARepeatedKeyIsToldThatItsJobHasExpired) {
+    open();
+    for (const std::string path : {"/execute", "/execute?wait=0"}) {
+        const TestCall keyed{
+            "POST", path, R"({"script":"x"})", "alice", {{"Idempotency-Key", path}}};
+        const std::string id = call(keyed).string("job_id");
+        until([&] { return phase(id) == "completed"; });
+        write("UPDATE compute_jobs SET expires_at = " + past());
+        const auto again = call(keyed);
+        EXPECT_EQ(again.status, 409) << again.text;
+        EXPECT_EQ(again.at("details").find("reason")->string_value(), "job_expired");
+    }
+    EXPECT_EQ(engine().order.size(), 2u);
+}
+
 TEST_P(JobsTest, ARecordingHoldsWhatAReplayNeeds) {
     open();
     const auto plain = execute(R"({"script":"x"})").string("job_id");

@@ -75,6 +75,18 @@ Answer answer_of(
     co_return service::json_answer(std::move(text));
 }
 
+// The job of an idempotency key: the key is remembered for longer than the job is kept.
+Answer answer_again(
+    const ComputeContext& compute, std::string user, std::string job_id, base::Duration at_most) {
+    auto answering = answer_of(compute, std::move(user), std::move(job_id), at_most);
+    auto answer = co_await std::move(answering);
+    if (!answer && answer.error().code() == ErrorCode::NotFound) {
+        co_return Error::conflict(
+            "the job of this idempotency key has expired; send it with another key", "job_expired");
+    }
+    co_return answer;
+}
+
 // Drives a job beside the request that sent it.
 Task<void> run_beside(
     ComputeContext& compute, SharedPlan plan, FairGate::Ticket ticket,
@@ -119,8 +131,10 @@ Answer submit_async(Parts& parts, Call call, Submission submission) {
         base::spawn(
             compute.executor, run_beside(compute, plan, *std::move(ticket), std::move(live)));
     }
-    auto answering = answer_of(
-        compute, plan->user, admission.job_id, submission.wait.value_or(base::Duration::zero()));
+    const base::Duration wait = submission.wait.value_or(base::Duration::zero());
+    auto answering = admission.kind == Admission::Kind::Repeated
+                         ? answer_again(compute, plan->user, admission.job_id, wait)
+                         : answer_of(compute, plan->user, admission.job_id, wait);
     co_return co_await std::move(answering);
 }
 
@@ -153,8 +167,8 @@ Answer submit_and_wait(Parts& parts, Call call, Submission submission) {
     }
     if (admitted->kind == Admission::Kind::Repeated) {
         { const FairGate::Ticket unused = std::move(ticket); }
-        auto answering =
-            answer_of(compute, plan->user, admitted->job_id, std::chrono::seconds(kWaitSecondsMax));
+        auto answering = answer_again(
+            compute, plan->user, admitted->job_id, std::chrono::seconds(kWaitSecondsMax));
         co_return co_await std::move(answering);
     }
     auto live = compute.live.add(plan->job_id, plan->user);
