@@ -7,6 +7,7 @@
 #include "compute/internal/service_parts.h"
 #include "compute/job_runner.h"
 #include "compute/secret_repository.h"
+#include "workflow/idempotency.h"
 
 namespace adyton::compute {
 namespace {
@@ -84,7 +85,8 @@ Task<Result<std::int64_t>> clean_up(ComputeService::Parts& parts, workflow::JobC
             TRY(const auto expired, jobs::remove_expired(tx, kAtOnce));
             TRY(const auto excess,
                 jobs::remove_excess(tx, compute.options.kept_per_user_max, kAtOnce));
-            return expired + excess;
+            TRY(const auto keys, workflow::IdempotencyStore().remove_expired(tx, kAtOnce));
+            return expired + excess + keys;
         };
         auto write = compute.database.write(std::move(unit));
         CO_TRY(const std::int64_t removed, co_await std::move(write));

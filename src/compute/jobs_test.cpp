@@ -507,6 +507,18 @@ TEST_P(JobsTest, ARepeatedKeyIsToldThatItsJobHasExpired) {
     EXPECT_EQ(engine().order.size(), 2u);
 }
 
+TEST_P(JobsTest, AnExpiredKeyIsForgotten) {
+    auto options = development();
+    options.compute.cleanup_period = std::chrono::seconds(1);
+    open(options);
+    const TestCall keyed{
+        "POST", "/execute", R"({"script":"x"})", "alice", {{"Idempotency-Key", "k"}}};
+    EXPECT_EQ(call(keyed).status, 200);
+    EXPECT_EQ(number("SELECT COUNT(*) FROM idempotency_keys"), 1);
+    write("UPDATE idempotency_keys SET expires_at = " + past());
+    until([&] { return number("SELECT COUNT(*) FROM idempotency_keys") == 0; });
+}
+
 TEST_P(JobsTest, ARecordingHoldsWhatAReplayNeeds) {
     open();
     const auto plain = execute(R"({"script":"x"})").string("job_id");
