@@ -166,12 +166,24 @@ bool path_matches(std::string_view prefix, std::string_view path) {
     return path.size() == prefix.size() || path[prefix.size()] == '/';
 }
 
+// "/..;a=b/": a dot segment to servers that cut parameters off a segment first.
+bool has_dots_with_parameters(std::string_view path) {
+    for (std::size_t at = 0; at < path.size();) {
+        const std::size_t end = std::min(path.find('/', at), path.size());
+        const std::string_view segment = path.substr(at, end - at);
+        const std::string_view name = segment.substr(0, segment.find(';'));
+        if (name == "." || name == "..") return true;
+        at = end + 1;
+    }
+    return false;
+}
+
 // The path as the server will understand it; nothing for paths with dot segments, encoded slashes
 // and the like, which two programs may read differently.
 bool plain_path(const http::Url& url, std::string& out) {
     const std::string_view target = url.target;
     const auto parsed = http::parse_path(target.substr(0, target.find('?')), out);
-    return parsed.has_value();
+    return parsed.has_value() && !has_dots_with_parameters(out);
 }
 
 bool allows(const FetchRule& rule, const FetchQuestion& question, std::string_view path) {

@@ -110,6 +110,12 @@ TEST(FetchPolicyTest, EverythingOfARuleMustFit) {
     EXPECT_FALSE(allows(policy, "https://api.example/v1/../v2"));
     EXPECT_FALSE(allows(policy, "https://api.example/v1/%2e%2e/v2"));
     EXPECT_FALSE(allows(policy, "https://api.example/v1%2f..%2fv2"));
+    EXPECT_FALSE(allows(policy, "https://api.example/v1/..;/v2"));
+    EXPECT_FALSE(allows(policy, "https://api.example/v1/..;a=b/v2"));
+    EXPECT_FALSE(allows(policy, "https://api.example/v1/%2e.%3b/v2"));
+    EXPECT_FALSE(allows(policy, "https://api.example/v1/.;"));
+    EXPECT_FALSE(allows(policy, "https://api.example/v1/..%5cv2"));
+    EXPECT_TRUE(allows(policy, "https://api.example/v1/...;a/b;c/..d"));
     EXPECT_FALSE(allows(policy, "https://user@api.example/v1/"));
     EXPECT_FALSE(allows(policy, "https://api.example/v1/", "DELETE"));
     EXPECT_FALSE(allows(policy, "https://api.example/v1/", "GET", "bob"));
