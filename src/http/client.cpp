@@ -242,14 +242,14 @@ Task<Result<bool>> Client::Core::wait_for_turn(HostPool& pool, base::SteadyTime 
 
 Task<Result<Client::Core::Lease>> Client::Core::acquire(const Url& url, base::SteadyTime deadline) {
     const std::string key = key_of(url);
-    HostPool& pool = pools[key];  // pools are never erased
     for (;;) {
+        HostPool& pool = pools[key];  // anew after each wait: it may have been erased
         if (auto connection = take_idle(pool)) co_return Lease{std::move(connection), true};
         if (pool.open < options.connections_per_host_max) break;
         CO_TRY_VOID(co_await wait_for_turn(pool, deadline));
         if (closed) co_return Error::unavailable("the client is closed");
     }
-    ++pool.open;
+    ++pools[key].open;
     auto made = co_await connect(url, key, deadline);
     if (!made) {
         connection_gone(key);
@@ -312,9 +312,15 @@ void Client::Core::give_back(std::shared_ptr<ClientConnection> connection) {
 }
 
 void Client::Core::connection_gone(const std::string& key) {
-    HostPool& pool = pools[key];
-    --pool.open;
-    wake_one(pool);
+    const auto found = pools.find(key);
+    CHECK(found != pools.end());
+    --found->second.open;
+    wake_one(found->second);
+    // Hosts that scripts name may be many. Whoever was woken may have changed the map.
+    const auto left = pools.find(key);
+    if (left == pools.end()) return;
+    const HostPool& pool = left->second;
+    if (pool.open == 0 && pool.waiting.empty()) pools.erase(left);
 }
 
 void Client::Core::forget(const std::shared_ptr<ClientConnection>& connection) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "http/http_test_support.h"
+#include "http/internal/client_core.h"
 
 namespace adyton::http::testing {
 namespace {
@@ -132,6 +133,30 @@ TEST_F(ClientTest, IdleConnectionsAreClosedInTime) {
     client.idle(1200ms);
     EXPECT_EQ(client.client().connection_count(), 0U);
     EXPECT_TRUE(eventually([&] { return server_->server().connection_count() == 0; }));
+}
+
+TEST_F(ClientTest, HostsWithoutConnectionsAreForgotten) {
+    start();
+    base::WorkerThreads workers(2);
+    base::EventLoop loop(workers);
+    ClientOptions options;
+    options.connections_per_host_max = 1;
+    const auto core = std::make_shared<Client::Core>(loop, options);
+    const auto get = [&](const std::string& host) {
+        ClientRequest request;
+        request.url = "http://" + host + ":" + std::to_string(server_->port()) + "/none";
+        return internal::send_on_loop(core, std::move(request));
+    };
+    EXPECT_FALSE(loop.run_until_done(get("no-such-host.invalid")));
+    EXPECT_EQ(core->pools.size(), 0U);
+    // Those that wait for the one connection get their turn.
+    std::vector<Task<Result<Response>>> several;
+    for (int i = 0; i < 5; ++i) several.push_back(get("127.0.0.1"));
+    for (const auto& answer : loop.run_until_done(base::when_all(std::move(several)))) {
+        EXPECT_TRUE(answer);
+    }
+    EXPECT_EQ(core->pools.size(), 1U);
+    core->close();
 }
 
 TEST_F(ClientTest, CallersOnOtherLoopsAreServed) {
