@@ -75,7 +75,9 @@ mutant(usage.cpp [[window_us <= kHourMicros ? kMinuteMicros : 15 * kMinuteMicros
 # Reservations.
 mutant(reservation.cpp [[inserted == 0]] [[false]])
 mutant(reservation.cpp [[then != now || reservation.state == ReservationState::GivenBack]] [[reservation.state == ReservationState::GivenBack]])
-mutant(reservation.cpp [[reservation.state == ReservationState::Committed]] [[false]])
+without(reservation.cpp [[return Error::conflict("the reservation was committed", "reservation_committed");]])
+without(reservation.cpp [[if (reservation.state == ReservationState::Committed) return {};]])
+mutant(reservation.cpp [[charge.counter.metric.ends_with(kRateMetric)]] [[false]])
 without(reservation.cpp [[if (reservation.state == ReservationState::GivenBack) return {};]])
 without(reservation.cpp [[TRY_VOID(usages.at(charge.subject).take_back(charge.counter, charge.amount));]])
 without(reservation.cpp [[if (refusal) return refusal;]])
