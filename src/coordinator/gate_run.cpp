@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "coordinator/evidence.h"
@@ -19,6 +20,8 @@ namespace {
 constexpr std::size_t kErrorBytesMax = 1000;
 constexpr unsigned kDoublingsMax = 4;
 constexpr base::Duration kBackoffMax = std::chrono::seconds(15);
+// Longer than any pause between two looks at the queue.
+constexpr base::Duration kSilentMax = std::chrono::minutes(1);
 
 std::string phase_body(std::string_view phase) {
     std::string body;
@@ -279,9 +282,10 @@ StepOutcome CoordinatorService::Core::again_later(Flight& flight, bool chain_ans
 void CoordinatorService::Core::nudge_waiting(const std::string& gate_id) {
     const auto found = waiting.find(gate_id);
     if (found == waiting.end()) return;
-    const auto places = static_cast<std::size_t>(options.lane_ahead) + 2;
-    for (std::size_t i = 0; i < std::min(places, found->second.size()); ++i) {
-        runner.nudge(found->second[i]);
+    std::int64_t nudged = 0;
+    for (const auto& [position, queued] : found->second) {
+        if (++nudged > options.lane_ahead + 2) return;
+        runner.nudge(queued.request_id);
     }
 }
 
@@ -293,12 +297,27 @@ void CoordinatorService::Core::nudge_ready(const std::string& gate_id) {
     for (const std::string& id : ids) runner.nudge(id);
 }
 
+bool CoordinatorService::Core::keep_waiting(
+    const std::string& gate_id, const std::string& request_id, std::int64_t position) {
+    auto& queue = waiting[gate_id];
+    const base::SteadyTime now = parts.executor.steady_now();
+    queue[position] = {request_id, now};
+    std::int64_t ahead = 0;
+    for (auto at = queue.begin(); at->first != position && ahead <= options.lane_ahead + 1;) {
+        // Whoever is not heard of any more is another process's by now.
+        const bool silent = now - at->second.looked_at > kSilentMax;
+        if (!silent) ++ahead;
+        at = silent ? queue.erase(at) : std::next(at);
+    }
+    return ahead <= options.lane_ahead + 1;
+}
+
 void CoordinatorService::Core::stop_waiting(
     const std::string& gate_id, const std::string& request_id) {
     const auto found = waiting.find(gate_id);
     if (found == waiting.end()) return;
-    auto& queue = found->second;
-    queue.erase(std::remove(queue.begin(), queue.end(), request_id), queue.end());
+    std::erase_if(
+        found->second, [&](const auto& one) { return one.second.request_id == request_id; });
 }
 
 Task<StepResult> CoordinatorService::Core::gate_step(StepContext& context) {

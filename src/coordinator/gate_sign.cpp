@@ -206,29 +206,33 @@ Task<StepResult> CoordinatorService::Core::policy_step(StepContext& context, Fli
         }
         if (placed.error().reason() != "no_place") co_return placed.error();
     }
+    lane::Turn turn;
     auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
                       GateState& its_state) -> Result<void> {
         its_state = state;
-        return enter(tx, record);
+        TRY_VOID(enter(tx, record));
+        TRY(turn, lane::turn_of(tx, record.request_id, places()));
+        return {};
     };
     auto saving = save(context, flight, phase::kQueued, "policy_allowed", change);
     CO_TRY_VOID(co_await std::move(saving));
+    keep_waiting(state.gate_id, flight.record.request_id, turn.position);
     has_arrived(state.gate_id, flight.record.request_id);
     at(WorkflowPoint::AfterPolicy, flight.record.request_id);
-    waiting[state.gate_id].push_back(flight.record.request_id);
     co_return StepOutcome::again();
 }
 
 // Waits for its place in the gate's queue; then decides what is to be signed, so that signatures
 // are no older than they must be.
 Task<StepResult> CoordinatorService::Core::queued_step(StepContext& context, Flight& flight) {
-    auto& queue = waiting[flight.state.gate_id];
-    const auto mine = std::find(queue.begin(), queue.end(), flight.record.request_id);
-    if (mine == queue.end()) {
-        queue.push_back(flight.record.request_id);
-    } else if (mine - queue.begin() > options.lane_ahead + 1 && !bug(kIgnoreLane)) {
-        co_return StepOutcome::again(kQueueLook);  // sooner when a place is free: nudge_waiting()
-    }
+    const std::string id = flight.record.request_id;
+    auto unit = [&](storage::Transaction& tx) { return lane::turn_of(tx, id, places()); };
+    auto looking = parts.database.read(unit);
+    CO_TRY(const lane::Turn turn, co_await std::move(looking));
+    // The database alone says whose turn it is; how often it is asked is decided by what this
+    // process knows of the queue. Sooner when a place is free: nudge_waiting().
+    const bool soon = keep_waiting(flight.state.gate_id, id, turn.position);
+    if (!turn.now) co_return StepOutcome::again(soon ? options.poll_interval : kQueueLook);
     auto preparing = prepare(flight.state);
     CO_TRY(GateState state, co_await std::move(preparing));
     auto placing = place(context, flight, std::move(state), {});
@@ -237,7 +241,7 @@ Task<StepResult> CoordinatorService::Core::queued_step(StepContext& context, Fli
         co_return StepOutcome::again(options.poll_interval);
     }
     CO_TRY_VOID(placed);
-    stop_waiting(flight.state.gate_id, flight.record.request_id);
+    stop_waiting(flight.state.gate_id, id);
     co_return StepOutcome::again();
 }
 
@@ -277,7 +281,6 @@ Task<Result<GateState>> CoordinatorService::Core::prepare(GateState state) {
 
 Task<Result<void>> CoordinatorService::Core::place(
     StepContext& context, Flight& flight, GateState state, Change before) {
-    const std::int64_t places = bug(kIgnoreLane) ? 1'000'000 : options.lane_ahead + 1;
     auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
                       GateState& its_state) -> Result<void> {
         if (before) {
@@ -285,7 +288,7 @@ Task<Result<void>> CoordinatorService::Core::place(
         }
         TRY(const base::Timestamp now, tx.now());
         const auto until = now + std::chrono::duration_cast<std::chrono::microseconds>(kPlaceLife);
-        TRY(const bool placed, lane::take_place(tx, record.request_id, places, until));
+        TRY(const bool placed, lane::take_place(tx, record.request_id, places(), until));
         if (!placed) return Error::conflict("no place in the gate's queue yet", "no_place");
         its_state = state;
         TRY(std::uint64_t nonce, take_delegate_nonces(tx, record.wallet_id, state.calls.size()));

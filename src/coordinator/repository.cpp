@@ -358,6 +358,22 @@ Result<std::int64_t> count_of(const Result<Rows>& rows) {
     return rows->integer(0, 0);
 }
 
+// Whether there is a place for one that is queued.
+Result<bool> is_its_turn(Transaction& tx, const LaneEntry& entry, std::int64_t places) {
+    TRY(const std::int64_t before,
+        count_of(tx.query(
+            "SELECT count(*) FROM (SELECT 1 FROM coordinator_lane "
+            "WHERE gate_id = $1 AND state = 'queued' AND position < $2 LIMIT $3) AS ahead",
+            {entry.gate_id, entry.position, places})));
+    TRY(const base::Timestamp now, tx.now());
+    TRY(const std::int64_t active,
+        count_of(tx.query(
+            "SELECT count(*) FROM coordinator_lane "
+            "WHERE gate_id = $1 AND state <> 'queued' AND expires_at > $2",
+            {entry.gate_id, now})));
+    return before < places - active;
+}
+
 Result<void> move_to(
     Transaction& tx, const std::string& request_id, LaneState state, base::Timestamp expires_at) {
     TRY_VOID(tx.execute(
@@ -422,11 +438,13 @@ Result<std::map<std::string, LaneLoad>> loads(Transaction& tx) {
     return out;
 }
 
-Result<std::int64_t> ahead_of(Transaction& tx, const LaneEntry& entry) {
-    return count_of(tx.query(
-        "SELECT count(*) FROM coordinator_lane "
-        "WHERE gate_id = $1 AND state = 'queued' AND position < $2",
-        {entry.gate_id, entry.position}));
+Result<Turn> turn_of(Transaction& tx, const std::string& request_id, std::int64_t places) {
+    TRY(const auto entry, find(tx, request_id));
+    if (!entry) return Error::corrupt_data("a queued workflow has no place in the queue");
+    Turn out;
+    out.position = entry->position;
+    TRY(out.now, is_its_turn(tx, *entry, places));
+    return out;
 }
 
 Result<bool> take_place(
@@ -436,14 +454,8 @@ Result<bool> take_place(
     if (!entry) return Error::corrupt_data("a queued workflow has no place in the queue");
     TRY_VOID(lock_gate(tx, entry->gate_id));
     if (entry->state == LaneState::Queued) {
-        TRY(const std::int64_t before, ahead_of(tx, *entry));
-        TRY(const base::Timestamp now, tx.now());
-        TRY(const std::int64_t active,
-            count_of(tx.query(
-                "SELECT count(*) FROM coordinator_lane "
-                "WHERE gate_id = $1 AND state <> 'queued' AND expires_at > $2",
-                {entry->gate_id, now})));
-        if (before >= places - active) return false;
+        TRY(const bool now, is_its_turn(tx, *entry, places));
+        if (!now) return false;
     }
     TRY_VOID(move_to(tx, request_id, LaneState::Preparing, expires_at));
     return true;

@@ -92,8 +92,11 @@ Result<void> leave(storage::Transaction& tx, const std::string& request_id);
 Result<std::optional<LaneEntry>> find(storage::Transaction& tx, const std::string& request_id);
 // Of every gate that has anybody in its queue.
 Result<std::map<std::string, LaneLoad>> loads(storage::Transaction& tx);
-// How many stand before it in the queue.
-Result<std::int64_t> ahead_of(storage::Transaction& tx, const LaneEntry& entry);
+struct Turn {
+    std::int64_t position = 0;
+    bool now = false;  // take_place() would give it a place
+};
+Result<Turn> turn_of(storage::Transaction& tx, const std::string& request_id, std::int64_t places);
 
 // From Queued to Preparing, until `expires_at`: when nobody queued stands before it and fewer than
 // `places` are active. False: not yet.

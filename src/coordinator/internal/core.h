@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -136,7 +135,12 @@ struct CoordinatorService::Core {
 
     // On the runner's executor:
     std::unordered_map<std::string, std::shared_ptr<Flight>> flights;  // shared with running steps
-    std::map<std::string, std::deque<std::string>> waiting;            // gate to queued runs
+    // Gate to queued runs, by their positions in the database.
+    struct Queued {
+        std::string request_id;
+        base::SteadyTime looked_at;
+    };
+    std::map<std::string, std::map<std::int64_t, Queued>> waiting;
     std::size_t next_relayer = 0;
     std::map<std::string, std::set<std::string>> ready_runs;  // gate to runs that wait for it
     std::vector<SentTransaction> early_submits;               // of a planted bug
@@ -212,8 +216,13 @@ struct CoordinatorService::Core {
         std::string_view kind);
     Result<void> give_up(
         storage::Transaction& tx, const workflow::Run& run, const std::string& reason);
+    // Batches of a gate that are prepared, pending or running at once.
+    std::int64_t places() const { return bug(kIgnoreLane) ? 1'000'000 : options.lane_ahead + 1; }
     void nudge_waiting(const std::string& gate_id);
     void nudge_ready(const std::string& gate_id);
+    // True: it is one of the next.
+    bool keep_waiting(
+        const std::string& gate_id, const std::string& request_id, std::int64_t position);
     void stop_waiting(const std::string& gate_id, const std::string& request_id);
     // Between polls, longer while the chain does not answer.
     workflow::StepOutcome again_later(Flight& flight, bool chain_answered);
