@@ -62,6 +62,16 @@ Result<void> carry_out(storage::Transaction& tx, const Found& found, Control con
     return {};
 }
 
+// Else this process would wait for a run that stands still.
+Task<void> forget(Core& core, std::string id) {
+    base::Completion<bool> forgotten;
+    core.parts.executor.post([&core, id, done = forgotten.completer()] {
+        core.forget(id);
+        done->set(true);
+    });
+    co_await forgotten;
+}
+
 Answer control_route(Core& core, Call call, Control control) {
     CO_TRY_VOID(check_ready(core));
     CO_TRY(const std::string id, path_id(call));
@@ -86,6 +96,9 @@ Answer control_route(Core& core, Call call, Control control) {
             workflow::Run free = *run;
             free.driver.clear();
             core.runner.adopt(free);
+        } else {
+            auto forgetting = forget(core, run->id);
+            co_await std::move(forgetting);
         }
         core.board->changed(run->id);
     }

@@ -320,6 +320,17 @@ void CoordinatorService::Core::stop_waiting(
         found->second, [&](const auto& one) { return one.second.request_id == request_id; });
 }
 
+void CoordinatorService::Core::forget(const std::string& request_id) {
+    const auto found = flights.find(request_id);
+    if (found == flights.end()) return;
+    const std::string gate_id = found->second->state.gate_id;
+    flights.erase(found);
+    stop_waiting(gate_id, request_id);
+    ready_runs[gate_id].erase(request_id);
+    nudge_waiting(gate_id);
+    nudge_ready(gate_id);
+}
+
 Task<StepResult> CoordinatorService::Core::gate_step(StepContext& context) {
     auto loading = flight_of(context);
     CO_TRY(const std::shared_ptr<Flight> flight, co_await std::move(loading));

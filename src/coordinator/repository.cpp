@@ -335,6 +335,11 @@ Result<void> lock_gate(Transaction& tx, const std::string& gate_id) {
     return {};
 }
 
+// Of `coordinator_lane AS l`.
+#define ADYTON_NOT_PAUSED                                                     \
+    "NOT EXISTS (SELECT 1 FROM workflow_runs AS r WHERE r.id = l.request_id " \
+    "AND r.state = 'paused')"
+
 Result<LaneEntry> read_entry(const Rows& rows, std::size_t row) {
     LaneEntry out;
     TRY(out.request_id, rows.text(row, 0));
@@ -362,14 +367,16 @@ Result<std::int64_t> count_of(const Result<Rows>& rows) {
 Result<bool> is_its_turn(Transaction& tx, const LaneEntry& entry, std::int64_t places) {
     TRY(const std::int64_t before,
         count_of(tx.query(
-            "SELECT count(*) FROM (SELECT 1 FROM coordinator_lane "
-            "WHERE gate_id = $1 AND state = 'queued' AND position < $2 LIMIT $3) AS ahead",
+            "SELECT count(*) FROM (SELECT 1 FROM coordinator_lane AS l "
+            "WHERE l.gate_id = $1 AND l.state = 'queued' AND l.position < $2 "
+            "AND " ADYTON_NOT_PAUSED " LIMIT $3) AS ahead",
             {entry.gate_id, entry.position, places})));
     TRY(const base::Timestamp now, tx.now());
     TRY(const std::int64_t active,
         count_of(tx.query(
-            "SELECT count(*) FROM coordinator_lane "
-            "WHERE gate_id = $1 AND state <> 'queued' AND expires_at > $2",
+            "SELECT count(*) FROM coordinator_lane AS l "
+            "WHERE l.gate_id = $1 AND l.state <> 'queued' AND l.expires_at > $2 "
+            "AND (l.state = 'running' OR " ADYTON_NOT_PAUSED ")",
             {entry.gate_id, now})));
     return before < places - active;
 }
@@ -425,7 +432,8 @@ Result<std::map<std::string, LaneLoad>> loads(Transaction& tx) {
             "SELECT gate_id, coalesce(sum(CASE WHEN state = 'queued' THEN 1 ELSE 0 END), 0), "
             "coalesce(sum(CASE WHEN state <> 'queued' AND expires_at > $1 THEN 1 ELSE 0 END), 0), "
             "CAST(coalesce(sum(CASE WHEN state = 'queued' THEN calls ELSE 0 END), 0) AS BIGINT) "
-            "FROM coordinator_lane GROUP BY gate_id",
+            "FROM coordinator_lane AS l WHERE state = 'running' OR " ADYTON_NOT_PAUSED
+            " GROUP BY gate_id",
             {now}));
     std::map<std::string, LaneLoad> out;
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -472,8 +480,9 @@ Result<bool> take_gate(Transaction& tx, const std::string& request_id, base::Tim
     TRY(const base::Timestamp now, tx.now());
     TRY(const std::int64_t others,
         count_of(tx.query(
-            "SELECT count(*) FROM coordinator_lane WHERE gate_id = $1 AND request_id <> $2 "
-            "AND expires_at > $3 AND (state = 'running' OR (state = 'ready' AND position < $4))",
+            "SELECT count(*) FROM coordinator_lane AS l WHERE l.gate_id = $1 "
+            "AND l.request_id <> $2 AND l.expires_at > $3 AND (l.state = 'running' OR "
+            "(l.state = 'ready' AND l.position < $4 AND " ADYTON_NOT_PAUSED "))",
             {entry->gate_id, request_id, now, entry->position})));
     if (others > 0) return false;
     TRY_VOID(move_to(tx, request_id, LaneState::Running, expires_at));

@@ -85,6 +85,8 @@ struct LaneLoad {
 
 namespace lane {
 
+// One whose run is paused keeps its position and holds nobody up, unless its batch is at the gate.
+
 Result<void> enter(
     storage::Transaction& tx, const std::string& gate_id, const std::string& request_id,
     std::int64_t calls);

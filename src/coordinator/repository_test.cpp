@@ -9,6 +9,7 @@
 #include "storage/migrator.h"
 #include "storage/test_database.h"
 #include "workflow/idempotency.h"
+#include "workflow/journal.h"
 
 namespace adyton::coordinator {
 namespace {
@@ -205,6 +206,42 @@ TEST_P(RepositoryTest, APlaceWhoseTimeIsOverHoldsNobodyUp) {
     EXPECT_TRUE(gate("a", past));
     EXPECT_TRUE(place("b", 1));
     EXPECT_TRUE(gate("b", soon()));
+}
+
+TEST_P(RepositoryTest, APausedOneHoldsNobodyUpUnlessItIsAtTheGate) {
+    const auto pause = [&](const std::string& id) {
+        workflow::NewRun run;
+        run.id = id;
+        run.kind = run.subject = run.step = "any";
+        const auto paused = write([&](Transaction& tx) -> Result<void> {
+            TRY_VOID(workflow::insert_run(tx, run));
+            TRY_VOID(workflow::pause_run(tx, id, "wallet:w"));
+            return {};
+        });
+        ASSERT_TRUE(paused) << paused.error().message();
+    };
+    const auto until = soon();
+    for (const char* const id : {"a", "b", "c", "d", "e", "f"}) enter(id);
+    for (const char* const id : {"a", "b", "c"}) ASSERT_TRUE(place(id, 3));
+    for (const char* const id : {"a", "b"}) {
+        ASSERT_TRUE(write([&](Transaction& tx) { return lane::set_ready(tx, id, until); }));
+    }
+    EXPECT_FALSE(gate("b", until));
+    pause("a");
+    EXPECT_TRUE(gate("b", until)) << "a is ready, and paused";
+    pause("d");
+    EXPECT_EQ(load_of("gate.near").queued, 2);
+    EXPECT_EQ(load_of("gate.near").active, 2);
+    EXPECT_TRUE(place("e", 3)) << "a and d are paused";
+    EXPECT_FALSE(place("f", 3));
+    pause("b");
+    EXPECT_FALSE(place("f", 3)) << "b is at the gate";
+    EXPECT_FALSE(gate("a", until));
+    const auto resumed =
+        write([](Transaction& tx) { return workflow::resume_run(tx, "d", "wallet:w"); });
+    ASSERT_TRUE(resumed);
+    EXPECT_FALSE(place("f", 4));
+    EXPECT_TRUE(place("d", 4));
 }
 
 TEST_P(RepositoryTest, ManyAtOnceTakeNoPlaceTwice) {

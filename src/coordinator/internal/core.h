@@ -224,6 +224,8 @@ struct CoordinatorService::Core {
     bool keep_waiting(
         const std::string& gate_id, const std::string& request_id, std::int64_t position);
     void stop_waiting(const std::string& gate_id, const std::string& request_id);
+    // Of a run that is nobody's now.
+    void forget(const std::string& request_id);
     // Between polls, longer while the chain does not answer.
     workflow::StepOutcome again_later(Flight& flight, bool chain_answered);
 
