@@ -130,7 +130,12 @@ Task<StepResult> Lanes::begin_batch(Work& work) {
         auto closing = close_segment(work, LaneSegment::Outcome::Failed, kept.error().message());
         co_return co_await std::move(closing);
     }
-    CO_TRY_VOID(kept);
+    if (!kept) {
+        // It may stand there under this process's name, where nobody else would drive it.
+        const bool unknown = kept.error().code() == ErrorCode::OutcomeUnknown;
+        if (unknown && inserted) core_.runner.adopt(*inserted);
+        co_return kept.error();
+    }
     core_.at(WorkflowPoint::AfterInsert, id);
     if (inserted) core_.runner.adopt(*inserted);
     co_return StepOutcome::again(core_.options.poll_interval);

@@ -212,7 +212,13 @@ Task<Result<CoordinatorService::Core::Kept>> CoordinatorService::Core::keep_requ
         metrics.replayed.add();
         co_return Kept{kept.error().message(), false};
     }
-    if (!kept) co_return kept.error();
+    if (!kept) {
+        // It may stand there under this process's name, where nobody else would drive it. If it
+        // does not, the first step finds that out.
+        const bool unknown = kept.error().code() == ErrorCode::OutcomeUnknown;
+        if (unknown && inserted) runner.adopt(*inserted);
+        co_return kept.error();
+    }
     metrics.accepted.add();
     at(WorkflowPoint::AfterInsert, kept->request_id);
     if (inserted && base::Executor::current() == &parts.executor) {

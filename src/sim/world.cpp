@@ -416,7 +416,9 @@ void World::build_keystore() {
 
 void World::build_coordinator() {
     Process& p = *process_;
-    storage::Database& database = database_.database();
+    storage::Database& database = options_.change_database
+                                      ? options_.change_database(database_.database())
+                                      : database_.database();
     p.audit = must(database_.run(audit::AuditLog::open(database, "sim-coordinator")));
     coordinator::CoordinatorOptions options = coordinator::CoordinatorOptions::mainnet();
     options.gates.clear();

@@ -54,6 +54,8 @@ struct WorldOptions {
     std::function<void(coordinator::CoordinatorOptions&)> configure;
     // Changes what it is built on.
     std::function<void(coordinator::CoordinatorParts&)> change_parts = {};
+    // What the coordinator has for its database, anew in each life; empty: the database itself.
+    std::function<storage::Database&(storage::Database&)> change_database = {};
 };
 
 struct WorldAnswer {
