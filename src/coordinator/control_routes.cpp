@@ -53,12 +53,13 @@ Result<void> carry_out(storage::Transaction& tx, const Found& found, Control con
         TRY_VOID(workflow::resume_run(tx, id, actor));
         return {};
     }
-    const std::string& step = found.run->step;
-    if (step == phase::kResumePoll || step == phase::kDispatchPoll) {
+    // The step as it is with the row locked: no resume comes between it and the answer.
+    TRY_VOID(workflow::request_cancel(tx, id, actor));
+    TRY(const auto run, workflow::find_run(tx, id));
+    if (run && (run->step == phase::kResumePoll || run->step == phase::kDispatchPoll)) {
         return Error::conflict(
             "too late: the batch was resumed; its calls are carried out", "too_late");
     }
-    TRY_VOID(workflow::request_cancel(tx, id, actor));
     return {};
 }
 

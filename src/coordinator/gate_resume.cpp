@@ -66,6 +66,9 @@ Task<Result<void>> CoordinatorService::Core::sign_resume(
     std::optional<SentTransaction> early;
     auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
                       GateState& state) -> Result<void> {
+        // Whoever cancelled meanwhile was told that it is not resumed.
+        TRY(const auto run, workflow::find_run(tx, record.request_id));
+        if (run && run->cancel_requested) return Error::conflict("it was cancelled", "cancelled");
         if (before) {
             TRY_VOID(before(tx, record, state));
         }
@@ -154,6 +157,7 @@ Task<Result<bool>> CoordinatorService::Core::resume_at_once(
     auto signing = sign_resume(context, flight, *fee, std::move(seen), "intents_submitted");
     const auto made = co_await std::move(signing);
     if (!made && made.error().reason() == "gate_taken") co_return false;
+    if (!made && made.error().reason() == "cancelled") co_return false;
     CO_TRY_VOID(made);
     co_return true;
 }
@@ -195,6 +199,7 @@ Task<StepResult> CoordinatorService::Core::resume_step(StepContext& context, Fli
     auto signing = sign_resume(context, flight, *fee);
     const auto made = co_await std::move(signing);
     if (!made && made.error().reason() == "gate_taken") co_return again_later(flight, true);
+    if (!made && made.error().reason() == "cancelled") co_return StepOutcome::again();
     if (!made && made.error().code() == ErrorCode::Unavailable) {
         co_return again_later(flight, false);
     }

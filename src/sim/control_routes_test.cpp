@@ -456,5 +456,29 @@ TEST_F(PreflightTest, AChainThatDoesNotAnswerIsNotReady) {
     EXPECT_NE(reasons(answer).find("the gate cannot be read"), std::string::npos);
 }
 
+// At any moment of a batch among nodes that answer slowly.
+class CancelTest : public ControlRoutesTest, public ::testing::WithParamInterface<int> {};
+
+TEST_P(CancelTest, WhatWasCancelledIsNotResumed) {
+    WorldOptions options;
+    options.latency_max = std::chrono::milliseconds(800);
+    open(std::move(options));
+    const std::string id = begin();
+    until(id, "submit");
+    world().pass(std::chrono::milliseconds(600) * GetParam());
+    const WorldAnswer cancelled = control(id, "cancel");
+    const WorldAnswer over = until(id, "done");
+    if (cancelled.status == 200) {
+        EXPECT_EQ(over.string("status"), "failed");
+        EXPECT_TRUE(over.at("resume_tx_hash").is_null()) << over.text;
+    } else {
+        expect_error(cancelled, 409, "too_late");
+        EXPECT_EQ(over.string("status"), "succeeded");
+    }
+    world().check_books();
+}
+
+INSTANTIATE_TEST_SUITE_P(Moments, CancelTest, ::testing::Range(0, 24));
+
 }  // namespace
 }  // namespace adyton::sim
