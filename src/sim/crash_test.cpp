@@ -179,6 +179,8 @@ TEST(CrashTest, TheStandardWorkflowSurvivesALossOfPowerAtAnyWrite) {
 
 // Every eighth world is of several lanes; they take twice the time of others.
 constexpr std::uint64_t kLaneWorlds = 8;
+// One of sixteen has queues longer than what is looked at often.
+constexpr std::uint64_t kQueueWorlds = 16;
 
 // Wishes of several lanes, among them some for the gate alone; some wallets' money is bounded.
 void make_lane_wishes(World& world, base::SeededRandom& random) {
@@ -228,8 +230,8 @@ void resume_all(World& world) {
     }
 }
 
-void make_wishes(World& world, base::SeededRandom& random) {
-    const std::uint64_t wishes = 1 + random.below(5);
+void make_wishes(World& world, base::SeededRandom& random, bool many) {
+    const std::uint64_t wishes = many ? 10 + random.below(12) : 1 + random.below(5);
     for (std::uint64_t i = 0; i < wishes; ++i) {
         const bool batch = random.below(3) == 0;
         world.wish(
@@ -240,6 +242,7 @@ void make_wishes(World& world, base::SeededRandom& random) {
 
 void run_world(std::uint64_t seed) {
     const bool lanes = seed % kLaneWorlds == 0;
+    const bool queues = seed % kQueueWorlds == 1;
     base::SeededRandom random(seed * 2'654'435'761ULL + 1);
     const auto database = TestDatabase::create(TestBackend::SqliteSimulated, seed);
     WorldOptions options;
@@ -253,7 +256,7 @@ void run_world(std::uint64_t seed) {
     if (lanes) switch_lanes_on(options);
     if (lanes && random.below(2) == 0) answer_at_once(options);
     World world(*database, options);
-    lanes ? make_lane_wishes(world, random) : make_wishes(world, random);
+    lanes ? make_lane_wishes(world, random) : make_wishes(world, random, queues);
     order_faults(world, random);
     order_lies(world, random);
     if (lanes) order_lane_faults(world, random);
@@ -268,7 +271,7 @@ void run_world(std::uint64_t seed) {
         }
         const std::uint64_t blocks = 5 + random.below(60);
         bool lived = world.live_some(blocks);
-        if (lived && lanes) {
+        if (lived && (lanes || queues)) {
             meddle(world, random);
             lived = world.live_some(blocks);
         }
@@ -287,7 +290,7 @@ void run_world(std::uint64_t seed) {
     }
     calm(world);
     ask_again(world);
-    if (lanes) {
+    if (lanes || queues) {
         EXPECT_TRUE(world.live_some(10));
         resume_all(world);
     }
