@@ -7,8 +7,9 @@
 #include "coordinator/internal/stories.h"
 #include "near/transaction.h"
 
-// The direct-user counter proof (near.md 6.12): one transaction of a user's scoped key, sent at
-// most once, with the count before and after.
+// The direct-user counter proof (near.md 6.12): one transaction of a user's scoped key, made once,
+// with the count before and after. Its nonce is durable before it is signed, and its bytes before
+// they are sent.
 namespace adyton::coordinator {
 
 using base::Json;
@@ -16,6 +17,8 @@ using workflow::StepContext;
 using workflow::StepOutcome;
 
 namespace {
+
+constexpr base::Duration kWatchLook = std::chrono::seconds(15);
 
 Json text(std::string_view value) {
     return Json::string(std::string(value));
@@ -53,9 +56,9 @@ std::vector<std::string> reasons_against(
 }
 
 // The one call that was asked for, signed by the user's scoped key, and nothing else.
-Result<near::SignedTransaction> verified(
+Result<void> check_signed(
     const api::SignedTransactionResponse& answer, const DirectUserScope& scope,
-    const std::string& public_key, std::uint64_t gas) {
+    const SentTransaction& asked, std::uint64_t gas) {
     const Error wrong =
         Error::corrupt_data("the keystore signed another transaction than was asked");
     const auto parsed = near::parse_signed_transaction_base64(answer.signed_tx_base64);
@@ -63,15 +66,15 @@ Result<near::SignedTransaction> verified(
     const near::Transaction& tx = parsed->transaction;
     const bool fits = tx.signer_id.text() == scope.user_id &&
                       tx.receiver_id.text() == scope.receiver_id &&
-                      tx.public_key.to_string() == public_key && tx.actions.size() == 1 &&
-                      near::hash(tx).to_string() == answer.tx_hash;
+                      tx.public_key.to_string() == asked.public_key && tx.nonce == asked.nonce &&
+                      tx.actions.size() == 1 && near::hash(tx).to_string() == answer.tx_hash;
     if (!fits) return wrong;
     const auto* const call = std::get_if<near::FunctionCall>(&tx.actions.front());
     if (call == nullptr || call->method_name != scope.method_names.front() ||
         !call->deposit.is_zero() || call->gas != near::Gas(gas)) {
         return wrong;
     }
-    return *parsed;
+    return {};
 }
 
 Json count_of(const Result<Json>& view) {
@@ -110,7 +113,11 @@ Task<StepResult> CoordinatorService::Core::direct_step(StepContext& context) {
     auto loading = flight_of(context);
     CO_TRY(const std::shared_ptr<Flight> flight, co_await std::move(loading));
     if (!context.may_act()) co_return StepOutcome::again(options.poll_interval);
-    flight->submit_sightings.resize(1);
+    if (const std::string step = context.run().step; flight->phase != step) {
+        flight->phase = step;
+        flight->phase_began = parts.executor.steady_now();
+        flight->submit_sightings.assign(1, {});
+    }
     auto doing = context.run().step == phase::kPolicy ? direct_sign_step(context, *flight)
                                                       : direct_send_step(context, *flight);
     StepResult outcome = co_await std::move(doing);
@@ -131,7 +138,10 @@ Task<StepResult> CoordinatorService::Core::direct_sign_step(StepContext& context
         return finish(context, flight, Ending{status, std::move(why), {}});
     };
     if (context.run().cancel_requested) {
-        auto ending = end(WorkflowStatus::Failed, "cancelled before anything was signed");
+        // With a nonce taken, the keystore may have signed; what is not stored is never sent.
+        const char* const what = flight.state.resume ? "sent" : "signed";
+        auto ending =
+            end(WorkflowStatus::Failed, fmt::format("cancelled before anything was {}", what));
         CO_TRY_VOID(co_await std::move(ending));
         co_return StepOutcome::ended();
     }
@@ -172,9 +182,60 @@ Task<StepResult> CoordinatorService::Core::direct_sign_step(StepContext& context
         CO_TRY_VOID(co_await std::move(ending));
         co_return StepOutcome::ended();
     }
+    auto making = direct_make(context, flight, scope, status.key);
+    co_return co_await std::move(making);
+}
+
+AsyncLock& CoordinatorService::Core::lock_of(const std::string& public_key) {
+    constexpr std::size_t kLocksMax = 10'000;
+    if (key_locks.size() >= kLocksMax) {
+        std::erase_if(key_locks, [](const auto& one) { return one.second->load() == 0; });
+    }
+    auto& lock = key_locks[public_key];
+    if (lock == nullptr) lock = std::make_unique<AsyncLock>();
+    return *lock;
+}
+
+// One that was taken before a crash is as good while nobody used it: what was not stored was not
+// sent, and the same question gives the same bytes.
+Task<Result<std::uint64_t>> CoordinatorService::Core::direct_nonce(
+    StepContext& context, Flight& flight, const DirectUserScope& scope,
+    const std::string& public_key) {
+    CO_TRY(const auto user, near::AccountId::parse(scope.user_id));
+    CO_TRY(const auto key, near::PublicKey::parse(public_key));
+    auto asking = parts.chain.find_agreed_access_key(user, key);
+    CO_TRY(const auto access, co_await std::move(asking));
+    if (!access) co_return Error::unavailable("the user's key is gone");
+    const auto& taken = flight.state.resume;
+    if (taken && taken->public_key == public_key && taken->nonce > access->nonce) {
+        co_return taken->nonce;
+    }
+    auto change = [&](storage::Transaction& tx, WorkflowRecord&, GateState& state) -> Result<void> {
+        SentTransaction next;
+        next.public_key = public_key;
+        TRY(next.nonce, take_key_nonces(tx, scope.user_id, public_key, access->nonce, 1));
+        state.resume = std::move(next);
+        return {};
+    };
+    auto taking = note(context, flight, "nonce_taken", change);
+    CO_TRY_VOID(co_await std::move(taking));
+    co_return flight.state.resume->nonce;
+}
+
+Task<StepResult> CoordinatorService::Core::direct_make(
+    StepContext& context, Flight& flight, const DirectUserScope& scope,
+    const api::PrepareFunctionCallKeyResponse& key) {
+    auto waiting_for_turn = lock_of(key.public_key).take();
+    const AsyncLock::Held held = co_await std::move(waiting_for_turn);
+    auto taking = direct_nonce(context, flight, scope, key.public_key);
+    CO_TRY(const std::uint64_t nonce, co_await std::move(taking));
     CO_TRY(const auto receiver, near::AccountId::parse(scope.receiver_id));
     auto counting = facts.agreed_view(receiver, "get_count", "{}");
     const auto before = co_await std::move(counting);
+    auto counting_blocks = facts.final_heights();
+    CO_TRY(const auto heights, co_await std::move(counting_blocks));
+    if (!context.may_act()) co_return Error::conflict("another process drives the run", "run_lost");
+    const std::string method = scope.method_names.front();
     const std::uint64_t gas = flight.record.direct_user_scope.find("gas")->as_uint64().value();
     api::SignScopedCallsRequest request;
     request.wallet_id = flight.record.wallet_id;
@@ -182,6 +243,7 @@ Task<StepResult> CoordinatorService::Core::direct_sign_step(StepContext& context
     request.registry_id = scope.registry_id;
     request.receiver_id = scope.receiver_id;
     request.method_names = scope.method_names;
+    request.override_nonce = nonce;
     api::FunctionCallAction action;
     action.method_name = method;
     action.args.args_json = "{}";
@@ -190,61 +252,60 @@ Task<StepResult> CoordinatorService::Core::direct_sign_step(StepContext& context
     request.actions.push_back(std::move(action));
     auto signing = parts.keystore.sign_scoped_calls(std::move(request));
     CO_TRY(const auto made, co_await std::move(signing));
-    CO_TRY(const auto tx, verified(made, scope, status.key.public_key, gas));
-    const std::uint64_t height = status.access->block_height;
+    const SentTransaction sent{
+        key.public_key, nonce, made.signed_tx_base64, made.tx_hash, heights.newest};
+    CO_TRY_VOID(check_signed(made, scope, sent, gas));
     auto change = [&](storage::Transaction&, WorkflowRecord& record, GateState& state) {
         record.status = WorkflowStatus::Processing;
         record.direct_signed_txs = {made.signed_tx_base64};
         Json evidence = Json::object();
-        evidence.set("public_key", text(status.key.public_key));
-        evidence.set("key_label", text(status.key.key_label));
+        evidence.set("public_key", text(key.public_key));
+        evidence.set("key_label", text(key.key_label));
         evidence.set("tx_hash", text(made.tx_hash));
         evidence.set("signer_id", text(scope.user_id));
         evidence.set("receiver_id", text(scope.receiver_id));
         evidence.set("method_name", text(method));
-        evidence.set("nonce", Json::unsigned_integer(tx.transaction.nonce));
+        evidence.set("nonce", Json::unsigned_integer(nonce));
         evidence.set("before_count", count_of(before));
         record.direct_user_evidence = std::move(evidence);
-        state.resume = SentTransaction{
-            status.key.public_key, tx.transaction.nonce, made.signed_tx_base64, made.tx_hash,
-            height};
+        state.resume = sent;
         return Result<void>();
     };
     auto saving = save(context, flight, phase::kSubmit, "transaction_signed", change);
     CO_TRY_VOID(co_await std::move(saving));
-    co_return StepOutcome::again();
+    at(WorkflowPoint::AfterSubmitBytes, flight.record.request_id);
+    flight.phase = phase::kSubmit;
+    flight.phase_began = parts.executor.steady_now();
+    flight.submit_sightings.assign(1, {});
+    auto sending = direct_send(flight);
+    co_await std::move(sending);
+    co_return StepOutcome::again(options.poll_interval / 2);
+}
+
+Task<void> CoordinatorService::Core::direct_send(Flight& flight) {
+    const SentTransaction sent = *flight.state.resume;
+    at(WorkflowPoint::BeforeSubmit, flight.record.request_id);
+    auto sending = send(sent);
+    const auto outcome = co_await std::move(sending);
+    at(WorkflowPoint::AfterSubmit, flight.record.request_id);
+    Sighting& sighting = flight.submit_sightings.front();
+    sighting.sent = outcome.kind != chain::NearSendOutcome::Kind::NotSent;
+    sighting.refused = outcome.kind == chain::NearSendOutcome::Kind::Refused;
+    sighting.sent_at = parts.executor.steady_now();
 }
 
 Task<StepResult> CoordinatorService::Core::direct_send_step(StepContext& context, Flight& flight) {
-    const SentTransaction sent = *flight.state.resume;
     const DirectUserScope scope = scope_of(flight.record.direct_user_scope);
     CO_TRY(const auto user, near::AccountId::parse(scope.user_id));
-    CO_TRY(const auto key, near::PublicKey::parse(sent.public_key));
-    CO_TRY(const auto hash, near::TransactionHash::parse(sent.hash));
-    Sighting& sighting = flight.submit_sightings.front();
+    CO_TRY(const auto hash, near::TransactionHash::parse(flight.state.resume->hash));
     auto finding = find_agreed(hash, user, ending_story());
     const auto found = co_await std::move(finding);
     if (!found) co_return again_later(flight, false);
     if (!*found) {
-        const base::Duration quiet =
-            std::max<base::Duration>(options.poll_interval * 4, std::chrono::seconds(2));
-        const bool silent = parts.executor.steady_now() - sighting.sent_at >= quiet;
-        if ((!sighting.sent || silent) && context.may_act()) {
-            auto sending = send(sent);
-            const auto outcome = co_await std::move(sending);
-            sighting.sent = outcome.kind != chain::NearSendOutcome::Kind::NotSent;
-            sighting.sent_at = parts.executor.steady_now();
-            co_return again_later(flight, true);
-        }
-        auto judging = is_dead(sent, user, key, sighting);
-        const auto dead = co_await std::move(judging);
-        if (!dead || !*dead) co_return again_later(flight, dead.has_value());
-        Ending ending{
-            WorkflowStatus::Failed, "the transaction is dead: another one used its nonce", {}};
-        auto finishing = finish(context, flight, std::move(ending));
-        CO_TRY_VOID(co_await std::move(finishing));
-        co_return StepOutcome::ended();
+        auto waiting_on = direct_unseen(context, flight);
+        co_return co_await std::move(waiting_on);
     }
+    flight.submit_sightings.front().gone_since = 0;
     const chain::NearTransaction& seen = **found;
     const bool over = seen.status == chain::NearTransaction::Status::Success ||
                       seen.status == chain::NearTransaction::Status::Failure;
@@ -253,9 +314,66 @@ Task<StepResult> CoordinatorService::Core::direct_send_step(StepContext& context
     }
     auto concluding = direct_conclude(flight, scope, seen);
     CO_TRY(Ending ending, co_await std::move(concluding));
+    if (flight.state.failed) {  // the record has ended, and stays so
+        const bool good = ending.status == WorkflowStatus::Succeeded;
+        const std::string how = good ? "yet it landed and succeeded" : "it landed: " + ending.error;
+        ending.status = WorkflowStatus::Failed;
+        ending.error = flight.record.user_visible_error + "; " + how;
+    }
     auto finishing = finish(context, flight, std::move(ending));
     CO_TRY_VOID(co_await std::move(finishing));
     co_return StepOutcome::ended();
+}
+
+// Nobody knows it yet: the same bytes again, for a while. Then the record says so, and what may
+// still happen is followed without sending.
+Task<StepResult> CoordinatorService::Core::direct_unseen(StepContext& context, Flight& flight) {
+    const SentTransaction sent = *flight.state.resume;
+    const DirectUserScope scope = scope_of(flight.record.direct_user_scope);
+    CO_TRY(const auto user, near::AccountId::parse(scope.user_id));
+    CO_TRY(const auto key, near::PublicKey::parse(sent.public_key));
+    Sighting& sighting = flight.submit_sightings.front();
+    auto judging = is_dead(sent, user, key, sighting);
+    const auto dead = co_await std::move(judging);
+    if (!dead) co_return again_later(flight, false);
+    if (*dead) {
+        std::string why = "the transaction is dead: another one used its nonce, or it is too old";
+        if (flight.state.failed) why = flight.record.user_visible_error + "; it never took effect";
+        Ending ending{WorkflowStatus::Failed, std::move(why), {}};
+        auto finishing = finish(context, flight, std::move(ending));
+        CO_TRY_VOID(co_await std::move(finishing));
+        co_return StepOutcome::ended();
+    }
+    if (flight.state.failed) co_return StepOutcome::again(kWatchLook);
+    const base::SteadyTime now = parts.executor.steady_now();
+    const bool cancelled = context.run().cancel_requested;
+    if (cancelled || now - flight.phase_began > options.poll_timeout) {
+        const char* how = sighting.refused ? "is refused by the nodes" : "is not seen";
+        if (cancelled) how = "was cancelled after it was signed";
+        const std::string why = fmt::format(
+            "transaction {} {}; it may still land until block {}", sent.hash, how,
+            sent.signed_at_height + options.validity_blocks);
+        auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
+                          GateState& state) -> Result<void> {
+            state.failed = true;
+            record.status = WorkflowStatus::Failed;
+            record.final_status = "failed";
+            record.user_visible_error = why;
+            return write_audit(tx, record, &state, "coordinator.workflow_failed");
+        };
+        auto saving = save(context, flight, phase::kWatch, "failed", change);
+        CO_TRY_VOID(co_await std::move(saving));
+        co_return StepOutcome::again(kWatchLook);
+    }
+    const base::Duration quiet =
+        std::max<base::Duration>(options.poll_interval * 4, std::chrono::seconds(2));
+    const bool silent = now - sighting.sent_at >= quiet;
+    if ((!sighting.sent || silent) && context.may_act()) {
+        metrics.resent.add();
+        auto sending = direct_send(flight);
+        co_await std::move(sending);
+    }
+    co_return again_later(flight, true);
 }
 
 Task<Result<Ending>> CoordinatorService::Core::direct_conclude(

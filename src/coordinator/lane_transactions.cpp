@@ -90,16 +90,6 @@ chain::NearStory whole_story() {
 
 }  // namespace
 
-AsyncLock& Lanes::lock_of(const std::string& public_key) {
-    constexpr std::size_t kLocksMax = 10'000;
-    if (locks_.size() >= kLocksMax) {
-        std::erase_if(locks_, [](const auto& one) { return one.second->load() == 0; });
-    }
-    auto& lock = locks_[public_key];
-    if (lock == nullptr) lock = std::make_unique<AsyncLock>();
-    return *lock;
-}
-
 Task<Result<void>> Lanes::take_nonce(Work& work, std::size_t index) {
     const LaneTransaction tx = work.segment().transactions[index];
     CO_TRY(const auto signer, near::AccountId::parse(tx.signer_id));
@@ -190,7 +180,7 @@ Task<void> Lanes::send(Work& work, const SentTransaction& sent) {
 
 // Under the key's lock, so that transactions of one key go out in the order of their nonces.
 Task<StepResult> Lanes::sign_step(Work& work, std::size_t index) {
-    auto taking = lock_of(work.segment().transactions[index].public_key).take();
+    auto taking = core_.lock_of(work.segment().transactions[index].public_key).take();
     const AsyncLock::Held held = co_await std::move(taking);
     auto looking = nonce_is_free(work, index);
     CO_TRY(const bool free, co_await std::move(looking));

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <set>
 
 #include "near/transaction.h"
 #include "sim/routes_test_support.h"
@@ -73,6 +74,31 @@ protected:
         ASSERT_TRUE(signed_by);
         ASSERT_TRUE(world().chain().submit(near::serialize(*signed_by)).accepted());
         world().pass(std::chrono::seconds(5));
+    }
+    // Nodes take what is sent and forget it. A transaction counts as too old after 200 blocks.
+    void open_among_forgetful_nodes() {
+        WorldOptions options;
+        options.configure = [](coordinator::CoordinatorOptions& its) { its.validity_blocks = 200; };
+        open(std::move(options));
+        add_key(permission());
+        localchain::NearFaultRule rule;
+        rule.fault = localchain::NearFault::Swallow;
+        rule.method = "broadcast_tx_async";
+        rule.count = localchain::NearFaultRule::kForever;
+        for (std::size_t i = 0; i < world().options().nodes; ++i) world().node(i).order(rule);
+    }
+    void expect_lost(const WorldAnswer& answer, const std::string& why) {
+        EXPECT_EQ(answer.string("status"), "failed") << answer.text;
+        EXPECT_EQ(answer.string("final_status"), "failed");
+        EXPECT_EQ(answer.string("phase"), "watch");
+        const std::string text = answer.string("user_visible_error");
+        EXPECT_NE(text.find(why), std::string::npos) << text;
+        EXPECT_NE(text.find("it may still land until block"), std::string::npos) << text;
+    }
+    static std::string evidence_text(const WorldAnswer& answer, const char* name) {
+        const Json* const found = answer.at("direct_user_evidence").find(name);
+        if (found == nullptr) return {};
+        return found->is_string() ? found->string_value() : found->dump();
     }
     static near::FunctionCallPermission permission(
         const std::string& allowance = "50000000000000000000000",
@@ -236,6 +262,135 @@ TEST_F(DirectUserRoutesTest, WithTheKeyTheCallIsMadeOnceAndProved) {
     EXPECT_EQ(record(id).text, over.text);
     expect_auth("GET", "/wallet/v1/direct-user/function-call/" + id, "", 200);
     expect_auth("POST", kExecute, execute_body("proof-1"), 200);
+}
+
+TEST_F(DirectUserRoutesTest, TwoCallsAskedForTogetherAreTwoTransactions) {
+    open();
+    add_key(permission());
+    const std::uint64_t before = count();
+    const std::string first = execute("one").string("request_id");
+    const std::string second = execute("two").string("request_id");
+    const std::string third = execute("gas", R"(,"gas":"40000000000000")").string("request_id");
+    std::set<std::string> hashes;
+    std::set<std::string> nonces;
+    for (const std::string& id : {first, second, third}) {
+        const WorldAnswer over = finish(id);
+        EXPECT_EQ(over.string("status"), "succeeded") << over.text;
+        hashes.insert(evidence_text(over, "tx_hash"));
+        nonces.insert(evidence_text(over, "nonce"));
+    }
+    EXPECT_EQ(hashes.size(), 3U);
+    EXPECT_EQ(nonces.size(), 3U);
+    EXPECT_EQ(count(), before + 3);
+    world().clear_violations();  // of whoever takes equal calls for one that was made twice
+}
+
+TEST_F(DirectUserRoutesTest, ACallBesideAStepOfAWorkflowTakesAnotherNonce) {
+    WorldOptions options;
+    options.configure = [](coordinator::CoordinatorOptions& its) {
+        its.enable_direct_user_lane = true;
+    };
+    open(std::move(options));
+    add_key(permission());
+    const std::uint64_t before = count();
+    const std::string step =
+        R"({"kind":"near.function_call","predecessor_requirement":"user_required",)"
+        R"("user_id":"mike.near","receiver_id":"count.mike.near","method_name":"increase"})";
+    const WorldAnswer kept = world().post(
+        "/wallet/v1/workflows/execute", world().wallet(0),
+        R"({"idempotency_key":"lane","steps":[)" + step + "]}");
+    const std::string direct = execute("direct").string("request_id");
+    for (const std::string& id : {kept.string("request_id"), direct}) {
+        const WorldAnswer over = until(id, "done");
+        EXPECT_EQ(over.string("status"), "succeeded") << over.text;
+    }
+    EXPECT_EQ(count(), before + 2);
+    world().clear_violations();  // of whoever takes equal calls for one that was made twice
+}
+
+TEST_F(DirectUserRoutesTest, TheCallIsMadeOnceWhereverTheProcessDies) {
+    for (std::uint64_t moment = 1; moment < 100; ++moment) {
+        SCOPED_TRACE(moment);
+        WorldOptions options;
+        options.seed = moment;
+        options.made_once = true;
+        open(std::move(options));
+        add_key(permission());
+        const std::uint64_t before = count();
+        world().die_at(moment);
+        world().wishes().push_back(
+            {world().wallet(0), "proof", kExecute, execute_body("proof"), {}, {}, {}, false, {}});
+        world().ask_all();
+        const bool lived = world().live();
+        if (!lived) {
+            world().crash_and_boot(
+                moment % 2 == 0 ? storage::TestDatabase::Crash::Power
+                                : storage::TestDatabase::Crash::Process);
+            world().wishes().front().answered = false;
+            world().ask_all();
+            ASSERT_TRUE(world().live());
+        }
+        const WorldAnswer over = finish(world().wishes().front().request_id);
+        EXPECT_EQ(over.string("status"), "succeeded") << over.text;
+        EXPECT_EQ(count(), before + 1);
+        TearDown();
+        if (lived) return;
+    }
+    FAIL() << "it never lived to its end";
+}
+
+TEST_F(DirectUserRoutesTest, WhatNobodySeesIsToldAndFollowedToItsEnd) {
+    open_among_forgetful_nodes();
+    const std::uint64_t before = count();
+    const std::string id = execute("lost").string("request_id");
+    world().pass(std::chrono::seconds(50));
+    EXPECT_EQ(find(id).string("status"), "processing");
+    world().pass(std::chrono::seconds(30));
+    expect_lost(find(id), "is not seen");
+    const WorldAnswer over = finish(id);
+    EXPECT_EQ(over.string("status"), "failed");
+    const std::string text = over.string("user_visible_error");
+    EXPECT_NE(text.find("it never took effect"), std::string::npos) << text;
+    EXPECT_EQ(over.at("direct_signed_txs").size(), 1U);
+    EXPECT_EQ(count(), before);
+}
+
+TEST_F(DirectUserRoutesTest, WhatLandsAfterItWasGivenUpIsTold) {
+    open_among_forgetful_nodes();
+    const std::uint64_t before = count();
+    const std::string id = execute("late").string("request_id");
+    world().pass(std::chrono::seconds(80));
+    const WorldAnswer lost = find(id);
+    expect_lost(lost, "is not seen");
+    world().crash_and_boot(storage::TestDatabase::Crash::Power);
+    const auto bytes =
+        base::base64_decode(lost.at("direct_signed_txs").items().at(0).string_value());
+    ASSERT_TRUE(bytes);
+    ASSERT_TRUE(world().chain().submit(*bytes).accepted());
+    const WorldAnswer over = finish(id);
+    EXPECT_EQ(over.string("status"), "failed");
+    const std::string text = over.string("user_visible_error");
+    EXPECT_NE(text.find("yet it landed and succeeded"), std::string::npos) << text;
+    EXPECT_EQ(evidence_text(over, "receipt_status"), "success");
+    EXPECT_EQ(evidence_text(over, "after_count"), std::to_string(before + 1));
+    EXPECT_EQ(count(), before + 1);
+}
+
+TEST_F(DirectUserRoutesTest, ACancelOfWhatNobodySeesEndsTheSending) {
+    open_among_forgetful_nodes();
+    const std::uint64_t before = count();
+    const std::string id = execute("cancelled").string("request_id");
+    until(id, "submit");
+    world().pass(std::chrono::seconds(5));
+    const WorldAnswer cancelled = control(id, "cancel");
+    ASSERT_EQ(cancelled.status, 200) << cancelled.text;
+    expect_lost(find(id), "cancelled");
+    for (std::size_t i = 0; i < world().options().nodes; ++i) world().node(i).clear_faults();
+    world().pass(std::chrono::seconds(30));
+    EXPECT_EQ(count(), before);
+    expect_error(control(id, "cancel"), 409, "workflow_final");
+    EXPECT_NE(
+        finish(id).string("user_visible_error").find("it never took effect"), std::string::npos);
 }
 
 TEST_F(DirectUserRoutesTest, ExecuteRefusesOtherScopesAndWhatItCannotRead) {

@@ -145,6 +145,8 @@ struct CoordinatorService::Core {
     std::map<std::string, std::set<std::string>> ready_runs;  // gate to runs that wait for it
     std::vector<SentTransaction> early_submits;               // of a planted bug
     bool early_resume_done = false;
+    // By public key, of keys that the keystore holds.
+    std::map<std::string, std::unique_ptr<AsyncLock>> key_locks;
 
     // Milliseconds that a batch of a gate takes, as measured; guarded by `pace_mutex`.
     mutable std::mutex pace_mutex;
@@ -339,9 +341,22 @@ struct CoordinatorService::Core {
     Task<void> add_views(const Flight& flight, base::Json& out, std::string& error);
 
     // ----- direct_user.cpp -----
+    // Held while a transaction of that key is made and sent, so that they go out in the order of
+    // their nonces.
+    AsyncLock& lock_of(const std::string& public_key);
     Task<StepResult> direct_step(workflow::StepContext& context);
     Task<StepResult> direct_sign_step(workflow::StepContext& context, Flight& flight);
+    // Signs with a nonce that is durable before the keystore is asked; then stores the bytes and
+    // sends them.
+    Task<StepResult> direct_make(
+        workflow::StepContext& context, Flight& flight, const DirectUserScope& scope,
+        const api::PrepareFunctionCallKeyResponse& key);
+    Task<Result<std::uint64_t>> direct_nonce(
+        workflow::StepContext& context, Flight& flight, const DirectUserScope& scope,
+        const std::string& public_key);
     Task<StepResult> direct_send_step(workflow::StepContext& context, Flight& flight);
+    Task<StepResult> direct_unseen(workflow::StepContext& context, Flight& flight);
+    Task<void> direct_send(Flight& flight);
     Task<Result<Ending>> direct_conclude(
         Flight& flight, const DirectUserScope& scope, const chain::NearTransaction& seen);
     struct KeyStatus {

@@ -72,7 +72,6 @@ private:
     Task<void> send(Work& work, const SentTransaction& sent);
     Task<Result<bool>> read_outcome(const chain::NearTransaction& seen, LaneTransaction& tx);
     Task<StepResult> wait_on(Work& work, std::size_t index);
-    AsyncLock& lock_of(const std::string& public_key);
 
     // ----- lane_funding.cpp -----
     // What a segment will do; `failure`: why it cannot.
@@ -127,7 +126,6 @@ private:
     Task<StepResult> begin_batch(Work& work);
 
     CoordinatorService::Core& core_;
-    std::map<std::string, std::unique_ptr<AsyncLock>> locks_;  // by public key
 };
 
 enum class BatchControl { Pause, Resume, Cancel };
