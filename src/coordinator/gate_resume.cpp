@@ -148,6 +148,9 @@ Task<Result<bool>> CoordinatorService::Core::resume_at_once(
     auto looking = too_late(flight.state);
     const auto late = co_await std::move(looking);
     if (!late || *late) co_return false;
+    auto blocking = facts.final_block();
+    const auto block = co_await std::move(blocking);
+    if (!block || late_deadline(flight.state, *block)) co_return false;
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
     auto asking = facts.gate(gate_id);
     const auto gate = co_await std::move(asking);
@@ -176,6 +179,13 @@ Task<StepResult> CoordinatorService::Core::resume_step(StepContext& context, Fli
                                       "were about to expire"
                                     : "the intents were about to expire before the gate was free";
         auto failing = fail(context, flight, why);
+        co_return co_await std::move(failing);
+    }
+    auto blocking = facts.final_block();
+    const auto block = co_await std::move(blocking);
+    if (!block) co_return again_later(flight, false);
+    if (const auto too_old = late_deadline(flight.state, *block)) {
+        auto failing = fail(context, flight, *too_old);
         co_return co_await std::move(failing);
     }
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));

@@ -23,6 +23,8 @@ namespace {
 
 // Signed delegates of a batch must outlive signing and submitting.
 constexpr std::uint64_t kSubmitHeadroomBlocks = 5;
+// A batch is submitted, resumed and dispatched before its calls run: no sooner than this.
+constexpr auto kDeadlineHeadroom = std::chrono::microseconds(std::chrono::seconds(3));
 constexpr base::Duration kNonceMargin = std::chrono::seconds(60);
 constexpr base::Duration kPlaceLife = std::chrono::minutes(6);
 constexpr base::Duration kQueueLook = std::chrono::seconds(10);
@@ -72,6 +74,16 @@ near::MessageNonce new_nonce(
 }
 
 }  // namespace
+
+std::optional<std::string> late_deadline(const GateState& state, const chain::NearBlock& block) {
+    for (const GateCall& call : state.calls) {
+        if (call.deadline.empty()) continue;
+        const auto deadline = base::parse_rfc3339(call.deadline);
+        if (deadline && *deadline > time_of(block) + kDeadlineHeadroom) continue;
+        return fmt::format("the intents deadline {} is over or too near", call.deadline);
+    }
+    return std::nullopt;
+}
 
 Task<Result<CoordinatorService::Core::Wallet>> CoordinatorService::Core::wallet_of(
     const std::string& wallet_id) {
@@ -337,6 +349,14 @@ Task<Result<std::string>> CoordinatorService::Core::sign_payload(
 Task<StepResult> CoordinatorService::Core::nep413_step(StepContext& context, Flight& flight) {
     const std::string id = flight.record.request_id;
     GateState state = flight.state;
+    auto looking = facts.final_block();
+    CO_TRY(const auto first_block, co_await std::move(looking));
+    if (const auto late = late_deadline(state, first_block)) {
+        Ending ending{WorkflowStatus::Failed, *late + "; nothing was submitted", {}};
+        auto finishing = finish(context, flight, std::move(ending));
+        CO_TRY_VOID(co_await std::move(finishing));
+        co_return StepOutcome::ended();
+    }
     std::vector<std::string> payloads;
     for (GateCall& call : state.calls) {
         if (!call.is_intents_call()) {
@@ -458,6 +478,9 @@ Task<StepResult> CoordinatorService::Core::delegate_step(StepContext& context, F
     if (block.height + kSubmitHeadroomBlocks > state.last_max_block_height()) {
         ending = Ending{
             WorkflowStatus::Failed, "the delegates expired before they could be submitted", {}};
+    }
+    if (const auto late = late_deadline(state, block); late && !ending) {
+        ending = Ending{WorkflowStatus::Failed, *late + "; nothing was submitted", {}};
     }
     Json simulations = Json::array();
     if (!ending && options.simulate_intents) {

@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "localchain/near_network.h"
+#include "near/intents.h"
 #include "sim/routes_test_support.h"
 
 // Pause, resume, cancel, events and preflight over HTTP.
@@ -30,6 +32,23 @@ protected:
         const std::string id = begin(3, 1);
         until(id, "queued", 1);
         return id;
+    }
+    // A batch of three transfers whose payloads are good for so long from now, by the chain.
+    std::string begin_with_deadline(std::chrono::seconds life, std::size_t wallet) {
+        const base::Timestamp now{
+            std::chrono::microseconds(world().chain().head().timestamp_ns / 1000)};
+        auto& wish = world().wish(wallet, 3, "gate.sequential.near");
+        const std::string form = R"("near_intents":{)";
+        const std::string deadline = near::deadline_text(now + life);
+        for (std::size_t at = 0; (at = wish.body.find(form, at)) != std::string::npos;) {
+            at += form.size();
+            wish.body.insert(at, R"("deadline":")" + deadline + R"(",)");
+        }
+        const WorldAnswer answer = world().post(wish.path, wish.wallet, wish.body);
+        EXPECT_TRUE(answer.status == 202 || answer.status == 200) << answer.text;
+        wish.request_id = answer.string("request_id");
+        wish.answered = true;
+        return wish.request_id;
     }
     // Of a record, those that may still be taken up.
     static std::vector<std::pair<std::string, std::uint64_t>> live_of(const WorldAnswer& answer) {
@@ -221,6 +240,58 @@ TEST_F(ControlRoutesTest, OnceResumedItIsTooLateToCancel) {
     until(id, "dispatch_poll");
     expect_error(control(id, "cancel"), 409, "too_late");
     EXPECT_EQ(until(id, "done").string("status"), "succeeded");
+    world().check_books();
+}
+
+// ----- deadlines --------------------------------------------------------------------------------
+
+TEST_F(ControlRoutesTest, PayloadsWhoseDeadlinePassesInTheQueueAreNotSigned) {
+    const std::string second = second_waits_unsigned();
+    const std::string id = begin_with_deadline(std::chrono::seconds(5), 2);
+    const WorldAnswer over = until(id, "done", 2);
+    EXPECT_EQ(over.string("status"), "failed");
+    EXPECT_NE(over.string("user_visible_error").find("deadline"), std::string::npos) << over.text;
+    EXPECT_EQ(over.at("signed_nep413_payloads").size(), 0U);
+    EXPECT_EQ(over.at("submit_tx_hashes").size(), 0U);
+    EXPECT_EQ(until(second, "done", 1).string("status"), "succeeded");
+    EXPECT_EQ(until(first_, "done").string("status"), "succeeded");
+    world().check_books();
+}
+
+TEST_F(ControlRoutesTest, PayloadsWhoseDeadlinePassesBeforeTheDelegatesAreNotSubmitted) {
+    open();
+    bool away = true;
+    world().trouble_keystore([&away](std::string_view operation) -> std::optional<Error> {
+        if (operation != "sign_delegate" || !away) return std::nullopt;
+        return Error::unavailable("the keystore is away");
+    });
+    const std::string id = begin_with_deadline(std::chrono::seconds(8), 0);
+    until(id, "delegate");
+    world().pass(std::chrono::seconds(9));
+    EXPECT_EQ(record(id).string("status"), "processing");
+    away = false;
+    const WorldAnswer over = until(id, "done");
+    EXPECT_EQ(over.string("status"), "failed");
+    EXPECT_NE(over.string("user_visible_error").find("deadline"), std::string::npos) << over.text;
+    EXPECT_EQ(over.at("submit_tx_hashes").size(), 0U);
+    world().check_books();
+}
+
+TEST_F(ControlRoutesTest, IntentsWhoseDeadlinePassesAtTheGateAreNotResumed) {
+    open();
+    first_ = begin(3, 0);
+    until(first_, "dispatch_poll");
+    const std::string id = begin_with_deadline(std::chrono::seconds(30), 1);
+    until(id, "resume", 1);
+    ASSERT_EQ(control(id, "pause", 1).status, 200);
+    world().pass(std::chrono::seconds(40));
+    ASSERT_EQ(control(id, "resume", 1).status, 200);
+    const WorldAnswer told = until(id, "watch", 1);
+    EXPECT_EQ(told.string("status"), "failed");
+    EXPECT_NE(told.string("user_visible_error").find("deadline"), std::string::npos) << told.text;
+    EXPECT_EQ(live_of(told).size(), 3U);
+    EXPECT_TRUE(until(id, "done", 1).at("resume_tx_hash").is_null());
+    until(first_, "done");
     world().check_books();
 }
 

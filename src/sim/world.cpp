@@ -138,18 +138,18 @@ public:
     }
     Task<Result<api::SignNep413Response>> sign_nep413(api::SignNep413Request request) override {
         world_.note_payload(request.wallet_id, request);
-        return pass(this, inner_.sign_nep413(std::move(request)));
+        return signed_by(this, "sign_nep413", inner_.sign_nep413(std::move(request)));
     }
     Task<Result<api::SignDelegateResponse>> sign_delegate(
         api::SignDelegateRequest request) override {
         world_.note_delegate(request.wallet_id, request);
-        return pass(this, inner_.sign_delegate(std::move(request)));
+        return signed_by(this, "sign_delegate", inner_.sign_delegate(std::move(request)));
     }
     Task<Result<api::SignedTransactionResponse>> sign_near_call(
         api::SignNearCallRequest request) override {
         world_.note_call(
             request.wallet_id, request.receiver_id, request.method_name, request.deposit);
-        return pass(this, inner_.sign_near_call(std::move(request)));
+        return signed_by(this, "sign_near_call", inner_.sign_near_call(std::move(request)));
     }
     Task<Result<api::PrepareFunctionCallKeyResponse>> prepare_function_call_key(
         api::PrepareFunctionCallKeyRequest request) override {
@@ -161,10 +161,16 @@ public:
             world_.note_call(
                 request.wallet_id, request.receiver_id, action.method_name, action.deposit);
         }
-        return pass(this, inner_.sign_scoped_calls(std::move(request)));
+        return signed_by(this, "sign_scoped_calls", inner_.sign_scoped_calls(std::move(request)));
     }
 
 private:
+    template <typename T>
+    static Task<T> signed_by(Keystore* self, std::string_view operation, Task<T> call) {
+        if (auto trouble = self->world_.keystore_trouble(operation)) co_return *std::move(trouble);
+        auto calling = pass(self, std::move(call));
+        co_return co_await std::move(calling);
+    }
     static Task<Result<api::CheckPolicyResponse>> checked(
         Keystore* self, api::CheckPolicyRequest request) {
         const std::string wallet = request.wallet_id;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -116,6 +117,9 @@ public:
         return ask({"POST", path, wallet, body, std::move(headers)});
     }
     void put_policy(const std::string& wallet, const std::string& policy);
+    // From now on asked at each signature by its operation; an error is the keystore's answer.
+    using KeystoreTrouble = std::function<std::optional<Error>(std::string_view)>;
+    void trouble_keystore(KeystoreTrouble trouble) { keystore_trouble_ = std::move(trouble); }
     // Bounds what the wallet may ever spend: of wNEAR by `amount`, of NEAR by that and what two
     // registrations cost. Nothing beyond it may be found on the chain.
     void bound(const std::string& wallet, std::uint64_t amount);
@@ -144,6 +148,9 @@ public:
 
     // --- what the watchers between coordinator and the rest report (internal) ---
     bool strike();  // true: the process dies here
+    std::optional<Error> keystore_trouble(std::string_view operation) const {
+        return keystore_trouble_ ? keystore_trouble_(operation) : std::nullopt;
+    }
     void note_allowed(const std::string& wallet, const base::Json& action);
     void note_payload(const std::string& wallet, const api::SignNep413Request& request);
     void note_delegate(const std::string& wallet, const api::SignDelegateRequest& request);
@@ -225,6 +232,7 @@ private:
     coordinator::CoordinatorService* coordinator_ = nullptr;
     std::uint64_t lives_ = 0;
 
+    KeystoreTrouble keystore_trouble_;
     std::uint64_t moments_ = 0;
     std::uint64_t strike_at_ = 0;
     bool dead_ = false;

@@ -371,6 +371,9 @@ struct CoordinatorService::Core {
 // What of the submits stands in the record itself.
 void show_submits(WorkflowRecord& record, const GateState& state);
 
+// Why no batch with these payloads can be carried out in time any more; nothing: it can.
+std::optional<std::string> late_deadline(const GateState& state, const chain::NearBlock& block);
+
 // Words for people of a call's place and what became of it.
 std::string cut_text(std::string text, std::size_t bytes_max = 500);
 
