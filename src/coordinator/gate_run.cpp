@@ -38,20 +38,10 @@ bool before_submit(std::string_view step) {
 }
 
 std::string cancel_text(const GateState& state, std::string_view step) {
-    if (before_signing(step) || step == phase::kNep413) {
-        return "cancelled before anything was signed";
-    }
-    std::size_t payloads = 0;
-    std::string until;
-    for (const GateCall& call : state.calls) {
-        if (call.intent_hash.empty()) continue;
-        ++payloads;
-        until = std::max(until, call.deadline);
-    }
-    if (payloads == 0) return "cancelled before anything was submitted";
-    return fmt::format(
-        "cancelled before anything was submitted; {} signed intents payloads stay valid until {}",
-        payloads, until);
+    const std::string live = live_payloads(state, step);
+    if (!live.empty()) return "cancelled before anything was submitted; " + live;
+    const bool unsigned_yet = before_signing(step) || step == phase::kNep413;
+    return fmt::format("cancelled before anything was {}", unsigned_yet ? "signed" : "submitted");
 }
 
 // What may still happen at the gate.
@@ -93,6 +83,24 @@ std::string live_text(const base::Json& live) {
 }
 
 }  // namespace
+
+std::string live_payloads(const GateState& state, std::string_view step) {
+    // The keystore may have signed some before it, or this process, failed.
+    const bool perhaps = step == phase::kNep413;
+    if (!perhaps && step != phase::kDelegate) return {};
+    std::size_t payloads = 0;
+    std::string until;
+    for (const GateCall& call : state.calls) {
+        if (call.deadline.empty() || (!perhaps && call.intent_hash.empty())) continue;
+        ++payloads;
+        until = std::max(until, call.deadline);
+    }
+    if (payloads == 0) return {};
+    if (perhaps) {
+        return "intents payloads that may have been signed stay valid until " + until;
+    }
+    return fmt::format("{} signed intents payloads stay valid until {}", payloads, until);
+}
 
 std::string cut_text(std::string text, std::size_t bytes_max) {
     if (text.size() <= bytes_max) return text;
@@ -265,7 +273,9 @@ Result<void> CoordinatorService::Core::give_up(
     record->status = WorkflowStatus::Failed;
     record->final_status = "failed";
     record->phase = std::string(phase::kDone);
-    record->user_visible_error = cut_text(reason);
+    TRY(const GateState state, parse_gate_state(record->internal_state));
+    const std::string live = live_payloads(state, run.step);
+    record->user_visible_error = cut_text(live.empty() ? reason : reason + "; " + live);
     TRY_VOID(write_audit(tx, *record, nullptr, "coordinator.workflow_final"));
     TRY_VOID(records::update(tx, *record));
     return lane::leave(tx, run.id);

@@ -373,7 +373,9 @@ Task<StepResult> CoordinatorService::Core::nep413_step(StepContext& context, Fli
         at(WorkflowPoint::AfterSignPayload, id);
         if (!payload && !is_final_refusal(payload.error())) co_return payload.error();
         if (!payload) {
-            auto finishing = finish(context, flight, ending_of(payload.error(), "sign-nep413"));
+            Ending ending = ending_of(payload.error(), "sign-nep413");
+            if (!payloads.empty()) ending.error += "; " + live_payloads(state, phase::kDelegate);
+            auto finishing = finish(context, flight, std::move(ending));
             CO_TRY_VOID(co_await std::move(finishing));
             co_return StepOutcome::ended();
         }
@@ -506,6 +508,8 @@ Task<StepResult> CoordinatorService::Core::delegate_step(StepContext& context, F
         }
     }
     if (ending) {
+        const std::string live = live_payloads(state, phase::kDelegate);
+        if (!live.empty()) ending->error += "; " + live;
         if (simulations.size() > 0) {
             ending->evidence = flight.record.dispatch_evidence;
             ending->evidence.set("simulations", std::move(simulations));

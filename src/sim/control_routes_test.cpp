@@ -182,6 +182,46 @@ TEST_F(ControlRoutesTest, BeforeAnythingIsSignedACancelIsClean) {
     expect_error(control(id, "cancel", 1), 409, "workflow_final");
 }
 
+// The keystore may have signed before it failed: what it signed is worth its tokens until then.
+TEST_F(ControlRoutesTest, ACancelBetweenTwoSignaturesDoesNotSayThatNothingIsSigned) {
+    open();
+    std::size_t asked = 0;
+    world().trouble_keystore([&asked](std::string_view operation) -> std::optional<Error> {
+        if (operation != "sign_nep413" || ++asked == 1) return std::nullopt;
+        return Error::unavailable("the keystore is away");
+    });
+    const std::string id = begin();
+    until(id, "nep413");
+    world().pass(std::chrono::seconds(1));
+    ASSERT_GT(asked, 1U);
+    ASSERT_EQ(control(id, "cancel").status, 200);
+    const WorldAnswer over = until(id, "done");
+    EXPECT_EQ(over.string("status"), "failed");
+    const std::string text = over.string("user_visible_error");
+    EXPECT_EQ(
+        text.find("cancelled before anything was submitted; intents payloads that may have been "
+                  "signed stay valid until 2"),
+        0U)
+        << text;
+    world().check_books();
+}
+
+TEST_F(ControlRoutesTest, WhatIsGivenUpAfterItsPayloadsWereSignedSaysHowLongTheyAreValid) {
+    open();
+    world().trouble_keystore([](std::string_view operation) -> std::optional<Error> {
+        if (operation != "sign_delegate") return std::nullopt;
+        return Error::permission_denied("no delegates today");
+    });
+    const std::string id = begin();
+    const WorldAnswer over = until(id, "done");
+    EXPECT_EQ(over.string("status"), "policy_denied");
+    EXPECT_EQ(over.at("signed_nep413_payloads").size(), 3U);
+    const std::string text = over.string("user_visible_error");
+    EXPECT_NE(text.find("; 3 signed intents payloads stay valid until 2"), std::string::npos)
+        << text;
+    world().check_books();
+}
+
 TEST_F(ControlRoutesTest, APausedWorkflowCanBeCancelled) {
     const std::string id = second_waits_unsigned();
     ASSERT_EQ(control(id, "pause", 1).status, 200);

@@ -373,6 +373,9 @@ void show_submits(WorkflowRecord& record, const GateState& state);
 
 // Why no batch with these payloads can be carried out in time any more; nothing: it can.
 std::optional<std::string> late_deadline(const GateState& state, const chain::NearBlock& block);
+// Which payloads may still be used by whoever holds them, of a batch that ends at this step without
+// a submit; empty: none is signed.
+std::string live_payloads(const GateState& state, std::string_view step);
 
 // Words for people of a call's place and what became of it.
 std::string cut_text(std::string text, std::size_t bytes_max = 500);
