@@ -184,30 +184,38 @@ std::string fee_drift_text(
         fee ? fee->to_string() : "none");
 }
 
-Task<Result<void>> ChainFacts::check_gate(near::AccountId gate_id, std::uint64_t calls) {
+Task<Result<std::vector<std::string>>> ChainFacts::drifts(
+    near::AccountId gate_id, std::uint64_t calls) {
     auto asking = gate(gate_id);
     CO_TRY(const GateFacts facts, co_await std::move(asking));
-    const auto drift = [](std::string text) {
-        return Error::unprocessable(std::move(text), "gate_drift");
-    };
+    std::vector<std::string> out;
     if (!facts.relayer_listed) {
-        co_return drift(fmt::format("relayer {} is not confirmed whitelisted", relayer_.text()));
+        out.push_back(fmt::format("relayer {} is not confirmed whitelisted", relayer_.text()));
     }
     if (facts.approver != approver_) {
-        co_return drift(fmt::format(
+        out.push_back(fmt::format(
             "gate approver drift: expected {}, got {}", approver_.text(), facts.approver.text()));
     }
     const auto fee = facts.fee_of(calls);
     if (!fee || *fee > options_.fee_max(calls)) {
-        co_return drift(fee_drift_text(calls, options_.fee_max(calls), fee));
+        out.push_back(fee_drift_text(calls, options_.fee_max(calls), fee));
     }
-    if (!options_.gate_code_hash.empty()) {
-        auto finding = chain_.find_agreed_account(gate_id);
-        CO_TRY(const auto account, co_await std::move(finding));
-        if (!account || account->code_hash.to_string() != options_.gate_code_hash) {
-            co_return drift("gate code hash changed");
-        }
+    if (options_.gate_code_hash.empty()) co_return out;
+    auto finding = chain_.find_agreed_account(gate_id);
+    const auto account = co_await std::move(finding);
+    if (!account && out.empty()) co_return account.error();
+    if (!account) {
+        out.push_back("the gate's code cannot be read: " + account.error().message());
+    } else if (!*account || (*account)->code_hash.to_string() != options_.gate_code_hash) {
+        out.emplace_back("gate code hash changed");
     }
+    co_return out;
+}
+
+Task<Result<void>> ChainFacts::check_gate(near::AccountId gate_id, std::uint64_t calls) {
+    auto asking = drifts(std::move(gate_id), calls);
+    CO_TRY(const auto found, co_await std::move(asking));
+    if (!found.empty()) co_return Error::unprocessable(found.front(), "gate_drift");
     co_return Result<void>();
 }
 

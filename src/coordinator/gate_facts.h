@@ -59,8 +59,10 @@ public:
     // dispatched or let die. Unavailable also when more intents wait there than are looked at.
     Task<Result<bool>> holds_delegate(
         near::AccountId gate_id, std::string sender, std::uint64_t nonce);
-    // Unprocessable, with the text of near.md 6.13: it cannot carry out a batch of so many calls
-    // for what the configuration allows.
+    // Why it cannot carry out a batch of so many calls for what the configuration allows, in the
+    // texts of near.md 6.13; empty: it can.
+    Task<Result<std::vector<std::string>>> drifts(near::AccountId gate_id, std::uint64_t calls);
+    // Unprocessable "gate_drift", with the first of them.
     Task<Result<void>> check_gate(near::AccountId gate_id, std::uint64_t calls);
     // Null: the contract knows no salts.
     Task<Result<std::optional<near::IntentsSalt>>> salt();

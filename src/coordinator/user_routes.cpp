@@ -188,11 +188,22 @@ Task<Result<Json>> preflight(Core& core, near::AccountId gate_id) {
                    .set("relayer_whitelisted", Json::boolean(facts->relayer_listed))
                    .set("fee_yocto", fee ? text(fee->to_string()) : Json())
                    .set("batch_tail", names_json(facts->batch_tail));
-        auto checking = core.facts.check_gate(gate_id, kGateCallsMax);
-        const auto checked = co_await std::move(checking);
-        if (!checked) abort(checked.error().message());
+        auto checking = core.facts.drifts(gate_id, kGateCallsMax);
+        const auto drifts = co_await std::move(checking);
+        if (!drifts) abort(drifts.error().message());
+        for (const std::string& drift : drifts ? *drifts : std::vector<std::string>()) abort(drift);
+        // What changes with every batch is looked at now.
+        auto tailing = core.facts.batch_tail(gate_id);
+        const auto tail = co_await std::move(tailing);
+        if (!tail) abort("the gate's batch tail cannot be read: " + tail.error().message());
+        if (tail) gate.set("batch_tail", names_json(*tail));
+        if (tail && !tail->empty()) {
+            abort(fmt::format("gate batch tail is not empty: {} item(s) under way", tail->size()));
+        }
         auto pending = core.facts.view(gate_id, "list_pending", "{}");
         const auto ids = co_await std::move(pending);
+        if (!ids) abort("the gate's pending list cannot be read: " + ids.error().message());
+        if (ids && !ids->is_array()) abort("the gate's pending list cannot be read");
         if (ids && ids->is_array()) {
             gate.set("pending", Json::unsigned_integer(ids->size()));
             if (ids->size() > 0) {

@@ -557,6 +557,42 @@ TEST_F(PreflightTest, AnotherCodeIsTold) {
     EXPECT_EQ(reasons(ask()), R"(["gate code hash changed"])");
 }
 
+TEST_F(PreflightTest, AllThatIsWrongIsTold) {
+    open();
+    by_owner("set_approver", R"({"approver_id":"mike.near"})");
+    by_owner("set_fee_tiers", R"({"tiers":[[3,"30000000000000000000001"]]})");
+    const WorldAnswer answer = ask();
+    EXPECT_EQ(answer.at("abort_reasons").size(), 2U) << answer.text;
+    EXPECT_NE(reasons(answer).find("gate approver drift"), std::string::npos);
+    EXPECT_NE(reasons(answer).find("call gate fee drift"), std::string::npos);
+}
+
+TEST_F(PreflightTest, AGateThatStandsInABatchIsNotReady) {
+    open();
+    EXPECT_TRUE(ask().at("ready").boolean_value());
+    localchain::wedge_gate(world().chain(), near::AccountId::parse("gate.sequential.near").value());
+    world().pass(std::chrono::seconds(5));
+    const WorldAnswer answer = ask();
+    EXPECT_FALSE(answer.at("ready").boolean_value()) << answer.text;
+    EXPECT_NE(reasons(answer).find("gate batch tail is not empty"), std::string::npos)
+        << answer.text;
+    EXPECT_GT(answer.at("gate").find("batch_tail")->size(), 0U);
+}
+
+TEST_F(PreflightTest, WhatCannotBeLookedAtIsNotReady) {
+    open();
+    EXPECT_TRUE(ask().at("ready").boolean_value());
+    localchain::NearFaultRule rule;
+    rule.fault = localchain::NearFault::RpcError;
+    rule.method = "query";
+    rule.count = localchain::NearFaultRule::kForever;
+    for (std::size_t i = 0; i < world().options().nodes; ++i) world().node(i).order(rule);
+    const WorldAnswer answer = ask();
+    EXPECT_FALSE(answer.at("ready").boolean_value()) << answer.text;
+    EXPECT_NE(reasons(answer).find("the gate's pending list cannot be read"), std::string::npos)
+        << answer.text;
+}
+
 TEST_F(PreflightTest, AChainThatDoesNotAnswerIsNotReady) {
     open();
     world().node(0).set_down(true);
