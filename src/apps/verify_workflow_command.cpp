@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "http/client.h"
 #include "http/tls.h"
 #include "http/url.h"
+#include "near/delegate.h"
 #include "near/gate.h"
 
 namespace adyton::apps {
@@ -113,6 +115,87 @@ std::string_view word_of(const near::GateDispatch& dispatch) {
     return "pending";
 }
 
+// The delegate that a submit handed to the gate. Nothing: there is none that somebody signed.
+std::optional<near::SignedDelegate> delegate_of(const near::ActionReceipt& receipt) {
+    if (receipt.calls.size() != 1) return std::nullopt;
+    const auto args = Json::parse(base::as_text(receipt.calls.front().args));
+    const Json* const text = args ? args->find("signed_delegate") : nullptr;
+    if (text == nullptr || !text->is_string()) return std::nullopt;
+    const auto parsed = near::parse_signed_delegate_base64(text->string_value());
+    if (!parsed || !near::verify(*parsed)) return std::nullopt;
+    return *parsed;
+}
+
+using Differ = std::function<void(std::string_view)>;
+
+// What the wallet signed, and who brought it to which gate.
+void check_submit(
+    const near::TransactionStatus& status, const EvidenceStatement& s,
+    const coordinator::EvidenceCall& call, const Differ& differ) {
+    if (status.signer_id.text() != s.relayer_id) differ("relayer");
+    if (status.receiver_id.text() != s.gate_id) differ("gate");
+    const auto outer = status.outer_receipt_id();
+    const auto* const receipt = outer ? status.find_receipt(*outer) : nullptr;
+    if (receipt == nullptr) return differ("submit, without its receipt");
+    const auto signed_by = delegate_of(*receipt);
+    if (!signed_by) return differ("submit, without a signed delegate");
+    const near::DelegateAction& delegate = signed_by->delegate_action;
+    if (near::hash(delegate).to_string() != call.delegate_hash) differ("delegate");
+    if (delegate.sender_id.text() != s.wallet_account) differ("wallet");
+    if (delegate.receiver_id.text() != call.receiver_id) differ("receiver");
+    const auto* const made = delegate.actions.size() == 1
+                                 ? std::get_if<near::FunctionCall>(&delegate.actions.front())
+                                 : nullptr;
+    if (made == nullptr) return differ("action");
+    if (made->method_name != call.method_name) differ("method");
+    if (crypto::sha256(made->args).to_hex() != call.args_sha256) differ("arguments");
+    if (made->gas.to_string() != call.gas) differ("gas");
+    if (made->deposit.to_string() != call.deposit) differ("deposit");
+}
+
+// Whom the gate called, as which of its batch, and what came of it. `place`: in its batch.
+void check_dispatch(
+    const near::GateDispatch& dispatch, const EvidenceStatement& s, std::size_t i,
+    std::size_t place, const Differ& differ) {
+    const coordinator::EvidenceCall& call = s.calls[i];
+    const coordinator::EvidenceDispatch& said = s.dispatches[i];
+    if (word_of(dispatch) != said.status) differ("outcome");
+    const std::string receipt =
+        dispatch.target_receipt_id ? dispatch.target_receipt_id->to_string() : std::string();
+    if (receipt != said.receipt_id) differ("receipt");
+    if (dispatch.state != near::GateDispatch::State::Dispatched) return;
+    if (dispatch.seq && *dispatch.seq != place) differ("place in the batch");
+    if (dispatch.predecessor_id && dispatch.predecessor_id->text() != s.gate_id) {
+        differ("predecessor");
+    }
+    if (dispatch.receiver_id) {
+        const std::string& receiver = dispatch.receiver_id->text();
+        if (receiver != call.receiver_id || receiver != said.receiver_id) differ("receiver");
+    }
+    if (dispatch.call) {
+        if (crypto::sha256(dispatch.call->args).to_hex() != call.args_sha256) differ("arguments");
+        const std::string& method = dispatch.call->method_name;
+        if (method != call.method_name || method != said.method_name) differ("method");
+    }
+    if (call.intent_hash.empty() || said.status != "success") return;
+    const auto hash = near::MessageHash::parse(call.intent_hash);
+    if (!hash || !near::logs_show_intent(dispatch.target_logs, *hash)) differ("intent");
+}
+
+// Of each call, counted from the first of its batch: each unbroken run of gate steps is one.
+std::vector<std::size_t> places_of(const EvidenceStatement& s) {
+    std::vector<std::size_t> out;
+    std::size_t place = 0;
+    for (const coordinator::EvidencePlanStep& step : s.plan) {
+        if (step.lane == "gate_proxy") {
+            out.push_back(place++);
+        } else {
+            place = 0;
+        }
+    }
+    return out;
+}
+
 // One call as the chain shows it, held against the statement.
 Result<void> check_call(
     Node& node, const EvidenceStatement& s, std::size_t i, const near::AccountId& gate,
@@ -121,24 +204,17 @@ Result<void> check_call(
     if (call.submit_tx_hash.empty() || call.intent_id.empty()) return {};
     TRY(const auto status, status_of(node, call.submit_tx_hash, s.relayer_id));
     TRY(const std::uint64_t id, near::parse_u64(call.intent_id));
+    const Differ differ = [&](std::string_view what) {
+        report.problems.push_back(fmt::format("call {}: the chain shows another {}", i, what));
+    };
+    check_submit(status, s, call, differ);
     const auto submit = near::read_gate_submit(status, gate);
-    if (submit.state != near::GateState::Done || submit.intent_id != id) {
-        report.problems.push_back(fmt::format("call {}: the chain shows another intent id", i));
-    }
+    if (submit.state != near::GateState::Done || submit.intent_id != id) differ("intent id");
     TRY(const auto dispatch, near::read_gate_dispatch(status, gate, id));
     if (i >= s.dispatches.size()) return {};
     const coordinator::EvidenceDispatch& said = s.dispatches[i];
-    const auto differ = [&](std::string_view what) {
-        report.problems.push_back(fmt::format("call {}: the chain shows another {}", i, what));
-    };
-    if (word_of(dispatch) != said.status) differ("outcome");
-    const std::string receipt =
-        dispatch.target_receipt_id ? dispatch.target_receipt_id->to_string() : std::string();
-    if (receipt != said.receipt_id) differ("receipt");
-    if (dispatch.call) {
-        if (crypto::sha256(dispatch.call->args).to_hex() != call.args_sha256) differ("arguments");
-        if (dispatch.call->method_name != call.method_name) differ("method");
-    }
+    const std::vector<std::size_t> places = places_of(s);
+    check_dispatch(dispatch, s, i, i < places.size() ? places[i] : i, differ);
     TRY(const std::string height, height_text(node, dispatch.gate_block_hash));
     if (height != said.block_height) differ("height");
     TRY(const std::string target, height_text(node, dispatch.target_block_hash));
@@ -250,7 +326,8 @@ Result<void> check_on_chain(
             const auto resume = near::read_gate_resume(status, gate);
             const std::size_t n = last_batch_of(s);
             const bool fits =
-                n > 0 && resume.state == near::GateState::Done &&
+                status.signer_id.text() == s.approver_id && status.receiver_id == gate && n > 0 &&
+                resume.state == near::GateState::Done &&
                 std::to_string(resume.batch_id) == s.batch_id && resume.n == n &&
                 std::to_string(resume.first_id) == s.calls[s.calls.size() - n].intent_id;
             if (!fits) report.problems.emplace_back("the chain shows another batch");
@@ -332,8 +409,8 @@ void add_verify_workflow(CLI::App& group, Invocation& invocation) {
          .details =
              "The signature must be the coordinator's, the audit record must name this very "
              "statement, and the statement must agree with itself: order, intent ids, heights, "
-             "outcome. With --rpc every transaction is looked up and compared: receipts, "
-             "arguments, heights.",
+             "outcome. With --rpc every transaction is looked up and compared: signers, what the "
+             "wallet signed, whom each call reached, receipts, arguments, heights.",
          .examples = {
              "adyton verify workflow run.json --key 5f0c...",
              "adyton verify workflow run.json --rpc http://127.0.0.1:3030",

@@ -1,0 +1,234 @@
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <future>
+#include <sstream>
+
+#include "apps/command.h"
+#include "apps/local_near.h"
+#include "base/event_loop.h"
+#include "coordinator/evidence.h"
+#include "http/client.h"
+#include "near/delegate.h"
+#include "near/gate.h"
+
+// `adyton verify workflow --rpc`: statements about a batch that ran on a local chain, signed as a
+// wrong coordinator would sign them too.
+namespace adyton::apps {
+namespace {
+
+using base::Json;
+using coordinator::EvidenceStatement;
+
+class VerifyWorkflowTest : public testing::Test {
+protected:
+    static constexpr std::size_t kCalls = 2;
+
+    void SetUp() override {
+        std::string pattern = testing::TempDir() + "adyton-verify-XXXXXX";
+        directory_ = ::mkdtemp(pattern.data());
+        LocalNearOptions options;
+        options.port = 0;
+        options.block_time = base::Duration::zero();
+        auto local = LocalNear::start(std::move(options));
+        ASSERT_TRUE(local) << local.error().message();
+        local_ = *std::move(local);
+        run_batch();
+        ASSERT_NO_FATAL_FAILURE(describe());
+    }
+    void TearDown() override {
+        local_.reset();
+        std::filesystem::remove_all(directory_);
+    }
+
+    // On the network's thread.
+    template <typename T>
+    T on_chain(std::function<T(localchain::NearChain&)> work) {
+        std::promise<T> done;
+        local_->executor().post([&] { done.set_value(work(local_->chain())); });
+        return done.get_future().get();
+    }
+    std::string view(const std::string& method) {
+        return on_chain<std::string>([&](localchain::NearChain& chain) {
+            const auto answer = chain.view(gate_, method);
+            return answer ? answer->dump() : answer.error().message();
+        });
+    }
+    static Task<bool> pause(base::Executor& executor) {
+        co_await base::sleep_for(executor, std::chrono::milliseconds(20));
+        co_return true;
+    }
+    void wait_for(const std::string& method, const std::string& wanted) {
+        for (int i = 0; i < 500 && view(method) != wanted; ++i) loop_.run_until_done(pause(loop_));
+        ASSERT_EQ(view(method), wanted);
+    }
+    void run_batch() {
+        localchain::ForeignIntents intents{gate_, relayer_, counter_, "increase"};
+        intents.count = kCalls;
+        submits_ = on_chain<std::vector<near::TransactionHash>>([&](localchain::NearChain& chain) {
+            return localchain::inject_foreign_intents(chain, intents).value();
+        });
+        wait_for("list_pending", R"(["0","1"])");
+        resume_ = on_chain<near::TransactionHash>([&](localchain::NearChain& chain) {
+            return localchain::inject_foreign_batch(chain, gate_, approver_, {0, 1}).value();
+        });
+        wait_for("stats", R"(["2","2","0","2","1"])");
+        wait_for("get_batch_tail", "[]");
+    }
+    Json ask(const std::string& method, const std::string& params) {
+        http::ClientRequest request;
+        request.method = "POST";
+        request.url = local_->url();
+        request.body =
+            R"({"jsonrpc":"2.0","id":1,"method":")" + method + R"(","params":)" + params + "}";
+        Task<Result<http::Response>> sending = client_.send(std::move(request));
+        const auto response = loop_.run_until_done(std::move(sending));
+        return response ? Json::parse(response->body).value() : Json();
+    }
+    std::string height(const near::BlockHash& hash) {
+        const Json answer = ask("block", R"({"block_id":")" + hash.to_string() + R"("})");
+        return answer.find("result")->find("header")->find("height")->number_text();
+    }
+
+    // What an honest coordinator would sign of that batch.
+    void describe() {
+        EvidenceStatement& s = statement_;
+        s.request_id = "6f1c2a9e-6f0f-4d0b-9a50-0d6f3c1f4a11";
+        s.wallet_id = "wallet-1";
+        s.endpoint = "sequential_batch";
+        s.body_sha256 = std::string(64, 'a');
+        s.created_at = "2026-04-24T20:00:00Z";
+        s.gate_id = gate_.text();
+        s.relayer_id = relayer_.text();
+        s.approver_id = approver_.text();
+        s.resume_tx_hash = resume_.to_string();
+        s.batch_id = "1";
+        s.status = "succeeded";
+        s.final_status = "success";
+        for (std::size_t i = 0; i < kCalls; ++i) {
+            const auto status = near::parse_transaction_status(
+                ask("EXPERIMENTAL_tx_status", R"({"tx_hash":")" + submits_[i].to_string() +
+                                                  R"(","sender_account_id":")" + relayer_.text() +
+                                                  R"(","wait_until":"NONE"})"));
+            ASSERT_TRUE(status) << status.error().message();
+            const auto dispatch = near::read_gate_dispatch(*status, gate_, i);
+            ASSERT_TRUE(dispatch && dispatch->call);
+            const auto* const outer = status->find_receipt(*status->outer_receipt_id());
+            ASSERT_NE(outer, nullptr);
+            const Json args = Json::parse(base::as_text(outer->calls.front().args)).value();
+            const auto signed_by =
+                near::parse_signed_delegate_base64(args.find("signed_delegate")->string_value());
+            ASSERT_TRUE(signed_by);
+            s.wallet_account = signed_by->delegate_action.sender_id.text();
+            const std::string id = std::to_string(i);
+            s.calls.push_back(
+                {counter_.text(), "increase", "30000000000000", "0",
+                 crypto::sha256(dispatch->call->args).to_hex(), "",
+                 near::hash(signed_by->delegate_action).to_string(), submits_[i].to_string(), id});
+            s.dispatches.push_back(
+                {id, dispatch->target_receipt_id->to_string(), counter_.text(), "increase",
+                 height(*dispatch->gate_block_hash), height(*dispatch->target_block_hash),
+                 "success"});
+            s.plan.push_back({"gate_proxy", counter_.text(), "increase", ""});
+            s.policy_decisions.push_back({id, "call", "true", "default"});
+        }
+    }
+
+    // What the command says of a statement that was signed as it is.
+    std::string verify(const EvidenceStatement& statement) {
+        audit::AuditRecord record;
+        record.chain = 1;
+        record.sequence = 2;
+        record.recorded_at = base::parse_rfc3339("2026-04-24T20:00:09Z").value();
+        record.kind = "coordinator.workflow_final";
+        record.actor = "system:coordinator";
+        record.body =
+            Json::object()
+                .set("request_id", Json::string(statement.request_id))
+                .set("facts_sha256", Json::string(coordinator::facts_digest(statement).to_hex()))
+                .dump();
+        record.hash = audit::record_hash(record);
+        crypto::SecretBytes<32> seed;
+        seed.expose_mutable()[0] = 9;
+        const crypto::Ed25519KeyPair key(std::move(seed));
+        const std::string path = directory_ + "/bundle";
+        std::ofstream(path, std::ios::binary)
+            << coordinator::to_json(coordinator::sign_evidence(statement, record, key)).dump();
+        std::ostringstream out;
+        std::ostringstream err;
+        Console console(out, err, Console::Kind::Plain);
+        attest::SecretSource secrets;
+        const service::ConfigInputs environment{};
+        const crypto::Hardening hardening{};
+        Process process{console, secrets, environment, hardening, "adyton"};
+        const Exit exit =
+            run_command_line({"verify", "workflow", path, "--rpc", local_->url()}, process);
+        EXPECT_EQ(exit == Exit::Ok, err.str().empty()) << err.str();
+        return exit == Exit::Ok ? "all holds" : err.str();
+    }
+    void expect_refused(
+        const std::string& why, const std::function<void(EvidenceStatement&)>& change) {
+        EvidenceStatement other = statement_;
+        change(other);
+        const std::string said = verify(other);
+        EXPECT_NE(said.find("the chain shows another " + why), std::string::npos) << said;
+    }
+
+    const near::AccountId gate_ = near::AccountId::parse("gate.sequential.near").value();
+    const near::AccountId relayer_ = near::AccountId::parse("relayer.sequential.near").value();
+    const near::AccountId approver_ = near::AccountId::parse("approver.sequential.near").value();
+    const near::AccountId counter_ = near::AccountId::parse("count.mike.near").value();
+    std::string directory_;
+    std::unique_ptr<LocalNear> local_;
+    std::vector<near::TransactionHash> submits_;
+    near::TransactionHash resume_;
+    EvidenceStatement statement_;
+
+private:
+    base::WorkerThreads workers_{1};
+    base::EventLoop loop_{workers_};
+    http::Client client_{loop_, {}};
+};
+
+TEST_F(VerifyWorkflowTest, WhatTheChainShowsHolds) {
+    EXPECT_EQ(verify(statement_), "all holds");
+}
+
+TEST_F(VerifyWorkflowTest, AnotherReceiverIsFound) {
+    expect_refused("receiver", [](EvidenceStatement& s) {
+        for (auto& call : s.calls) call.receiver_id = "wrap.near";
+        for (auto& dispatch : s.dispatches) dispatch.receiver_id = "wrap.near";
+        for (auto& step : s.plan) step.receiver_id = "wrap.near";
+    });
+}
+
+TEST_F(VerifyWorkflowTest, AnotherWalletGasDepositOrDelegateIsFound) {
+    expect_refused("wallet", [](EvidenceStatement& s) { s.wallet_account = "mike.near"; });
+    expect_refused("gas", [](EvidenceStatement& s) { s.calls[1].gas = "1"; });
+    expect_refused("deposit", [](EvidenceStatement& s) { s.calls[1].deposit = "1"; });
+    expect_refused("delegate", [](EvidenceStatement& s) {
+        s.calls[0].delegate_hash = s.calls[1].delegate_hash;
+    });
+}
+
+TEST_F(VerifyWorkflowTest, AnIntentThatTheTargetNeverExecutedIsFound) {
+    expect_refused("intent", [](EvidenceStatement& s) {
+        s.calls[0].intent_hash = "11111111111111111111111111111111";
+    });
+}
+
+TEST_F(VerifyWorkflowTest, AnotherOutcomeIsFound) {
+    expect_refused("outcome", [](EvidenceStatement& s) {
+        s.dispatches[1].status = "failure";
+        s.status = "failed";
+        s.final_status = "failed";
+    });
+    expect_refused(
+        "arguments", [](EvidenceStatement& s) { s.calls[0].args_sha256 = std::string(64, 'c'); });
+}
+
+}  // namespace
+}  // namespace adyton::apps
