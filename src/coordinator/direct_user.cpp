@@ -196,20 +196,36 @@ AsyncLock& CoordinatorService::Core::lock_of(const std::string& public_key) {
     return *lock;
 }
 
-// One that was taken before a crash is as good while nobody used it: what was not stored was not
-// sent, and the same question gives the same bytes.
+Task<Result<bool>> CoordinatorService::Core::nonce_is_free(
+    std::string account_id, std::string public_key, std::uint64_t nonce) {
+    CO_TRY(const auto account, near::AccountId::parse(account_id));
+    CO_TRY(const auto key, near::PublicKey::parse(public_key));
+    auto asking = parts.chain.find_agreed_access_key(account, key);
+    CO_TRY(const auto access, co_await std::move(asking));
+    if (!access || access->nonce >= nonce) co_return false;
+    auto unit = [&](storage::Transaction& tx) {
+        return last_key_nonce(tx, account_id, public_key);
+    };
+    auto read = parts.database.read(unit);
+    CO_TRY(const std::uint64_t last, co_await std::move(read));
+    co_return last == nonce;
+}
+
+// One that was taken before a crash is as good while it is free: what was not stored was not sent,
+// and the same question gives the same bytes.
 Task<Result<std::uint64_t>> CoordinatorService::Core::direct_nonce(
     StepContext& context, Flight& flight, const DirectUserScope& scope,
     const std::string& public_key) {
+    if (const auto taken = flight.state.resume; taken && taken->public_key == public_key) {
+        auto looking = nonce_is_free(scope.user_id, public_key, taken->nonce);
+        CO_TRY(const bool free, co_await std::move(looking));
+        if (free) co_return taken->nonce;
+    }
     CO_TRY(const auto user, near::AccountId::parse(scope.user_id));
     CO_TRY(const auto key, near::PublicKey::parse(public_key));
     auto asking = parts.chain.find_agreed_access_key(user, key);
     CO_TRY(const auto access, co_await std::move(asking));
     if (!access) co_return Error::unavailable("the user's key is gone");
-    const auto& taken = flight.state.resume;
-    if (taken && taken->public_key == public_key && taken->nonce > access->nonce) {
-        co_return taken->nonce;
-    }
     auto change = [&](storage::Transaction& tx, WorkflowRecord&, GateState& state) -> Result<void> {
         SentTransaction next;
         next.public_key = public_key;

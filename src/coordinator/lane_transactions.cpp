@@ -123,11 +123,8 @@ Task<Result<void>> Lanes::take_nonce(Work& work, std::size_t index) {
 Task<Result<bool>> Lanes::nonce_is_free(Work& work, std::size_t index) {
     const LaneTransaction tx = work.segment().transactions[index];
     if (tx.nonce == 0) co_return false;
-    CO_TRY(const auto signer, near::AccountId::parse(tx.signer_id));
-    CO_TRY(const auto key, near::PublicKey::parse(tx.public_key));
-    auto asking = core_.parts.chain.find_agreed_access_key(signer, key);
-    CO_TRY(const auto access, co_await std::move(asking));
-    co_return access && access->nonce < tx.nonce;
+    auto asking = core_.nonce_is_free(tx.signer_id, tx.public_key, tx.nonce);
+    co_return co_await std::move(asking);
 }
 
 Task<Result<SentTransaction>> Lanes::ask_signature(const Work& work, const LaneTransaction& tx) {

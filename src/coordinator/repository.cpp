@@ -315,6 +315,17 @@ Result<std::uint64_t> take_key_nonces(
     return static_cast<std::uint64_t>(last - more + 1);
 }
 
+Result<std::uint64_t> last_key_nonce(
+    Transaction& tx, const std::string& account_id, const std::string& public_key) {
+    TRY(const Rows rows, tx.query(
+                             "SELECT last_nonce FROM coordinator_key_nonces "
+                             "WHERE account_id = $1 AND public_key = $2",
+                             {account_id, public_key}));
+    if (rows.empty()) return 0;
+    TRY(const std::int64_t last, rows.integer(0, 0));
+    return static_cast<std::uint64_t>(last);
+}
+
 // ----- the queue --------------------------------------------------------------------------------
 
 namespace {

@@ -57,6 +57,9 @@ Result<std::uint64_t> take_delegate_nonces(
 Result<std::uint64_t> take_key_nonces(
     storage::Transaction& tx, const std::string& account_id, const std::string& public_key,
     std::uint64_t chain_nonce, std::uint64_t count);
+// The last one that was taken; zero: none was.
+Result<std::uint64_t> last_key_nonce(
+    storage::Transaction& tx, const std::string& account_id, const std::string& public_key);
 
 // --- the queue of a gate ---
 

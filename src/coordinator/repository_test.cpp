@@ -157,7 +157,14 @@ TEST_P(RepositoryTest, KeyNoncesAreAboveTheChainsAndAboveEachOther) {
                })
             .value();
     };
+    const auto last = [&] {
+        return write(
+                   [](Transaction& tx) { return last_key_nonce(tx, "relayer.near", "ed25519:k"); })
+            .value();
+    };
+    EXPECT_EQ(last(), 0U);
     EXPECT_EQ(take(194'000'000'000'100, 3), 194'000'000'000'101U);
+    EXPECT_EQ(last(), 194'000'000'000'103U);
     EXPECT_EQ(take(194'000'000'000'100, 1), 194'000'000'000'104U);
     // Somebody else used the key.
     EXPECT_EQ(take(194'000'000'000'200, 2), 194'000'000'000'201U);

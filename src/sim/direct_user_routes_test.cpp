@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "near/transaction.h"
 #include "sim/routes_test_support.h"
@@ -282,6 +283,26 @@ TEST_F(DirectUserRoutesTest, TwoCallsAskedForTogetherAreTwoTransactions) {
     EXPECT_EQ(hashes.size(), 3U);
     EXPECT_EQ(nonces.size(), 3U);
     EXPECT_EQ(count(), before + 3);
+    world().clear_violations();  // of whoever takes equal calls for one that was made twice
+}
+
+TEST_F(DirectUserRoutesTest, ANonceThatOthersHavePassedMeanwhileIsNotUsed) {
+    open();
+    add_key(permission());
+    const std::uint64_t before = count();
+    bool failed = false;
+    world().trouble_keystore([&failed](std::string_view operation) -> std::optional<Error> {
+        if (operation != "sign_scoped_calls" || std::exchange(failed, true)) return std::nullopt;
+        return Error::unavailable("the keystore is away");
+    });
+    const std::string first = execute("one").string("request_id");
+    const std::string second = execute("two").string("request_id");
+    for (const std::string& id : {first, second}) {
+        const WorldAnswer over = finish(id);
+        EXPECT_EQ(over.string("status"), "succeeded") << over.text;
+    }
+    EXPECT_TRUE(failed);
+    EXPECT_EQ(count(), before + 2);
     world().clear_violations();  // of whoever takes equal calls for one that was made twice
 }
 

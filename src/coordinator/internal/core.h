@@ -344,6 +344,10 @@ struct CoordinatorService::Core {
     // Held while a transaction of that key is made and sent, so that they go out in the order of
     // their nonces.
     AsyncLock& lock_of(const std::string& public_key);
+    // Whether a nonce that was taken earlier can still be signed with: neither the chain has seen
+    // it, nor has anybody taken one above it, which may be on its way.
+    Task<Result<bool>> nonce_is_free(
+        std::string account_id, std::string public_key, std::uint64_t nonce);
     Task<StepResult> direct_step(workflow::StepContext& context);
     Task<StepResult> direct_sign_step(workflow::StepContext& context, Flight& flight);
     // Signs with a nonce that is durable before the keystore is asked; then stores the bytes and
