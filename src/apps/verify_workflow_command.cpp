@@ -228,6 +228,22 @@ std::string text_of(const Json& json, std::string_view name) {
     return found->is_string() ? found->string_value() : found->number_text();
 }
 
+// The call of a user's key, where the row names one.
+void check_user_call(
+    const near::TransactionStatus& status, const Json& row, const std::string& where,
+    EvidenceReport& report) {
+    const auto outer = status.outer_receipt_id();
+    const auto* const receipt = outer ? status.find_receipt(*outer) : nullptr;
+    const bool called = receipt != nullptr && receipt->calls.size() == 1;
+    const auto compare = [&](const char* name, const std::string& shown) {
+        if (row.find(name) == nullptr || text_of(row, name) == shown) return;
+        report.problems.push_back(where + ": the chain shows another " + name);
+    };
+    compare("receiver_id", status.receiver_id.text());
+    compare("method_name", called ? receipt->calls.front().method_name : std::string());
+    compare("nonce", std::to_string(status.nonce));
+}
+
 // The transactions of one step of another lane than the gate's: signed by whom the statement names,
 // ended as it says, the last of them at its height.
 Result<void> check_lane_row(
@@ -252,6 +268,7 @@ Result<void> check_lane_row(
         if (status->signer_id.text() != signer) {
             report.problems.push_back(where + ": the chain shows another signer of " + hash);
         }
+        check_user_call(*status, row, where, report);
         const auto outer = status->outer_receipt_id();
         const auto* const outcome = outer ? status->find_outcome(*outer) : nullptr;
         if (outcome == nullptr || hash != hashes.back()) continue;

@@ -230,5 +230,51 @@ TEST_F(VerifyWorkflowTest, AnotherOutcomeIsFound) {
         "arguments", [](EvidenceStatement& s) { s.calls[0].args_sha256 = std::string(64, 'c'); });
 }
 
+TEST_F(VerifyWorkflowTest, AnotherCallOfAUserIsFound) {
+    const auto user = near::AccountId::parse("mike.near").value();
+    const auto hash = on_chain<near::TransactionHash>([&](localchain::NearChain& chain) {
+        return chain.inject({user, counter_, "increase", "{}"}).value();
+    });
+    const auto status_of = [&] {
+        return near::parse_transaction_status(
+            ask("EXPERIMENTAL_tx_status",
+                R"({"tx_hash":")" + hash.to_string() +
+                    R"(","sender_account_id":"mike.near","wait_until":"FINAL"})"));
+    };
+    const auto status = status_of();
+    ASSERT_TRUE(status) << status.error().message();
+    const auto* const outcome = status->find_outcome(*status->outer_receipt_id());
+    ASSERT_NE(outcome, nullptr);
+    EvidenceStatement direct = statement_;
+    direct.endpoint = "direct_user_function_call";
+    direct.calls.clear();
+    direct.dispatches.clear();
+    direct.plan.clear();
+    direct.resume_tx_hash.clear();
+    direct.batch_id.clear();
+    const auto with = [&](const std::string& receiver, const std::string& method,
+                          std::uint64_t nonce) {
+        EvidenceStatement out = direct;
+        out.direct_user_evidence =
+            Json::object()
+                .set("tx_hash", Json::string(hash.to_string()))
+                .set("signer_id", Json::string(user.text()))
+                .set("receiver_id", Json::string(receiver))
+                .set("method_name", Json::string(method))
+                .set("nonce", Json::unsigned_integer(nonce))
+                .set("block_height", Json::string(height(outcome->block_hash)))
+                .set("receipt_status", Json::string("success"))
+                .dump();
+        return verify(out);
+    };
+    EXPECT_EQ(with(counter_.text(), "increase", status->nonce), "all holds");
+    for (const std::string& said :
+         {with("wrap.near", "increase", status->nonce),
+          with(counter_.text(), "decrease", status->nonce),
+          with(counter_.text(), "increase", status->nonce + 1)}) {
+        EXPECT_NE(said.find("the chain shows another "), std::string::npos) << said;
+    }
+}
+
 }  // namespace
 }  // namespace adyton::apps
