@@ -73,6 +73,8 @@ compute::ComputeOptions compute_options(const service::Config& config, attest::I
     options.running_per_user_max = config.get(settings::kComputeRunningPerUserMax);
     options.queued_per_user_max = config.get(settings::kComputeQueuedPerUserMax);
     options.kept_per_user_max = config.get(settings::kComputeKeptPerUserMax);
+    options.kept_bytes_per_user_max = config.get(settings::kComputeKeptBytesPerUserMax);
+    options.kept_bytes_max = config.get(settings::kComputeKeptBytesMax);
     options.waiting_max = static_cast<std::size_t>(config.get(settings::kComputeWaitingMax));
     options.memory_bytes = static_cast<std::size_t>(config.get(settings::kComputeMemoryBytes));
     options.metered_gas_max =

@@ -84,7 +84,11 @@ Task<Result<std::int64_t>> clean_up(ComputeService::Parts& parts, workflow::JobC
             TRY_VOID(job.check(tx));
             TRY(const auto expired, jobs::remove_expired(tx, kAtOnce));
             TRY(const auto excess,
-                jobs::remove_excess(tx, compute.options.kept_per_user_max, kAtOnce));
+                jobs::remove_excess(
+                    tx,
+                    {compute.options.kept_per_user_max, compute.options.kept_bytes_per_user_max,
+                     compute.options.kept_bytes_max},
+                    kAtOnce));
             TRY(const auto keys, workflow::IdempotencyStore().remove_expired(tx, kAtOnce));
             return expired + excess + keys;
         };

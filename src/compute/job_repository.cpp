@@ -517,13 +517,22 @@ Result<std::int64_t> remove_expired(Transaction& tx, std::int64_t limit) {
         {now, limit});
 }
 
-Result<std::int64_t> remove_excess(Transaction& tx, std::int64_t kept_max, std::int64_t limit) {
+Result<std::int64_t> remove_excess(Transaction& tx, const KeptMax& kept, std::int64_t limit) {
+    // Sums are of a job and of all that are newer; what its user's limits remove fills no other's.
     return tx.execute(
-        "DELETE FROM compute_jobs WHERE job_id IN (SELECT job_id FROM ("
-        "SELECT job_id, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY created_at DESC, "
-        "job_id DESC) AS place FROM compute_jobs WHERE answer IS NOT NULL) ranked "
-        "WHERE place > $1 LIMIT $2)",
-        {kept_max, limit});
+        "WITH sized AS (SELECT job_id, user_id, created_at, LENGTH(answer) + "
+        "COALESCE(LENGTH(request), 0) + COALESCE(LENGTH(recording), 0) AS bytes "
+        "FROM compute_jobs WHERE answer IS NOT NULL), "
+        "ranked AS (SELECT job_id, created_at, bytes, ROW_NUMBER() OVER of_user AS place, "
+        "SUM(bytes) OVER of_user AS user_bytes FROM sized "
+        "WINDOW of_user AS (PARTITION BY user_id ORDER BY created_at DESC, job_id DESC)), "
+        "judged AS (SELECT job_id, created_at, bytes, "
+        "CASE WHEN place > $1 OR user_bytes > $2 THEN 1 ELSE 0 END AS goes FROM ranked), "
+        "summed AS (SELECT job_id, created_at, goes, SUM(CASE WHEN goes = 1 THEN 0 ELSE bytes END) "
+        "OVER (ORDER BY created_at DESC, job_id DESC) AS all_bytes FROM judged) "
+        "DELETE FROM compute_jobs WHERE job_id IN (SELECT job_id FROM summed "
+        "WHERE goes = 1 OR all_bytes > $3 ORDER BY created_at, job_id LIMIT $4)",
+        {kept.jobs, kept.bytes, kept.bytes_of_all, limit});
 }
 
 }  // namespace jobs

@@ -187,9 +187,16 @@ Result<std::int64_t> count_all(storage::Transaction& tx);  // reads every row
 
 // Up to `limit` expired ones; how many went.
 Result<std::int64_t> remove_expired(storage::Transaction& tx, std::int64_t limit);
-// Up to `limit` finished ones of users who keep more than `kept_max`, the oldest first.
+// What is kept of finished jobs: of one user, and of all users together. Bytes are those of sealed
+// answers, requests and recordings.
+struct KeptMax {
+    std::int64_t jobs = 0;
+    std::int64_t bytes = 0;
+    std::int64_t bytes_of_all = 0;
+};
+// Up to `limit` finished ones beyond that, the oldest first; how many went. Reads every row.
 Result<std::int64_t> remove_excess(
-    storage::Transaction& tx, std::int64_t kept_max, std::int64_t limit);
+    storage::Transaction& tx, const KeptMax& kept, std::int64_t limit);
 
 }  // namespace jobs
 }  // namespace adyton::compute

@@ -458,6 +458,36 @@ TEST_P(JobsTest, OnlySoManyJobsOfAUserAreKept) {
     EXPECT_EQ(get("/jobs/" + last).status, 200);
 }
 
+TEST_P(JobsTest, OnlySoManyBytesOfAUserAndOfAllAreKept) {
+    auto options = development();
+    options.compute.cleanup_period = std::chrono::seconds(1);
+    options.compute.kept_bytes_per_user_max = 10'000;
+    options.compute.kept_bytes_max = 17'000;
+    open(options);
+    engine().behave = [](const script::Job&, const FakeEngine::Secrets&) {
+        return completed("{\"text\":\"" + std::string(1'000, 'x') + "\"}");
+    };
+    std::map<std::string, std::string> last;
+    for (const std::string user : {"alice", "bob", "carol"}) {
+        for (int i = 0; i < 8; ++i) {
+            last[user] = execute(R"({"script":"x"})", user).string("job_id");
+        }
+    }
+    const auto bytes = [this](const std::string& where) {
+        return number(
+            "SELECT COALESCE(SUM(LENGTH(answer) + COALESCE(LENGTH(request), 0)), 0) "
+            "FROM compute_jobs " +
+            where);
+    };
+    until([&] { return bytes("") <= 17'000; });
+    EXPECT_GT(bytes(""), 10'000);
+    EXPECT_LE(bytes("WHERE user_id = 'carol'"), 10'000);
+    // The oldest of all went first.
+    EXPECT_EQ(bytes("WHERE user_id = 'alice'"), 0);
+    EXPECT_EQ(get("/jobs/" + last["bob"], "bob").status, 200);
+    EXPECT_EQ(get("/jobs/" + last["carol"], "carol").status, 200);
+}
+
 TEST_P(JobsTest, LiveLinesAreServedAsEventsUntilTheEnd) {
     open();
     const auto id = async(kHold).string("job_id");

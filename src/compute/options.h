@@ -30,6 +30,9 @@ struct ComputeOptions {
     std::int64_t queued_per_user_max = 100;
     // Jobs of one user that are kept: the oldest finished ones go first.
     std::int64_t kept_per_user_max = 10'000;
+    std::int64_t kept_bytes_per_user_max = std::int64_t{1} << 30;
+    // The same of all users together.
+    std::int64_t kept_bytes_max = std::int64_t{16} << 30;
     std::int64_t secrets_per_user_max = 1'000;
     std::int64_t keys_per_user_max = 32;
     // Jobs that have a slot of their user and wait here for an executor.

@@ -23,7 +23,7 @@ namespace adyton::compute {
 //    6 input form: "plain" (canonical JSON) or "sealed" (the box as sent)
 //    7 input hash (32)  8 secrets: the transcript "receipt-secrets" with, for the n-th of them in
 //      order of use, the tags 3n+1 owner, 3n+2 name, 3n+3 version (u64be)
-//    9 fetch transcript hash (32; fetch_transcript.h)
+//    9 fetch transcript hash (32; job_result.h)
 //   10 gas_used        11 metered_gas (u64be)
 //   12 limits: the transcript "receipt-limits" with 1 time in ms, 2 memory in bytes, 3 metered gas
 //      (0: no cap), 4 calls to the broker (all u64be)

@@ -227,6 +227,7 @@ Answer limits_route(Parts& parts, Call) {
     number("running_jobs_max", options.running_per_user_max);
     number("queued_jobs_max", options.queued_per_user_max);
     number("kept_jobs_max", options.kept_per_user_max);
+    number("kept_bytes_max", options.kept_bytes_per_user_max);
     number("timeout_default_seconds", kTimeoutDefaultSeconds);
     number("timeout_max_seconds", kTimeoutMaxSeconds);
     number("memory_bytes_max", options.memory_bytes);

@@ -518,6 +518,11 @@ constexpr std::array kCompute = {
     row(kComputeKeptPerUserMax, "10000",
         "Finished jobs of one user that are kept; the oldest go first.",
         {.min = 1, .max = 1'000'000}),
+    row(kComputeKeptBytesPerUserMax, "1073741824",
+        "Bytes of results, requests and recordings of one user's finished jobs that are kept; the "
+        "oldest go first.",
+        {.min = 4'194'304}),
+    row(kComputeKeptBytesMax, "17179869184", "The same of all users together.", {.min = 4'194'304}),
     row(kComputeWaitingMax, "1024", "Requests that wait for an executor before others get 429.",
         {.min = 0, .max = 100'000}),
     row(kComputeUserAssertingServices, "gateway,neorequests",

@@ -175,6 +175,8 @@ inline constexpr Key<std::int64_t> kComputeMeteredGasMax{"compute.metered_gas_ma
 inline constexpr Key<std::int64_t> kComputeRunningPerUserMax{"compute.running_per_user_max"};
 inline constexpr Key<std::int64_t> kComputeQueuedPerUserMax{"compute.queued_per_user_max"};
 inline constexpr Key<std::int64_t> kComputeKeptPerUserMax{"compute.kept_per_user_max"};
+inline constexpr Key<std::int64_t> kComputeKeptBytesPerUserMax{"compute.kept_bytes_per_user_max"};
+inline constexpr Key<std::int64_t> kComputeKeptBytesMax{"compute.kept_bytes_max"};
 inline constexpr Key<std::int64_t> kComputeWaitingMax{"compute.waiting_max"};
 inline constexpr Key<TextList> kComputeUserAssertingServices{"compute.user_asserting_services"};
 inline constexpr Key<std::string> kComputeEmptySecretPolicy{"compute.empty_secret_policy"};
