@@ -166,6 +166,16 @@ OPCODE_SWITCH = re.compile(
     r"\s*default: goto (?P<default>%(label)s);\n\s*\}\n" % {"memory": MEMORY, "label": LABEL})
 
 
+# The engine is built with its debugging aids: in front of each instruction it asks bit 15 of the
+# runtime's dump_flags, at 752, whether to print it, and does so by one of two functions.
+TRACE = re.compile(
+    r"(?P<i>w2c_i\d+) = i32_load8_u\(%s, \(u64\)\((?P=i)\) \+ 753u\);\n"
+    r"(?P<rest>\s*(?P<k>w2c_i\d+) = 128u;\n\s*(?P=i) &= (?P=k);\n\s*if \((?P=i)\) \{\n"
+    r"(?:\s*w2c_i\d+ = (?:w2c_[lp]\d+|\d+u|i32_load\(%s, %s\));\n)+"
+    r"\s*(?P<print>w2c_f\d+)\(instance%s\);\n\s*\}\n)" % (MEMORY, MEMORY, ADDRESS, ARGUMENTS))
+TRACES = 223
+
+
 def constants(generated, at, count):
     """`count` bytes that the engine's memory has at `at` before anything ran."""
     for load in re.finditer(
@@ -198,13 +208,23 @@ def join_tables(generated):
     return OPCODE_SWITCH.sub(joined, generated)
 
 
+def without_traces(generated):
+    """Nothing is ever printed: nobody sets that flag, and a script that made the engine set it would
+    only not see its instructions."""
+    printers = set(found.group("print") for found in TRACE.finditer(generated))
+    out, count = TRACE.subn(r"\g<i> = 0u;\n\g<rest>", generated)
+    if count != TRACES or len(printers) > 2:
+        raise ValueError("%d traces by %d functions, not %d by two" % (count, len(printers), TRACES))
+    return out
+
+
 def body_of(generated):
     """What follows wasm2c's own rules, with the callee's instance made the constant that it is and
     exports that enter."""
     start = generated.find(START)
     if start < 0:
         raise ValueError("no line '%s': not the wasm2c this was written for" % START)
-    body = join_tables(generated[start:])
+    body = without_traces(join_tables(generated[start:]))
     return EXPORT.sub(enter, CALLEE_INSTANCE.sub("instance", body))
 
 

@@ -82,6 +82,11 @@ class EngineSource(unittest.TestCase):
         self.assertEqual([line for _, line in engine_source.violations(short)][:1],
                          ["TARGETS(targets_1090640) = {"])
 
+    def test_no_instruction_asks_whether_it_is_to_be_printed(self):
+        self.assertIsNone(engine_source.TRACE.search(self.body))
+        with self.assertRaises(ValueError):
+            engine_source.without_traces(self.body)
+
     def test_every_function_checks_its_stack(self):
         definitions = self.body.count("FUNC_PROLOGUE;")
         self.assertGreater(definitions, 1500)
