@@ -414,7 +414,7 @@ void Judge::charge(
     std::string_view rule, const std::string& what, CapWindow window, Amount max, Amount amount) {
     Limit limit;
     limit.subject = question_.subject;
-    limit.metric = metric_of(rule, "spend " + token_in_metric(what));
+    limit.metric = metric_of(rule, std::string(kSpendMetric) + token_in_metric(what));
     limit.max = max;
     limit.rule = rule;
     switch (window) {

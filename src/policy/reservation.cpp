@@ -240,7 +240,8 @@ Result<void> give_back_reservation(storage::Transaction& tx, const std::string& 
     return {};
 }
 
-Result<void> commit_rates_of_reservation(storage::Transaction& tx, const std::string& id) {
+Result<void> commit_failed_reservation(
+    storage::Transaction& tx, const std::string& id, const FeesUsed& fees) {
     TRY(const Reservation reservation, lock_reservation(tx, id));
     if (reservation.state == ReservationState::Committed) return {};
     if (reservation.state == ReservationState::GivenBack) {
@@ -250,6 +251,11 @@ Result<void> commit_rates_of_reservation(storage::Transaction& tx, const std::st
     std::erase_if(charges, [](const StoredCharge& charge) {
         return charge.counter.metric.ends_with(kRateMetric);
     });
+    const std::string fee_metric = std::string(kSpendMetric) + fees.token;
+    for (StoredCharge& charge : charges) {
+        if (charge.counter.metric != fee_metric) continue;
+        charge.amount = charge.amount.minus(fees.amount).value_or(Amount());
+    }
     TRY_VOID(take_back(tx, charges));
     return commit_reservation(tx, id);
 }

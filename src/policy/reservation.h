@@ -114,10 +114,19 @@ Result<void> commit_reservation(storage::Transaction& tx, const std::string& id)
 // fine. NotFound. Conflict, reason "reservation_committed".
 Result<void> give_back_reservation(storage::Transaction& tx, const std::string& id);
 
-// It was tried and failed for good: as give_back_reservation(), but rates (metrics that end with
-// kRateMetric) stay counted, and the reservation is committed.
-Result<void> commit_rates_of_reservation(storage::Transaction& tx, const std::string& id);
+// How metrics of rates end, and how those of amounts go on with their token.
 inline constexpr std::string_view kRateMetric = "operations";
+inline constexpr std::string_view kSpendMetric = "spend ";
+
+// What a failed attempt used all the same: fees, of the policy's own caps (rules count none).
+struct FeesUsed {
+    std::string token;
+    Amount amount;
+};
+// It was tried and failed for good: as give_back_reservation(), but rates (metrics that end with
+// kRateMetric) and fees stay counted, and the reservation is committed.
+Result<void> commit_failed_reservation(
+    storage::Transaction& tx, const std::string& id, const FeesUsed& fees);
 
 // NotFound.
 Result<Reservation> find_reservation(storage::Transaction& tx, const std::string& id);

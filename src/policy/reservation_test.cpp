@@ -137,14 +137,26 @@ TEST_P(RateWindowTest, AWindowBeginsAnewAndOldOnesAreForgotten) {
 TEST_P(ReservationTest, WhatFailedForGoodGivesItsAmountsBackAndKeepsItsRates) {
     Limit rate_limit = rate(10);
     rate_limit.metric = "rule \"r\" operations";
-    const std::vector<Charge> charges = {{total("100"), Amount(60)}, {rate_limit, Amount(1)}};
+    Limit gas = total("100");
+    gas.metric = "spend GAS";
+    Limit gas_of_rule = gas;
+    gas_of_rule.metric = "rule \"r\" spend GAS";
+    const std::vector<Charge> charges = {
+        {total("100"), Amount(60)},
+        {rate_limit, Amount(1)},
+        {gas, Amount(30)},
+        {gas_of_rule, Amount(23)}};
     const auto commit_rates = [&](const std::string& id) {
-        return write([&](Transaction& tx) { return commit_rates_of_reservation(tx, id); });
+        return write([&](Transaction& tx) {
+            return commit_failed_reservation(tx, id, {"GAS", Amount(7)});
+        });
     };
     ASSERT_FALSE(reserve("one", charges).value());
     ASSERT_TRUE(commit_rates("one"));
     EXPECT_EQ(used(total("100")), "0");
     EXPECT_EQ(used(rate_limit), "1");
+    EXPECT_EQ(used(gas), "7") << "the fees of both that moved nothing";
+    EXPECT_EQ(used(gas_of_rule), "0");
     ASSERT_FALSE(reserve("two", charges).value());
     ASSERT_TRUE(commit_rates("one")) << "twice is fine, and changes nothing";
     EXPECT_EQ(used(total("100")), "60");

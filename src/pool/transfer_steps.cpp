@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "neo/address.h"
+#include "neo/token.h"
 #include "policy/reservation.h"
 #include "pool/internal/transfer_core.h"
 
@@ -91,7 +92,9 @@ Result<void> settle_reservations(
         if (stays) {
             TRY_VOID(policy::commit_reservation(tx, id));
         } else if (ending.executed) {
-            TRY_VOID(policy::commit_rates_of_reservation(tx, id));
+            const auto fees = static_cast<std::uint64_t>(record.system_fee + record.network_fee);
+            TRY_VOID(policy::commit_failed_reservation(
+                tx, id, {std::string(neo::kGasScriptHashText), base::Amount(fees)}));
         } else {
             TRY_VOID(policy::give_back_reservation(tx, id));
         }

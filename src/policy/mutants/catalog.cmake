@@ -78,6 +78,7 @@ mutant(reservation.cpp [[then != now || reservation.state == ReservationState::G
 without(reservation.cpp [[return Error::conflict("the reservation was committed", "reservation_committed");]])
 without(reservation.cpp [[if (reservation.state == ReservationState::Committed) return {};]])
 mutant(reservation.cpp [[charge.counter.metric.ends_with(kRateMetric)]] [[false]])
+mutant(reservation.cpp [[charge.counter.metric != fee_metric]] [[true]])
 without(reservation.cpp [[if (reservation.state == ReservationState::GivenBack) return {};]])
 without(reservation.cpp [[TRY_VOID(usages.at(charge.subject).take_back(charge.counter, charge.amount));]])
 without(reservation.cpp [[if (refusal) return refusal;]])
