@@ -10,13 +10,35 @@
 namespace adyton::apps {
 namespace {
 
-Result<std::unique_ptr<script::Engine>> open_threads(base::Executor& executor, std::size_t slots) {
+Result<std::unique_ptr<script::InProcessEngine>> open_threads(
+    base::Executor& executor, std::size_t slots) {
     script::InProcessEngine::Options options;
     options.slots = slots;
     options.library = compute::host::library();
-    TRY(auto engine, script::InProcessEngine::create(executor, options));
-    return std::unique_ptr<script::Engine>(std::move(engine));
+    return script::InProcessEngine::create(executor, options);
 }
+
+// Scripts in threads that nothing else works in: the database must not wait for them.
+class ThreadEngine final : public script::Engine {
+public:
+    explicit ThreadEngine(unsigned threads) : workers_(threads), executor_(workers_) {}
+
+    Result<void> open(std::size_t slots) {
+        TRY(engine_, open_threads(executor_, slots));
+        return {};
+    }
+    Task<Result<script::RunResult>> run(script::Job job) override {
+        return engine_->run(std::move(job));
+    }
+    bool cancel(std::string_view job_id) override { return engine_->cancel(job_id); }
+    std::size_t capacity() const override { return engine_->capacity(); }
+    script::Layers layers() const override { return engine_->layers(); }
+
+private:
+    base::WorkerThreads workers_;
+    base::EventLoop executor_;  // is not run: it only hands work to the threads
+    std::unique_ptr<script::InProcessEngine> engine_;
+};
 
 }  // namespace
 
@@ -43,9 +65,11 @@ Result<EngineForm> decide_engine_form(
 Result<std::unique_ptr<script::Engine>> open_service_engine(
     base::EventLoop& loop, EngineForm form, std::size_t executors) {
     if (form == EngineForm::Threads) {
-        // The database works in the same threads, and must not wait for scripts.
-        const std::size_t most = loop.parallelism();
-        return open_threads(loop, executors == 0 ? most : std::min(executors, most));
+        const std::size_t most = base::usable_cores();
+        const std::size_t slots = executors == 0 ? most : std::min(executors, most);
+        auto engine = std::make_unique<ThreadEngine>(static_cast<unsigned>(slots));
+        TRY_VOID(engine->open(slots));
+        return std::unique_ptr<script::Engine>(std::move(engine));
     }
     script::Executors::Options options;
     options.executors = executors;
@@ -67,7 +91,8 @@ script::Layers refused_layers(script::Layers granted) {
 }
 
 Result<std::unique_ptr<script::Engine>> open_local_engine(base::Executor& executor) {
-    return open_threads(executor, 1);
+    TRY(auto engine, open_threads(executor, 1));
+    return std::unique_ptr<script::Engine>(std::move(engine));
 }
 
 }  // namespace adyton::apps

@@ -372,6 +372,18 @@ TEST_F(EngineTest, RequestsGoOutThroughTheBrokerAndComeBackInOrder) {
         seen[1], R"({"url":"https://b/2","method":"POST","headers":{"x-a":"1"},"body":"hello"})");
 }
 
+TEST_F(EngineTest, ADeadlineEndsTheWaitForAReply) {
+    Job job = job_of("async function main() { await fetch('https://example.org/'); }");
+    job.limits.time = std::chrono::milliseconds(100);
+    job.host = [&](HostRequest) -> Task<HostReply> {
+        co_await base::sleep_for(loop_, std::chrono::seconds(30));
+        co_return HostReply{true, "{}"};
+    };
+    const auto began = loop_.steady_now();
+    EXPECT_EQ(run(std::move(job)).status, Status::TimedOut);
+    EXPECT_LT(loop_.steady_now() - began, std::chrono::seconds(5));
+}
+
 TEST_F(EngineTest, ARefusedRequestRejectsAndTheirNumberIsLimited) {
     Job job = job_of(
         "async function main() { const out = []; for (let i = 0; i < 4; i++) "

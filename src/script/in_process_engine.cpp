@@ -55,9 +55,10 @@ public:
     bool receive(HostReply& reply) override {
         std::unique_lock lock(mutex_);
         arrived_.wait(lock, [this] {
-            return closed_ || cancelled() || (!replies_.empty() && replies_.front().has_value());
+            return closed_ || over_ || cancelled() ||
+                   (!replies_.empty() && replies_.front().has_value());
         });
-        if (closed_ || cancelled() || replies_.empty()) return false;
+        if (closed_ || over_ || cancelled() || replies_.empty()) return false;
         reply = std::move(*replies_.front());
         replies_.pop_front();
         ++taken_;
@@ -92,6 +93,8 @@ public:
             {
                 const std::lock_guard inner(self->mutex_);
                 if (self->closed_) return;
+                self->over_ = true;
+                self->arrived_.notify_all();
                 self->interrupt(self->cancelled() ? Stop::Cancelled : Stop::Deadline);
             }
             self->watch(kInterruptEvery);
@@ -137,6 +140,7 @@ private:
     std::condition_variable arrived_;
     std::deque<std::optional<HostReply>> replies_;  // by sequence, from taken_
     std::uint32_t taken_ = 0;
+    bool over_ = false;  // its time has passed
     bool closed_ = false;
 };
 

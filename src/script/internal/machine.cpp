@@ -473,7 +473,10 @@ void Machine::guest_drain() {
 // Waits for the oldest reply and hands it to the promise that stands for it.
 void Machine::guest_deliver() {
     const bool received = hooks_->receive(reply_);
-    if (!received) stop_now(hooks_->cancelled() ? Stop::Cancelled : Stop::Output);
+    if (!received) {
+        check_time();
+        stop_now(hooks_->cancelled() ? Stop::Cancelled : Stop::Output);
+    }
     charge(reply_.json.size() * kGasPerDataByte);
     const std::uint64_t text = guest_string(reply_.json);
     if (text == kException) return guest_clear_exception();
