@@ -115,7 +115,8 @@ JobAnswer interrupted_answer(
     JobAnswer answer;
     answer.job_id = row.job_id;
     answer.phase = JobPhase::Interrupted;
-    answer.error = is_ours(compute, row) ? kNotStored : kInterrupted;
+    const bool cut_off = !is_ours(compute, row) || compute.stopping.load();
+    answer.error = cut_off ? kInterrupted : kNotStored;
     answer.error_code = "interrupted";
     answer.created_at = row.created_at;
     answer.started_at = row.started_at;

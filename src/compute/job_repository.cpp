@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/json.h"
 
 namespace adyton::compute {
 namespace {
@@ -262,22 +263,27 @@ Result<std::vector<JobRow>> claim_queued(
     Transaction& tx, const Owner& owner, const std::set<std::string>& left_out,
     std::int64_t running_max, std::int64_t limit) {
     TRY(const auto now, tx.now());
+    const bool postgres = tx.dialect() == storage::Dialect::Postgres;
+    std::string ids;
+    base::JsonWriter list(ids);
+    list.begin_array();
+    for (const std::string& job_id : left_out) list.value(std::string_view(job_id));
+    list.end_array();
+    // Only what is taken is locked: other instances look for the rest.
     const std::string select =
         "SELECT j.job_id, j.user_id FROM compute_jobs j JOIN compute_users u "
         "ON u.user_id = j.user_id WHERE j.phase = 'queued' AND u.running < $1 "
-        "ORDER BY u.running, u.last_started_at, j.created_at, j.job_id LIMIT $2 " +
-        std::string(
-            tx.dialect() == storage::Dialect::Postgres ? "FOR UPDATE OF j SKIP LOCKED" : "");
-    const std::int64_t looked_at = limit + static_cast<std::int64_t>(left_out.size());
-    TRY(const auto candidates, tx.query(select, {running_max, looked_at}));
+        "AND j.job_id NOT IN (SELECT value FROM " +
+        std::string(postgres ? "json_array_elements_text(CAST($3 AS json))" : "json_each($3)") +
+        ") ORDER BY u.running, u.last_started_at, j.created_at, j.job_id LIMIT $2 " +
+        (postgres ? "FOR UPDATE OF j SKIP LOCKED" : "");
+    TRY(const auto candidates, tx.query(select, {running_max, limit, ids}));
     std::vector<JobRow> out;
     if (candidates.empty()) return out;
     TRY_VOID(be_alive(tx, owner));
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-        if (out.size() == static_cast<std::size_t>(limit)) break;
         TRY(const auto job_id, candidates.text(i, 0));
         TRY(const auto user, candidates.text(i, 1));
-        if (left_out.contains(job_id)) continue;
         TRY(const auto taken,
             tx.execute(
                 "UPDATE compute_users SET running = running + 1, waiting = waiting - 1, "
