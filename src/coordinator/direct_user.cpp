@@ -271,7 +271,11 @@ Task<StepResult> CoordinatorService::Core::direct_make(
     const SentTransaction sent{
         key.public_key, nonce, made.signed_tx_base64, made.tx_hash, heights.newest};
     CO_TRY_VOID(check_signed(made, scope, sent, gas));
-    auto change = [&](storage::Transaction&, WorkflowRecord& record, GateState& state) {
+    auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
+                      GateState& state) -> Result<void> {
+        // Whoever cancelled meanwhile was told that it is not sent.
+        TRY(const auto run, workflow::find_run(tx, record.request_id));
+        if (run && run->cancel_requested) return Error::conflict("it was cancelled", "cancelled");
         record.status = WorkflowStatus::Processing;
         record.direct_signed_txs = {made.signed_tx_base64};
         Json evidence = Json::object();
@@ -285,10 +289,12 @@ Task<StepResult> CoordinatorService::Core::direct_make(
         evidence.set("before_count", count_of(before));
         record.direct_user_evidence = std::move(evidence);
         state.resume = sent;
-        return Result<void>();
+        return {};
     };
     auto saving = save(context, flight, phase::kSubmit, "transaction_signed", change);
-    CO_TRY_VOID(co_await std::move(saving));
+    const auto saved = co_await std::move(saving);
+    if (!saved && saved.error().reason() == "cancelled") co_return StepOutcome::again();
+    CO_TRY_VOID(saved);
     at(WorkflowPoint::AfterSubmitBytes, flight.record.request_id);
     flight.phase = phase::kSubmit;
     flight.phase_began = parts.executor.steady_now();
