@@ -86,10 +86,12 @@ TEST_P(LateRecordTest, TheSixthJobOfAUserIsRefusedWithOrWithoutRecords) {
     EXPECT_EQ(refused.status, 429);
     EXPECT_EQ(refused.string("message"), "too many concurrent jobs (max 5)");
     EXPECT_TRUE(refused.headers.find("Retry-After").has_value());
-    // One that nobody waits for is queued; one with a record of its own waits for its turn.
-    EXPECT_EQ(call({"POST", "/execute?wait=0", kHold, "alice", {}}).string("phase"), "queued");
+    // One that nobody waits for is queued, and at the next beat is in the line; one with a record
+    // of its own waits for its turn there.
+    EXPECT_EQ(call({"POST", "/execute?wait=0", kHold, "alice", {}}).status, 202);
     const auto keyed = begin({"POST", "/execute", kHold, "alice", {{"Idempotency-Key", "k"}}});
-    until([&] { return compute().context().gate.waiting() == 1; });
+    until([&] { return compute().context().gate.waiting() == 2; });
+    EXPECT_EQ(keyed->status, 0);
     EXPECT_EQ(engine().running, 5u);
     EXPECT_EQ(execute(R"({"script":"x"})", "bob").status, 200);
     engine().release();
