@@ -29,8 +29,8 @@ protected:
         return near::AccountId::parse(id).value();
     }
     void unwedge() {
-        ASSERT_TRUE(localchain::unwedge_gate(
-            world().chain(), account(kGate), account("sequential.near")));
+        ASSERT_TRUE(
+            localchain::unwedge_gate(world().chain(), account(kGate), account("sequential.near")));
     }
     WorldAnswer record(std::size_t wish) {
         const World::Wish& asked = world().wishes().at(wish);
@@ -70,7 +70,8 @@ TEST_F(WedgedGateTest, ABatchThatNoOwnerHelpsFailsAndSaysWhy) {
     for (const auto& receipt : failed.at("dispatch_receipts").items()) {
         EXPECT_EQ(receipt.find("status")->string_value(), "not_dispatched");
     }
-    EXPECT_NE(failed.string("user_visible_error").find("busy with other batches"), std::string::npos)
+    EXPECT_NE(
+        failed.string("user_visible_error").find("busy with other batches"), std::string::npos)
         << failed.text;
     unwedge();
     world().wish(1, 3);
