@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "base/base58.h"
+#include "base/cut_text.h"
+#include "base/json_array.h"
 #include "base/random.h"
 
 namespace adyton::base {
@@ -83,6 +87,20 @@ TEST(Utf8Test, AcceptsOnlyWellFormedText) {
           "\xf8\x88\x80\x80\x80", "\xe2\x82"}) {
         EXPECT_FALSE(is_valid_utf8(bad));
     }
+}
+
+TEST(CutTextTest, EndsBehindAWholeCharacter) {
+    const std::string_view text = "a\u00e9\u20acz";  // 1, 2, 3 and 1 bytes
+    const std::array<std::size_t, 8> ends = {0, 1, 1, 3, 3, 3, 6, 7};
+    for (std::size_t most = 0; most < ends.size(); ++most) {
+        EXPECT_EQ(cut_text(text, most), text.substr(0, ends[most])) << most;
+    }
+    EXPECT_EQ(cut_text(text, 100), text);
+}
+
+TEST(JsonArrayTest, HoldsTextsInTheirOrder) {
+    EXPECT_EQ(json_array(std::vector<std::string>{}), "[]");
+    EXPECT_EQ(json_array(std::vector<std::string>{"b", "a\""}), R"(["b","a\""])");
 }
 
 }  // namespace

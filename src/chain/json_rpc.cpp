@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/cut_text.h"
 #include "chain/internal/rpc_batch.h"
 #include "chain/internal/texts.h"
 #include "http/url.h"
@@ -12,13 +13,7 @@ namespace adyton::chain {
 namespace internal {
 
 std::string presentable(std::string_view text, std::size_t bytes_max) {
-    if (text.size() > bytes_max) {
-        std::size_t end = bytes_max;
-        // Not in the middle of a UTF-8 sequence.
-        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-        text = text.substr(0, end);
-    }
-    std::string out(text);
+    std::string out(base::cut_text(text, bytes_max));
     for (char& c : out) {
         const auto byte = static_cast<unsigned char>(c);
         if (byte < 0x20 || byte == 0x7f) c = ' ';

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/json.h"
+#include "base/json_array.h"
 
 namespace adyton::compute {
 namespace {
@@ -264,11 +264,6 @@ Result<std::vector<JobRow>> claim_queued(
     std::int64_t running_max, std::int64_t limit) {
     TRY(const auto now, tx.now());
     const bool postgres = tx.dialect() == storage::Dialect::Postgres;
-    std::string ids;
-    base::JsonWriter list(ids);
-    list.begin_array();
-    for (const std::string& job_id : left_out) list.value(std::string_view(job_id));
-    list.end_array();
     // Only what is taken is locked: other instances look for the rest.
     const std::string select =
         "SELECT j.job_id, j.user_id FROM compute_jobs j JOIN compute_users u "
@@ -277,7 +272,7 @@ Result<std::vector<JobRow>> claim_queued(
         std::string(postgres ? "json_array_elements_text(CAST($3 AS json))" : "json_each($3)") +
         ") ORDER BY u.running, u.last_started_at, j.created_at, j.job_id LIMIT $2 " +
         (postgres ? "FOR UPDATE OF j SKIP LOCKED" : "");
-    TRY(const auto candidates, tx.query(select, {running_max, limit, ids}));
+    TRY(const auto candidates, tx.query(select, {running_max, limit, base::json_array(left_out)}));
     std::vector<JobRow> out;
     if (candidates.empty()) return out;
     TRY_VOID(be_alive(tx, owner));

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/cut_text.h"
 #include "coordinator/evidence.h"
 #include "coordinator/internal/core.h"
 
@@ -103,10 +104,7 @@ std::string live_payloads(const GateState& state, std::string_view step) {
 }
 
 std::string cut_text(std::string text, std::size_t bytes_max) {
-    if (text.size() <= bytes_max) return text;
-    std::size_t end = bytes_max;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-    text.resize(end);
+    text.resize(base::cut_text(text, bytes_max).size());
     return text;
 }
 

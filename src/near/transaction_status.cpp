@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/cut_text.h"
 #include "near/compact_json.h"
 
 namespace adyton::near {
@@ -70,11 +71,7 @@ std::string failure_text(const Json& failure) {
     } else {
         text = compact_json(failure);
     }
-    if (text.size() > kErrorBytesMax) {
-        std::size_t end = kErrorBytesMax;
-        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-        text.resize(end);
-    }
+    text.resize(base::cut_text(text, kErrorBytesMax).size());
     return text;
 }
 

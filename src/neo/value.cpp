@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/cut_text.h"
 #include "neo/address.h"
 
 namespace adyton::neo {
@@ -162,11 +163,7 @@ std::string to_text(const Value& value, std::size_t max) {
     std::string out;
     append_text(out, value, max, kValueDepthMax);
     if (out.size() <= max) return out;
-    // Not in the middle of a character.
-    std::size_t cut = max;
-    while (cut > 0 && (static_cast<unsigned char>(out[cut]) & 0xc0U) == 0x80U) --cut;
-    out.resize(cut);
-    return out + "...";
+    return std::string(base::cut_text(out, max)) + "...";
 }
 
 }  // namespace adyton::neo

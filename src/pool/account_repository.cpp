@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/json.h"
+#include "base/json_array.h"
 #include "neo/token.h"
 #include "policy/freeze.h"
 #include "policy/reservation.h"
@@ -25,16 +26,6 @@ using storage::Dialect;
 using storage::Rows;
 using storage::Transaction;
 using storage::Value;
-
-// Ids as one parameter: a JSON array, which both databases turn into rows.
-std::string id_array(std::span<const std::string> ids) {
-    std::string text;
-    base::JsonWriter writer(text);
-    writer.begin_array();
-    for (const auto& id : ids) writer.value(std::string_view(id));
-    writer.end_array();
-    return text;
-}
 
 // Statements that name a set of ids exist once for each dialect; $1 is the array.
 #define ADYTON_IDS_SQLITE "(SELECT value FROM json_each($1))"
@@ -187,7 +178,7 @@ Result<std::vector<api::AccountInfo>> with_balances(
                 ADYTON_BALANCES_WITH_DRIFT "WHERE b.account_id IN " ADYTON_IDS_POSTGRES
                                            " ORDER BY b.account_id, b.token_type COLLATE \"C\", "
                                            "b.script_hash COLLATE \"C\""),
-            {id_array(ids), kDriftReadings}));
+            {base::json_array(ids), kDriftReadings}));
     TRY_VOID(attach_balances(rows, accounts));
     return accounts;
 }
@@ -289,7 +280,7 @@ Result<std::vector<SigningRecord>> find_all_for_signing(
                            "SELECT " ADYTON_SIGNING_COLUMNS
                            " FROM pool_accounts AS a WHERE a.id IN " ADYTON_IDS_POSTGRES
                            " ORDER BY a.id FOR SHARE OF a"),
-                       {id_array(ids), service}));
+                       {base::json_array(ids), service}));
     std::vector<SigningRecord> records;
     records.reserve(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -502,7 +493,7 @@ Result<std::vector<std::string>> release_held(Transaction& tx, const std::string
                 ", last_used_at = $2 WHERE lock_id IN " ADYTON_IDS_SQLITE " RETURNING id",
                 "UPDATE pool_accounts SET " ADYTON_UNLOCK
                 ", last_used_at = $2 WHERE lock_id IN " ADYTON_IDS_POSTGRES " RETURNING id"),
-            {id_array(lock_ids), now}));
+            {base::json_array(lock_ids), now}));
     return text_column(rows, 0);
 }
 
@@ -538,7 +529,7 @@ Result<void> close_empty_allocations(
             "UPDATE pool_allocations SET released_at = $2 WHERE lock_id IN " ADYTON_IDS_POSTGRES
             " AND released_at IS NULL AND NOT EXISTS (SELECT 1 FROM pool_accounts AS a "
             "WHERE a.lock_id = pool_allocations.lock_id)"),
-        {id_array(lock_ids), now}));
+        {base::json_array(lock_ids), now}));
     return {};
 }
 
@@ -548,7 +539,7 @@ Result<std::vector<std::string>> release_ids(
     Transaction& tx, const std::string& service, std::span<const std::string> ids,
     const std::string& lock_id) {
     TRY(const auto now, tx.now());
-    const std::string array = id_array(ids);
+    const std::string array = base::json_array(ids);
     TRY(auto lock_ids, locks_of(tx, array, service));
     if (!lock_id.empty()) {
         const bool held = std::find(lock_ids.begin(), lock_ids.end(), lock_id) != lock_ids.end();
@@ -568,7 +559,7 @@ Result<std::vector<std::string>> release_ids(
                 ", last_used_at = $2 WHERE id IN " ADYTON_IDS_POSTGRES
                 " AND locked_by = $3 AND lock_id IN (SELECT CAST(value AS uuid) "
                 "FROM json_array_elements_text(CAST($4 AS json))) RETURNING id"),
-            {array, now, service, id_array(lock_ids)}));
+            {array, now, service, base::json_array(lock_ids)}));
     TRY_VOID(close_empty_allocations(tx, lock_ids, now));
     return text_column(rows, 0);
 }
@@ -709,7 +700,7 @@ Result<std::vector<std::string>> retire(
                 " AND a.id IN (SELECT CAST(value AS uuid) "
                 "FROM json_array_elements_text(CAST($4 AS json))) RETURNING id"),
             {rule.created_before, rule.gas_max, std::string(neo::kGasScriptHashText),
-             id_array(ids)}));
+             base::json_array(ids)}));
     return text_column(rows, 0);
 }
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "base/json.h"
+#include "base/json_array.h"
 #include "neo/address.h"
 
 namespace adyton::pool::chain_balances {
@@ -48,18 +48,14 @@ Result<Drift> read_drift(const Rows& rows, std::size_t row) {
 
 // An account has no tracked balance of what another one of the pool sent it.
 Result<void> add_received_tokens(Transaction& tx, std::vector<RetiringAccount>& accounts) {
-    std::string hashes;
+    std::vector<std::string> hashes;
     std::map<std::string, RetiringAccount*> by_hash;
-    base::JsonWriter out(hashes);
-    out.begin_array();
     for (RetiringAccount& account : accounts) {
         const auto address = neo::Address::parse(account.address);
         if (!address) continue;  // of no chain
-        const std::string hash = address->script_hash().to_string();
-        by_hash.emplace(hash, &account);
-        out.value(std::string_view(hash));
+        hashes.push_back(address->script_hash().to_string());
+        by_hash.emplace(hashes.back(), &account);
     }
-    out.end_array();
     if (by_hash.empty()) return {};
     TRY(const Rows rows,
         tx.query(
@@ -69,7 +65,7 @@ Result<void> add_received_tokens(Transaction& tx, std::vector<RetiringAccount>& 
                 "AND to_hash IN (SELECT value FROM json_each($1))",
                 "SELECT DISTINCT to_hash, token FROM pool_transfers WHERE status = 'confirmed' "
                 "AND to_hash IN (SELECT value FROM json_array_elements_text(CAST($1 AS json)))"),
-            {hashes}));
+            {base::json_array(hashes)}));
     for (std::size_t i = 0; i < rows.size(); ++i) {
         TRY(const std::string hash, rows.text(i, 0));
         TRY(auto token, rows.text(i, 1));

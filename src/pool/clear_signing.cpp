@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/cut_text.h"
 #include "neo/transaction.h"
 #include "neo/verification_script.h"
 #include "policy/neo_facts.h"
@@ -45,12 +46,7 @@ bool is_refusal(const Error& error) {
 
 // Contracts choose such names. Cut at a character, and without those that no record may hold.
 std::string listed(const std::string& text) {
-    std::size_t end = std::min(text.size(), kListedTextMax);
-    const auto is_inside = [&](std::size_t at) {
-        return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U;
-    };
-    while (end > 0 && is_inside(end)) --end;
-    std::string out = text.substr(0, end);
+    std::string out(base::cut_text(text, kListedTextMax));
     for (char& c : out) {
         const auto byte = static_cast<unsigned char>(c);
         if (byte < 0x20 || byte == 0x7f) c = '?';

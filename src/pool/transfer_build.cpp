@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/cut_text.h"
 #include "crypto/uuid.h"
 #include "neo/address.h"
 #include "neo/nep17.h"
@@ -129,10 +130,7 @@ Result<base::Bytes> sign_transfer(
 }
 
 std::string cut(std::string text, std::size_t bytes_max) {
-    if (text.size() <= bytes_max) return text;
-    std::size_t end = bytes_max;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-    text.resize(end);
+    text.resize(base::cut_text(text, bytes_max).size());
     return text;
 }
 

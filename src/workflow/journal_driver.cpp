@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/json_array.h"
 #include "workflow/internal/run_rows.h"
 #include "workflow/journal.h"
 
@@ -79,11 +80,6 @@ Result<std::vector<Run>> read_runs(const Rows& rows) {
 }
 
 Result<std::vector<Run>> find_runs(Transaction& tx, const std::vector<std::string>& ids) {
-    std::string array;
-    base::JsonWriter out(array);
-    out.begin_array();
-    for (const auto& id : ids) out.value(std::string_view(id));
-    out.end_array();
     TRY(const Rows rows,
         tx.query(
             by_dialect(
@@ -92,7 +88,7 @@ Result<std::vector<Run>> find_runs(Transaction& tx, const std::vector<std::strin
                 " FROM workflow_runs WHERE id IN (SELECT value FROM json_each($1))",
                 "SELECT " ADYTON_RUN_COLUMNS " FROM workflow_runs WHERE id IN "
                 "(SELECT value FROM json_array_elements_text(CAST($1 AS json)))"),
-            {array}));
+            {base::json_array(ids)}));
     return read_runs(rows);
 }
 
