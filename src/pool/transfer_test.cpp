@@ -462,12 +462,7 @@ TEST_P(TransferTest, ConcurrentTransfersOfOneAccountNeverOverdrawIt) {
 TEST_P(TransferTest, ALostAnswerIsResolvedByHash) {
     connect();
     const auto account = funded(1).at(0);
-    for (std::size_t i = 0; i < 2; ++i) {
-        FaultRule rule;
-        rule.fault = NodeFault::LoseAnswer;
-        rule.method = "sendrawtransaction";
-        chain().node(i).order(rule);
-    }
+    chain().order({.fault = NodeFault::LoseAnswer, .method = "sendrawtransaction"});
     const auto answer = transfer(account.id, "1000");
     ASSERT_EQ(answer.status, 202) << "no node is known to have it" << answer.text;
     EXPECT_EQ(answer.at("status").string_value(), "unknown");
@@ -509,13 +504,10 @@ TEST_P(TransferTest, WhatTheFirstNodeSwallowsForEverIsSentAgainToTheOthers) {
 TEST_P(TransferTest, WhatAnotherProcessRecordedMeanwhileCountsWhenATransferComesBack) {
     connect();
     const auto account = funded(1).at(0);
-    for (std::size_t i = 0; i < 2; ++i) {
-        FaultRule rule;
-        rule.fault = NodeFault::Swallow;
-        rule.method = "sendrawtransaction";
-        rule.count = FaultRule::kForever;
-        chain().node(i).order(rule);
-    }
+    chain().order(
+        {.fault = NodeFault::Swallow,
+         .method = "sendrawtransaction",
+         .count = FaultRule::kForever});
     const auto answer = transfer(account.id, "1000");
     ASSERT_EQ(answer.status, 200) << answer.text;
     const std::string id = id_of(answer);
@@ -609,13 +601,8 @@ TEST_P(TransferTest, ConfiguredTokensAreKnownBySymbolAndNoOthers) {
     stop();
     close();
     connect(options);
-    for (std::size_t i = 0; i < chain().nodes(); ++i) {
-        FaultRule rule;
-        rule.fault = NodeFault::RpcError;
-        rule.method = "invokescript";
-        rule.count = FaultRule::kForever;
-        chain().node(i).order(rule);
-    }
+    chain().order(
+        {.fault = NodeFault::RpcError, .method = "invokescript", .count = FaultRule::kForever});
     EXPECT_EQ(transfer(account.id, "17", R"(,"token_address":"TEST")").status, 503);
 }
 
@@ -624,18 +611,14 @@ TEST_P(TransferTest, NodesThatAreDownGive202AndTheTransferLandsLater) {
     options.pool.transfers.broadcast_wait = std::chrono::milliseconds(300);
     connect(options);
     const auto account = funded(1).at(0);
-    for (std::size_t i = 0; i < 2; ++i) {
-        FaultRule rule;
-        rule.fault = NodeFault::LoseRequest;
-        rule.method = "sendrawtransaction";
-        rule.count = FaultRule::kForever;
-        chain().node(i).order(rule);
-    }
+    chain().order(
+        {.fault = NodeFault::LoseRequest,
+         .method = "sendrawtransaction",
+         .count = FaultRule::kForever});
     const auto answer = transfer(account.id, "1000");
     EXPECT_EQ(answer.status, 202) << answer.text;
     EXPECT_EQ(ledger().pool_size(), 0U);
-    chain().node(0).clear_faults();
-    chain().node(1).clear_faults();
+    chain().clear_faults();
     EXPECT_EQ(finish(id_of(answer)).status, TransferStatus::Confirmed);
 }
 
@@ -643,15 +626,12 @@ TEST_P(TransferTest, NodesThatAreDownGive202AndTheTransferLandsLater) {
 TEST_P(TransferTest, WhyTheFateOfATransferIsNotKnownIsSaidUntilItIs) {
     connect();
     const auto account = funded(1).at(0);
-    for (std::size_t i = 0; i < 2; ++i) {
-        FaultRule rule;
-        rule.fault = NodeFault::RpcError;
-        rule.method = "getapplicationlog";
-        rule.count = FaultRule::kForever;
-        rule.code = -32601;
-        rule.text = "Method not found";
-        chain().node(i).order(rule);
-    }
+    chain().order(
+        {.fault = NodeFault::RpcError,
+         .method = "getapplicationlog",
+         .count = FaultRule::kForever,
+         .code = -32601,
+         .text = "Method not found"});
     const auto answer = transfer(account.id, "1000");
     ASSERT_EQ(answer.status, 200) << answer.text;
     for (int i = 0; i < 100 && find(id_of(answer)).reason.empty(); ++i) {
@@ -661,8 +641,7 @@ TEST_P(TransferTest, WhyTheFateOfATransferIsNotKnownIsSaidUntilItIs) {
     EXPECT_EQ(waiting.status, TransferStatus::Broadcast);
     EXPECT_EQ(waiting.reason.substr(0, 15), "not known yet: ") << waiting.reason;
     EXPECT_NE(waiting.reason.find("Method not found"), std::string::npos) << waiting.reason;
-    chain().node(0).clear_faults();
-    chain().node(1).clear_faults();
+    chain().clear_faults();
     for (int i = 0; i < 100 && !find(id_of(answer)).reason.empty(); ++i) {
         pass(std::chrono::milliseconds(25));
     }
@@ -675,18 +654,14 @@ TEST_P(TransferTest, WhyTheFateOfATransferIsNotKnownIsSaidUntilItIs) {
 TEST_P(TransferTest, WhatExpiresWhileItsFateWasNotKnownIsNoRefusal) {
     connect();
     const auto account = funded(1).at(0);
-    for (std::size_t i = 0; i < 2; ++i) {
-        FaultRule swallow;
-        swallow.fault = NodeFault::Swallow;
-        swallow.method = "sendrawtransaction";
-        swallow.count = FaultRule::kForever;
-        chain().node(i).order(swallow);
-        FaultRule silent;
-        silent.fault = NodeFault::RpcError;
-        silent.method = "getapplicationlog";
-        silent.count = FaultRule::kForever;
-        chain().node(i).order(silent);
-    }
+    chain().order(
+        {.fault = NodeFault::Swallow,
+         .method = "sendrawtransaction",
+         .count = FaultRule::kForever});
+    chain().order(
+        {.fault = NodeFault::RpcError,
+         .method = "getapplicationlog",
+         .count = FaultRule::kForever});
     const auto answer = transfer(account.id, "1000");
     ASSERT_EQ(answer.status, 200) << answer.text;
     for (int i = 0; i < 100 && find(id_of(answer)).reason.empty(); ++i) {
@@ -694,8 +669,7 @@ TEST_P(TransferTest, WhatExpiresWhileItsFateWasNotKnownIsNoRefusal) {
     }
     EXPECT_NE(find(id_of(answer)).reason, "");
     for (int i = 0; i < 20; ++i) block();  // past its last one
-    chain().node(0).clear_faults();
-    chain().node(1).clear_faults();
+    chain().clear_faults();
     const auto done = finish(id_of(answer));
     EXPECT_EQ(done.status, TransferStatus::Expired);
     EXPECT_EQ(done.reason.substr(0, 11), "in no block") << done.reason;
@@ -704,23 +678,19 @@ TEST_P(TransferTest, WhatExpiresWhileItsFateWasNotKnownIsNoRefusal) {
 TEST_P(TransferTest, WhyNoNodeTakesATransferIsSaid) {
     connect();
     const auto account = funded(1).at(0);
-    for (std::size_t i = 0; i < 2; ++i) {
-        FaultRule rule;
-        rule.fault = NodeFault::RpcError;
-        rule.method = "sendrawtransaction";
-        rule.count = FaultRule::kForever;
-        rule.code = -502;
-        rule.text = "memory pool is full";
-        chain().node(i).order(rule);
-    }
+    chain().order(
+        {.fault = NodeFault::RpcError,
+         .method = "sendrawtransaction",
+         .count = FaultRule::kForever,
+         .code = -502,
+         .text = "memory pool is full"});
     const auto answer = transfer(account.id, "1000");
     EXPECT_EQ(answer.status, 202) << answer.text;
     EXPECT_EQ(answer.at("status").string_value(), "prepared");
     const auto waiting = find(id_of(answer));
     EXPECT_EQ(waiting.reason.substr(0, 14), "not sent yet: ") << waiting.reason;
     EXPECT_NE(waiting.reason.find("-502"), std::string::npos) << waiting.reason;
-    chain().node(0).clear_faults();
-    chain().node(1).clear_faults();
+    chain().clear_faults();
     const auto done = finish(id_of(answer));
     EXPECT_EQ(done.status, TransferStatus::Confirmed);
     EXPECT_EQ(done.reason, "");
@@ -729,21 +699,17 @@ TEST_P(TransferTest, WhyNoNodeTakesATransferIsSaid) {
 TEST_P(TransferTest, WhatNeverLandsExpiresAndGivesItsMoneyBack) {
     connect();
     const auto account = funded(1, 10 * kOneGas).at(0);
-    for (std::size_t i = 0; i < 2; ++i) {
-        FaultRule rule;
-        rule.fault = NodeFault::Swallow;
-        rule.method = "sendrawtransaction";
-        rule.count = FaultRule::kForever;
-        chain().node(i).order(rule);
-    }
+    chain().order(
+        {.fault = NodeFault::Swallow,
+         .method = "sendrawtransaction",
+         .count = FaultRule::kForever});
     const auto answer = transfer(account.id, std::to_string(8 * kOneGas));
     ASSERT_EQ(answer.status, 200) << answer.text;
     const auto done = finish(id_of(answer));
     EXPECT_EQ(done.status, TransferStatus::Expired);
     EXPECT_FALSE(done.block_index);
     EXPECT_EQ(number("SELECT sum(unfinished_transfers) FROM pool_accounts"), 0);
-    chain().node(0).clear_faults();
-    chain().node(1).clear_faults();
+    chain().clear_faults();
     const auto again = transfer(account.id, std::to_string(8 * kOneGas));
     ASSERT_EQ(again.status, 200) << again.text;
     EXPECT_EQ(finish(id_of(again)).status, TransferStatus::Confirmed);
@@ -971,19 +937,15 @@ TEST_P(TransferTest, CapsAndDestinationsAreJudgedOnWhatTheBytesDo) {
     EXPECT_EQ(accepted.size(), 2U);
     for (const auto& id : accepted) EXPECT_EQ(finish(id).status, TransferStatus::Confirmed);
     // What expires gives its part of the day back.
-    for (std::size_t i = 0; i < 2; ++i) {
-        FaultRule rule;
-        rule.fault = NodeFault::Swallow;
-        rule.method = "sendrawtransaction";
-        rule.count = FaultRule::kForever;
-        chain().node(i).order(rule);
-    }
+    chain().order(
+        {.fault = NodeFault::Swallow,
+         .method = "sendrawtransaction",
+         .count = FaultRule::kForever});
     const auto lost = transfer(account.id, "500");
     ASSERT_EQ(lost.status, 200) << lost.text;
     EXPECT_EQ(transfer(account.id, "500").reason().substr(0, 7), "policy_");
     EXPECT_EQ(finish(id_of(lost)).status, TransferStatus::Expired);
-    chain().node(0).clear_faults();
-    chain().node(1).clear_faults();
+    chain().clear_faults();
     const auto last = transfer(account.id, "500");
     ASSERT_EQ(last.status, 200) << last.text;
     EXPECT_EQ(finish(id_of(last)).status, TransferStatus::Confirmed);

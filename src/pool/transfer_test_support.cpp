@@ -50,6 +50,14 @@ TransferChain::TransferChain(base::Executor& executor, std::uint64_t seed)
     reconnect();
 }
 
+void TransferChain::order(const localchain::FaultRule& rule) {
+    for (const auto& node : nodes_) node->order(rule);
+}
+
+void TransferChain::clear_faults() {
+    for (const auto& node : nodes_) node->clear_faults();
+}
+
 void TransferChain::reconnect() {
     chain::NeoClientOptions options;
     for (std::size_t i = 0; i < kNodes; ++i) {

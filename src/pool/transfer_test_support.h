@@ -24,6 +24,9 @@ public:
 
     localchain::NeoChain& ledger() { return *chain_; }
     localchain::NeoNode& node(std::size_t index) { return *nodes_.at(index); }
+    // Of every node.
+    void order(const localchain::FaultRule& rule);
+    void clear_faults();
     std::size_t nodes() const { return nodes_.size(); }
     localchain::NodeTransport& transport() { return *transport_; }
     chain::NeoClient& client() { return *client_; }
