@@ -457,5 +457,31 @@ TEST_F(DirectUserRoutesTest, WhatThePolicyDeniesIsNotSigned) {
     EXPECT_EQ(count(), before);
 }
 
+class DirectUserCancelTest : public DirectUserRoutesTest,
+                             public ::testing::WithParamInterface<int> {};
+
+TEST_P(DirectUserCancelTest, WhatWasCancelledBeforeItWasSignedIsNotSent) {
+    WorldOptions options;
+    options.latency_max = std::chrono::milliseconds(800);
+    open(std::move(options));
+    add_key(permission());
+    const std::uint64_t before = count();
+    const std::string first = execute("one").string("request_id");
+    const std::string second = execute("two").string("request_id");  // waits for the key
+    world().pass(std::chrono::milliseconds(400) * GetParam());
+    const WorldAnswer cancelled = control(second, "cancel");
+    const bool unsigned_yet = find(second).at("direct_signed_txs").size() == 0;
+    const WorldAnswer over = finish(second);
+    EXPECT_EQ(finish(first).string("status"), "succeeded");
+    if (cancelled.status == 200 && unsigned_yet) {
+        EXPECT_EQ(over.string("status"), "failed") << over.text;
+        EXPECT_EQ(over.at("direct_signed_txs").size(), 0U) << over.text;
+        EXPECT_EQ(count(), before + 1);
+    }
+    world().clear_violations();  // of whoever takes equal calls for one that was made twice
+}
+
+INSTANTIATE_TEST_SUITE_P(Moments, DirectUserCancelTest, ::testing::Range(0, 24));
+
 }  // namespace
 }  // namespace adyton::sim
