@@ -325,6 +325,16 @@ Result<void> finish(
     return give_slot_back(tx, user);
 }
 
+Result<bool> has_answer(
+    Transaction& tx, const std::string& job_id, const std::string& user,
+    const base::Bytes& answer) {
+    TRY(const auto rows, tx.query(
+                             "SELECT 1 FROM compute_jobs WHERE job_id = $1 AND user_id = $2 "
+                             "AND answer = $3",
+                             {job_id, user, answer}));
+    return !rows.empty();
+}
+
 Result<void> append_logs(Transaction& tx, const std::vector<LogRow>& lines) {
     for (const LogRow& line : lines) {
         TRY_VOID(tx.execute(

@@ -131,6 +131,10 @@ Result<void> note_started(
 Result<void> finish(
     storage::Transaction& tx, const std::string& job_id, const std::string& user,
     const InstanceClaim& owner, const FinalJob& end);
+// Whether the job ended with these very bytes, which are those of one sealing.
+Result<bool> has_answer(
+    storage::Transaction& tx, const std::string& job_id, const std::string& user,
+    const base::Bytes& answer);
 Result<void> append_logs(storage::Transaction& tx, const std::vector<LogRow>& lines);
 Result<std::vector<LogRow>> list_logs(storage::Transaction& tx, const std::string& job_id);
 

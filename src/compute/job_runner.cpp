@@ -156,14 +156,24 @@ Task<void> step_aside() {
 // A result that cannot be stored now keeps its slot, so it is tried again for a while.
 Task<Result<void>> store_end(ComputeContext& compute, SharedPlan plan, jobs::FinalJob end) {
     Result<void> stored;
+    bool unsure = false;  // a commit before may have stored it
     for (int attempt = 0; attempt < kStoreAttempts; ++attempt) {
         auto unit = [&](storage::Transaction& tx) -> Result<void> {
+            if (unsure) {
+                TRY(const bool there, jobs::has_answer(tx, plan->job_id, plan->user, end.answer));
+                if (there) return {};
+            }
             return jobs::finish(tx, plan->job_id, plan->user, compute.claim, end);
         };
         auto write = compute.database.write(std::move(unit));
         stored = co_await std::move(write);
-        if (stored || stored.error().code() != ErrorCode::Unavailable) break;
-        if (compute.stopping.load()) break;
+        if (stored) break;
+        const ErrorCode code = stored.error().code();
+        // A process that ends looks once more before it leaves an end unsure.
+        const bool looks_once = code == ErrorCode::OutcomeUnknown && !unsure;
+        unsure = unsure || code == ErrorCode::OutcomeUnknown;
+        if (code != ErrorCode::Unavailable && code != ErrorCode::OutcomeUnknown) break;
+        if (compute.stopping.load() && !looks_once) break;
         auto pause = base::sleep_for(*base::Executor::current(), kStorePause);
         co_await std::move(pause);
     }

@@ -32,6 +32,46 @@ public:
     }
 };
 
+// Loses what comes of the units that end a job: the answer to their commit, or the commit.
+class UnsureDatabase final : public storage::Database {
+public:
+    explicit UnsureDatabase(storage::Database& inner) : inner_(inner) {}
+
+    storage::Dialect dialect() const override { return inner_.dialect(); }
+    Task<Result<void>> read_unit(storage::UnitOfWork unit) override {
+        return inner_.read_unit(std::move(unit));
+    }
+    Task<Result<void>> write_unit(
+        storage::UnitOfWork unit, storage::Durability durability) override {
+        bool loses = false;
+        auto watched = [&](storage::Transaction& tx) -> Result<void> {
+            TRY(const std::int64_t before, ended(tx));
+            TRY_VOID(unit(tx));
+            TRY(const std::int64_t after, ended(tx));
+            loses = after > before && (answers_lost > 0 || commits_lost > 0);
+            if (loses && commits_lost > 0) return Error::unavailable("lost");
+            return {};
+        };
+        auto writing = inner_.write_unit(watched, durability);
+        auto written = co_await std::move(writing);
+        if (!loses) co_return written;
+        --(commits_lost > 0 ? commits_lost : answers_lost);
+        co_return Error::outcome_unknown("the connection broke during the commit");
+    }
+
+    int answers_lost = 0;  // of the next ones
+    int commits_lost = 0;  // before those
+
+private:
+    static Result<std::int64_t> ended(storage::Transaction& tx) {
+        TRY(const auto rows,
+            tx.query("SELECT COUNT(*) FROM compute_jobs WHERE answer IS NOT NULL", {}));
+        return rows.integer(0, 0);
+    }
+
+    storage::Database& inner_;
+};
+
 // Leaves its jobs as a killed process does: never stopped, its heart just ends.
 void kill(std::unique_ptr<TestCompute>& compute) {
     compute->service().parts().heart->on.store(false);
@@ -369,6 +409,40 @@ TEST_P(JobsTest, AJobWhoseEndCannotBeStoredGivesItsSlotBack) {
     until([&] { return slots() == 0; });
     EXPECT_EQ(get("/jobs").body.items().at(0).find("phase")->string_value(), "interrupted");
     EXPECT_EQ(execute(R"({"script":"x"})").status, 200);
+}
+
+TEST_P(JobsTest, AnEndWhoseCommitIsUnsureIsStoredOnceAndTheCallerHasIt) {
+    UnsureDatabase unsure(database());
+    compute_ = *run(TestCompute::open(unsure, executor(), *engine_, development()));
+    for (const auto& [answers, commits] : {std::pair(1, 0), std::pair(0, 1), std::pair(1, 2)}) {
+        engine().released = false;
+        const auto held = begin_hold();
+        until([&] { return engine().running == 1; });
+        unsure.answers_lost = answers;
+        unsure.commits_lost = commits;
+        engine().release();
+        until([&] { return held->status != 0; });
+        EXPECT_EQ(held->status, 200) << held->text;
+        EXPECT_EQ(unsure.answers_lost + unsure.commits_lost, 0);
+        let_beats_pass();
+        EXPECT_EQ(get("/jobs/" + held->string("job_id")).text, held->text);
+        EXPECT_EQ(slots(), 0);
+    }
+    // What another process has ended meanwhile stays as that said.
+    engine().released = false;
+    const auto held = begin_hold();
+    until([&] { return engine().running == 1; });
+    unsure.commits_lost = 1;
+    engine().release();
+    until([&] { return unsure.commits_lost == 0; });
+    write(
+        "UPDATE compute_jobs SET phase = 'interrupted', answer = (SELECT answer FROM "
+        "compute_jobs WHERE answer IS NOT NULL LIMIT 1), instance = NULL, epoch = NULL WHERE phase = 'running'; "
+        "UPDATE compute_users SET running = running - 1");
+    until([&] { return held->status != 0; });
+    EXPECT_EQ(held->status, 409) << held->text;
+    EXPECT_EQ(slots(), 0);
+    close();
 }
 
 Task<bool> pump(ComputeContext& compute) {
