@@ -226,6 +226,7 @@ ComputeService::Parts::Parts(
           live,
           {},
           {},
+          {},
           {}},
       checkpoints(given.database, checkpoint_key),
       runner({given.instance, given.executor, given.database, given.random, given.logger}),
@@ -275,8 +276,9 @@ void ComputeService::start() {
 Task<void> ComputeService::stop() {
     ComputeContext& compute = parts_->context;
     compute.stopping.store(true);
+    compute.gate.end_queue();
     // Jobs that nobody waits for any more; the others have been drained.
-    while (compute.live.size() > 0) {
+    while (compute.queue_work.load() > 0 || compute.live.size() > 0) {
         for (const auto& job : compute.live.all()) compute.engine.cancel(job->job_id());
         auto pause = base::sleep_for(compute.executor, std::chrono::milliseconds(20));
         co_await std::move(pause);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "audit/audit_log.h"
 #include "base/executor.h"
@@ -31,6 +32,22 @@ struct ComputeMetrics {
     service::Counter& leaks;  // outputs that held a secret
 };
 
+// One piece of work on the queue that a stop must wait for: it may take up a job yet.
+class QueueWork {
+public:
+    explicit QueueWork(std::atomic<std::size_t>& count) : count_(&count) { ++count; }
+    QueueWork(QueueWork&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+    QueueWork(const QueueWork&) = delete;
+    QueueWork& operator=(const QueueWork&) = delete;
+    QueueWork& operator=(QueueWork&&) = delete;
+    ~QueueWork() {
+        if (count_ != nullptr) --*count_;
+    }
+
+private:
+    std::atomic<std::size_t>* count_;
+};
+
 // What the parts of a compute service share. All references live as long as the service.
 struct ComputeContext {
     storage::Database& database;
@@ -49,6 +66,7 @@ struct ComputeContext {
     LiveJobs& live;
     InstanceClaim claim;  // set by create(), before anything is served
     std::atomic<bool> stopping{false};
+    std::atomic<std::size_t> queue_work{0};
     std::atomic<bool> alone{false};  // at the last heartbeat no other instance was alive
 };
 

@@ -1,6 +1,7 @@
 #include "compute/fair_gate.h"
 
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 
@@ -9,7 +10,8 @@ namespace adyton::compute {
 FairGate::Ticket::Ticket(Ticket&& other) noexcept
     : state_(std::move(other.state_)),
       user_(std::move(other.user_)),
-      running_(std::exchange(other.running_, false)) {}
+      running_(std::exchange(other.running_, false)),
+      from_queue_(std::exchange(other.from_queue_, false)) {}
 
 FairGate::Ticket& FairGate::Ticket::operator=(Ticket&& other) noexcept {
     if (this != &other) {
@@ -17,6 +19,7 @@ FairGate::Ticket& FairGate::Ticket::operator=(Ticket&& other) noexcept {
         state_ = std::move(other.state_);
         user_ = std::move(other.user_);
         running_ = std::exchange(other.running_, false);
+        from_queue_ = std::exchange(other.from_queue_, false);
     }
     return *this;
 }
@@ -30,6 +33,8 @@ void FairGate::Ticket::leave() {
         const auto user = state->users.find(user_);
         if (running_) {
             --user->second.running;
+        } else if (from_queue_) {
+            --user->second.from_queue;
         } else {
             --state->entered;
         }
@@ -49,7 +54,8 @@ FairGate::Completer FairGate::State::take_next() {
         if (user.running >= user_max) continue;
         ++user.running;
         const auto line = lines.find(*turn);
-        Completer next = std::move(line->second.front());
+        Completer next = std::move(line->second.front().turn);
+        if (!line->second.front().from_queue) --lined;
         line->second.pop_front();
         std::string name = std::move(*turn);
         turns.erase(turn);
@@ -68,17 +74,26 @@ Result<FairGate::Ticket> FairGate::State::admit(
     if (running + entered >= running_max + waiting_max) {
         return Error::resource_exhausted("the service is busy; try again", "busy");
     }
-    return place(self, user);
+    return place(self, user, false);
 }
 
 FairGate::Ticket FairGate::State::place(
-    const std::shared_ptr<State>& self, const std::string& user) {
-    ++entered;
-    ++users[user].tickets;
+    const std::shared_ptr<State>& self, const std::string& user, bool from_queue) {
+    User& holder = users[user];
+    ++holder.tickets;
+    ++(from_queue ? holder.from_queue : entered);
     Ticket ticket;
     ticket.state_ = self;
     ticket.user_ = user;
+    ticket.from_queue_ = from_queue;
     return ticket;
+}
+
+// The ticket has the right to run.
+void FairGate::State::begin(Ticket& ticket) {
+    --(ticket.from_queue_ ? users[ticket.user_].from_queue : entered);
+    ticket.from_queue_ = false;
+    ticket.running_ = true;
 }
 
 FairGate::FairGate(std::size_t running_max, std::size_t waiting_max, std::size_t user_max)
@@ -97,46 +112,71 @@ Result<FairGate::Ticket> FairGate::enter(const std::string& user) {
 Result<FairGate::Ticket> FairGate::enter_within_limit(const std::string& user) {
     const std::lock_guard lock(state_->mutex);
     const auto found = state_->users.find(user);
-    if (found != state_->users.end() && found->second.tickets >= state_->user_max) {
+    const auto held = [](const State::User& its) { return its.tickets - its.from_queue; };
+    if (found != state_->users.end() && held(found->second) >= state_->user_max) {
         return Error::resource_exhausted("too many jobs of this user", "user_jobs");
     }
     return state_->admit(state_, user);
 }
 
-FairGate::Ticket FairGate::enter_anyway(const std::string& user) {
+std::optional<FairGate::Ticket> FairGate::enter_from_queue(const std::string& user) {
     const std::lock_guard lock(state_->mutex);
-    return state_->place(state_, user);
+    const auto found = state_->users.find(user);
+    const bool there = found != state_->users.end() && found->second.from_queue > 0;
+    if (there || state_->queue_ended) return std::nullopt;
+    return state_->place(state_, user, true);
 }
 
-Task<void> FairGate::wait_turn(Ticket& ticket) {
-    CHECK(ticket.state_ != nullptr && !ticket.running_);
+void FairGate::end_queue() {
+    std::vector<Completer> ended;
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->queue_ended = true;
+        for (auto line = state_->lines.begin(); line != state_->lines.end();) {
+            std::erase_if(line->second, [&](State::Waiting& waiting) {
+                if (waiting.from_queue) ended.push_back(std::move(waiting.turn));
+                return waiting.from_queue;
+            });
+            if (line->second.empty()) {
+                std::erase(state_->turns, line->first);
+                line = state_->lines.erase(line);
+            } else {
+                ++line;
+            }
+        }
+    }
+    for (const Completer& turn : ended) turn->set(false);
+}
+
+Task<bool> FairGate::wait_turn(Ticket& ticket) {
+    CHECK(ticket.state_ != nullptr);
+    if (ticket.running_) co_return true;
     base::Completion<bool> turn;
-    bool wait = true;
     {
         const std::lock_guard lock(state_->mutex);
         State::User& user = state_->users[ticket.user_];
+        if (ticket.from_queue_ && state_->queue_ended) co_return false;
         if (state_->running < state_->running_max && user.running < state_->user_max) {
             ++user.running;
             ++state_->running;
-            --state_->entered;
-            ticket.running_ = true;
-            wait = false;
-        } else {
-            auto& line = state_->lines[ticket.user_];
-            if (line.empty()) state_->turns.push_back(ticket.user_);
-            line.push_back(turn.completer());
+            state_->begin(ticket);
+            co_return true;
         }
+        auto& line = state_->lines[ticket.user_];
+        if (line.empty()) state_->turns.push_back(ticket.user_);
+        line.push_back({turn.completer(), ticket.from_queue_});
+        if (!ticket.from_queue_) ++state_->lined;
     }
-    if (!wait) co_return;
-    co_await turn;
+    const bool has_turn = co_await turn;
     const std::lock_guard lock(state_->mutex);
-    --state_->entered;
-    ticket.running_ = true;
+    if (has_turn) state_->begin(ticket);
+    co_return has_turn;
 }
 
+// While there is room, who waits in the line waits for others of the same user.
 bool FairGate::has_room() const {
     const std::lock_guard lock(state_->mutex);
-    return state_->running + state_->entered < state_->running_max;
+    return state_->running + state_->entered - state_->lined < state_->running_max;
 }
 
 std::size_t FairGate::running() const {

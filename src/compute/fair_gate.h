@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -35,6 +36,7 @@ public:
         std::shared_ptr<State> state_;  // the gate may be gone before a dropped coroutine
         std::string user_;
         bool running_ = false;
+        bool from_queue_ = false;  // until its turn
     };
 
     FairGate(std::size_t running_max, std::size_t waiting_max, std::size_t user_max);
@@ -43,11 +45,15 @@ public:
     Result<Ticket> enter(const std::string& user);
     // Also ResourceExhausted, reason "user_jobs": the user has `user_max` tickets already.
     Result<Ticket> enter_within_limit(const std::string& user);
-    // Whoever waits already: for what cannot be refused any more.
-    Ticket enter_anyway(const std::string& user);
-    // Ends when the ticket's turn has come. Once a ticket.
-    Task<void> wait_turn(Ticket& ticket);
-    // Whether enter() now would run at once.
+    // For the next one of a user's queued jobs, whichever that is when its turn comes; until then
+    // it counts for no limit. Null: the user has such a ticket already, or end_queue() was called.
+    std::optional<Ticket> enter_from_queue(const std::string& user);
+    // No turn comes any more for those tickets.
+    void end_queue();
+    // True when the ticket's turn has come; a ticket that has had its turn keeps it. False: it was
+    // for a queued job, and end_queue() was called.
+    Task<bool> wait_turn(Ticket& ticket);
+    // Whether enter() now would run at once, within its user's limit.
     bool has_room() const;
     std::size_t running() const;
     // In the line; not those that have a ticket and have not asked for their turn.
@@ -61,17 +67,25 @@ private:
         std::size_t waiting_max = 0;
         std::size_t user_max = 1;
         std::size_t running = 0;
-        std::size_t entered = 0;  // have a ticket and do not run yet
+        std::size_t entered = 0;  // have a ticket and do not run yet; none from the queue
+        std::size_t lined = 0;    // of those, in the line
+        bool queue_ended = false;
         struct User {
             std::size_t tickets = 0;
+            std::size_t from_queue = 0;  // of those: at most one
             std::size_t running = 0;
         };
+        struct Waiting {
+            Completer turn;
+            bool from_queue = false;
+        };
         std::map<std::string, User> users;  // with a ticket
-        std::map<std::string, std::deque<Completer>> lines;
+        std::map<std::string, std::deque<Waiting>> lines;
         std::deque<std::string> turns;  // users with a line, the next one first
 
         Result<Ticket> admit(const std::shared_ptr<State>& self, const std::string& user);
-        Ticket place(const std::shared_ptr<State>& self, const std::string& user);
+        Ticket place(const std::shared_ptr<State>& self, const std::string& user, bool from_queue);
+        void begin(Ticket& ticket);
         Completer take_next();
     };
     std::shared_ptr<State> state_;

@@ -9,6 +9,7 @@ namespace adyton::compute {
 namespace {
 
 constexpr std::int64_t kOrphansAtOnce = 100;
+constexpr std::int64_t kUsersAtOnce = 100;
 constexpr std::string_view kInterrupted = "the job was cut off by a restart of the service";
 constexpr std::string_view kNotStored = "the service could not store how the job went on";
 
@@ -89,9 +90,54 @@ Task<Result<void>> run_claimed(
     co_return ended;
 }
 
-Task<void> run_alone(
-    ComputeContext& compute, JobRow row, FairGate::Ticket ticket, std::shared_ptr<LiveJob> live) {
+// The first queued job of a user, as ours. Null: there is none that may run now.
+Task<Result<std::optional<JobRow>>> claim_next(ComputeContext& compute, std::string user) {
+    std::optional<std::string> expected;
+    const auto forget = [&] {
+        if (expected) compute.live.forget(*expected);
+        expected.reset();
+    };
+    auto unit = [&](storage::Transaction& tx) -> Result<std::optional<JobRow>> {
+        forget();  // what another try of this unit took
+        // A job that was put back while it still runs here waits until that run is over.
+        TRY(auto row, jobs::claim_queued(
+                          tx, {compute.claim, compute.options.instance_lease}, user,
+                          compute.live.known(), compute.options.running_per_user_max));
+        if (row) {
+            compute.live.expect(row->job_id);
+            expected = row->job_id;
+        }
+        return row;
+    };
+    auto write = compute.database.write(std::move(unit));
+    auto claimed = co_await std::move(write);
+    if (!claimed) forget();
+    co_return claimed;
+}
+
+Task<void> pump_alone(ComputeContext& compute, QueueWork /*until it has begun*/) {
+    auto pumping = pump_queue(compute);
+    const auto more = co_await std::move(pumping);
+    if (!more) compute.logger.warning("the queue", {{"cause", more.error().message()}});
+}
+
+// Waits for the user's turn, takes the user's next job then, and runs it.
+Task<void> run_in_turn(
+    ComputeContext& compute, std::string user, FairGate::Ticket ticket, QueueWork work) {
+    auto turn = compute.gate.wait_turn(ticket);
+    if (!co_await std::move(turn) || compute.stopping.load()) co_return;
+    auto claiming = claim_next(compute, user);
+    auto claimed = co_await std::move(claiming);
+    if (!claimed) {
+        compute.logger.warning("the queue", {{"cause", claimed.error().message()}});
+        co_return;
+    }
+    if (!*claimed) co_return;
+    JobRow row = **std::move(claimed);
     const std::string job_id = row.job_id;
+    auto live = compute.live.add(job_id, user);
+    // The user's next job gets in the line while this one runs.
+    base::spawn(compute.executor, pump_alone(compute, std::move(work)));
     auto running = run_claimed(compute, std::move(row), std::move(ticket), std::move(live));
     const auto done = co_await std::move(running);
     if (!done) {
@@ -148,42 +194,23 @@ Result<std::vector<JobRow>> find_abandoned(storage::Transaction& tx, ComputeCont
 }  // namespace
 
 Task<Result<std::size_t>> pump_queue(ComputeContext& compute) {
-    std::size_t started = 0;
-    while (!compute.stopping.load() && compute.gate.has_room()) {
-        std::vector<std::string> expected;
-        const auto forget = [&] {
-            for (const std::string& job_id : expected) compute.live.forget(job_id);
-            expected.clear();
-        };
-        auto unit = [&](storage::Transaction& tx) -> Result<std::vector<JobRow>> {
-            forget();  // what another try of this unit took
-            // A job that was put back while it still runs here waits until that run is over.
-            TRY(auto rows, jobs::claim_queued(
-                               tx, {compute.claim, compute.options.instance_lease},
-                               compute.live.known(), compute.options.running_per_user_max, 1));
-            for (const JobRow& row : rows) {
-                compute.live.expect(row.job_id);
-                expected.push_back(row.job_id);
-            }
-            return rows;
-        };
-        auto write = compute.database.write(std::move(unit));
-        auto claimed = co_await std::move(write);
-        if (!claimed) {
-            forget();
-            co_return std::move(claimed).error();
-        }
-        if (claimed->empty()) break;
-        for (JobRow& row : *claimed) {
-            auto ticket = compute.gate.enter_anyway(row.user);
-            auto live = compute.live.add(row.job_id, row.user);
-            ++started;
-            base::spawn(
-                compute.executor,
-                run_alone(compute, std::move(row), std::move(ticket), std::move(live)));
-        }
+    QueueWork work(compute.queue_work);
+    std::size_t entered = 0;
+    if (compute.stopping.load()) co_return entered;
+    auto unit = [&](storage::Transaction& tx) {
+        return jobs::list_queued_users(tx, compute.options.running_per_user_max, kUsersAtOnce);
+    };
+    auto read = compute.database.read(std::move(unit));
+    CO_TRY(const auto users, co_await std::move(read));
+    for (const std::string& user : users) {
+        auto ticket = compute.gate.enter_from_queue(user);
+        if (!ticket) continue;
+        ++entered;
+        base::spawn(
+            compute.executor,
+            run_in_turn(compute, user, *std::move(ticket), QueueWork(compute.queue_work)));
     }
-    co_return started;
+    co_return entered;
 }
 
 Task<Result<std::int64_t>> settle_orphans(ComputeContext& compute) {

@@ -259,43 +259,68 @@ Result<bool> insert_ended(
 
 // ----- running ----------------------------------------------------------------------------------
 
-Result<std::vector<JobRow>> claim_queued(
-    Transaction& tx, const Owner& owner, const std::set<std::string>& left_out,
-    std::int64_t running_max, std::int64_t limit) {
+Result<std::vector<std::string>> list_queued_users(
+    Transaction& tx, std::int64_t running_max, std::int64_t limit) {
+    TRY(auto rows, tx.query(
+                       "SELECT user_id FROM compute_users WHERE running < $1 AND user_id IN "
+                       "(SELECT user_id FROM compute_jobs WHERE phase = 'queued') "
+                       "ORDER BY running, last_started_at, user_id LIMIT $2",
+                       {running_max, limit}));
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        TRY(auto user, rows.take_text(i, 0));
+        out.push_back(std::move(user));
+    }
+    return out;
+}
+
+Result<std::optional<JobRow>> claim_queued(
+    Transaction& tx, const Owner& owner, const std::string& user,
+    const std::set<std::string>& left_out, std::int64_t running_max) {
     TRY(const auto now, tx.now());
     const bool postgres = tx.dialect() == storage::Dialect::Postgres;
     // Only what is taken is locked: other instances look for the rest.
     const std::string select =
-        "SELECT j.job_id, j.user_id FROM compute_jobs j JOIN compute_users u "
-        "ON u.user_id = j.user_id WHERE j.phase = 'queued' AND u.running < $1 "
-        "AND j.job_id NOT IN (SELECT value FROM " +
-        std::string(postgres ? "json_array_elements_text(CAST($3 AS json))" : "json_each($3)") +
-        ") ORDER BY u.running, u.last_started_at, j.created_at, j.job_id LIMIT $2 " +
-        (postgres ? "FOR UPDATE OF j SKIP LOCKED" : "");
-    TRY(const auto candidates, tx.query(select, {running_max, limit, base::json_array(left_out)}));
-    std::vector<JobRow> out;
-    if (candidates.empty()) return out;
+        "SELECT job_id FROM compute_jobs WHERE phase = 'queued' AND user_id = $1 "
+        "AND job_id NOT IN (SELECT value FROM " +
+        std::string(postgres ? "json_array_elements_text(CAST($2 AS json))" : "json_each($2)") +
+        ") ORDER BY created_at, job_id LIMIT 1 " +
+        std::string(tx.fragment(Fragment::ForUpdateSkipLocked));
+    TRY(const auto first, tx.query(select, {user, base::json_array(left_out)}));
+    if (first.empty()) return std::optional<JobRow>();
+    TRY(const auto job_id, first.text(0, 0));
     TRY_VOID(be_alive(tx, owner));
-    for (std::size_t i = 0; i < candidates.size(); ++i) {
-        TRY(const auto job_id, candidates.text(i, 0));
-        TRY(const auto user, candidates.text(i, 1));
-        TRY(const auto taken,
-            tx.execute(
-                "UPDATE compute_users SET running = running + 1, waiting = waiting - 1, "
-                "last_started_at = $3 WHERE user_id = $1 AND running < $2",
-                {user, running_max, now}));
-        if (taken == 0) continue;
-        TRY(const auto changed,
-            tx.execute(
-                "UPDATE compute_jobs SET phase = 'running', instance = $2, epoch = $3, "
-                "attempts = attempts + 1, started_at = NULL "
-                "WHERE job_id = $1 AND phase = 'queued'",
-                {job_id, owner.claim.instance, owner.claim.epoch}));
-        if (changed != 1) return Error::unavailable("a queued job was taken meanwhile");
-        TRY(auto job, find(tx, user, job_id));
-        if (job) out.push_back(*std::move(job));
-    }
-    return out;
+    TRY(const auto taken,
+        tx.execute(
+            "UPDATE compute_users SET running = running + 1, waiting = waiting - 1, "
+            "last_started_at = $3 WHERE user_id = $1 AND running < $2",
+            {user, running_max, now}));
+    if (taken == 0) return std::optional<JobRow>();
+    TRY(const auto changed,
+        tx.execute(
+            "UPDATE compute_jobs SET phase = 'running', instance = $2, epoch = $3, "
+            "attempts = attempts + 1, started_at = NULL "
+            "WHERE job_id = $1 AND phase = 'queued'",
+            {job_id, owner.claim.instance, owner.claim.epoch}));
+    if (changed != 1) return Error::unavailable("a queued job was taken meanwhile");
+    return find(tx, user, job_id);
+}
+
+Result<void> put_back(
+    Transaction& tx, const std::string& job_id, const std::string& user,
+    const InstanceClaim& owner) {
+    TRY(const auto changed,
+        tx.execute(
+            "UPDATE compute_jobs SET phase = 'queued', instance = NULL, epoch = NULL, "
+            "started_at = NULL, attempts = attempts - 1 WHERE job_id = $1 AND phase = 'running' "
+            "AND instance = $2 AND epoch = $3 AND user_id = $4 AND request IS NOT NULL",
+            {job_id, owner.instance, owner.epoch, user}));
+    if (changed == 0) return job_lost();
+    TRY_VOID(tx.execute(
+        "UPDATE compute_users SET running = running - 1, waiting = waiting + 1 "
+        "WHERE user_id = $1",
+        {user}));
+    return {};
 }
 
 Result<void> note_started(

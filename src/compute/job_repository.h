@@ -118,11 +118,20 @@ Result<bool> insert_ended(
 
 // --- running ---
 
-// Takes up to `limit` queued jobs, each with a slot of its user: of the users with the fewest
-// running first, then of those who waited longest for a start. None of `left_out`.
-Result<std::vector<JobRow>> claim_queued(
-    storage::Transaction& tx, const Owner& owner, const std::set<std::string>& left_out,
-    std::int64_t running_max, std::int64_t limit);
+// Up to `limit` users with a queued job and a free slot: those with the fewest running first, then
+// those who waited longest for a start.
+Result<std::vector<std::string>> list_queued_users(
+    storage::Transaction& tx, std::int64_t running_max, std::int64_t limit);
+// Takes the first queued job of a user, with a slot of that user; none of `left_out`. Null: there
+// is none, or no slot.
+Result<std::optional<JobRow>> claim_queued(
+    storage::Transaction& tx, const Owner& owner, const std::string& user,
+    const std::set<std::string>& left_out, std::int64_t running_max);
+// Back to the queue: a job of this owner that did not begin after all. Conflict, reason "job_lost":
+// it is not this owner's any more.
+Result<void> put_back(
+    storage::Transaction& tx, const std::string& job_id, const std::string& user,
+    const InstanceClaim& owner);
 // Conflict, reason "job_lost": it is not this owner's any more.
 Result<void> note_started(
     storage::Transaction& tx, const std::string& job_id, const InstanceClaim& owner,

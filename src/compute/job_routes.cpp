@@ -63,11 +63,12 @@ Task<Result<std::optional<JobRow>>> read_job(
 }
 
 // What /jobs shows of a job when it is asked for a summary.
-std::string summary_text(const JobRow& job) {
+std::string summary_text(const ComputeContext& compute, const JobRow& job) {
+    const JobPhase phase = phase_now(compute, job);
     std::string text;
     base::JsonWriter out(text);
     out.begin_object().member("job_id", std::string_view(job.job_id));
-    out.member("status", status_word(job.phase)).member("phase", to_string(job.phase));
+    out.member("status", status_word(phase)).member("phase", to_string(phase));
     out.member("created_at", std::string_view(base::to_rfc3339(job.created_at)));
     if (job.finished_at) {
         out.member("finished_at", std::string_view(base::to_rfc3339(*job.finished_at)));
@@ -97,7 +98,7 @@ Answer list_route(Parts& parts, Call call) {
             CO_TRY(const auto answer, answer_text(compute, row));
             out.raw(answer);
         } else {
-            out.raw(summary_text(row));
+            out.raw(summary_text(compute, row));
         }
     }
     out.end_array();

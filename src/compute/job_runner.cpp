@@ -259,19 +259,36 @@ Task<Result<Ended>> run_engine(
     co_return ended;
 }
 
+// Whether the job waits in the queue again: for the next process.
+Task<bool> put_back(ComputeContext& compute, SharedPlan plan) {
+    auto unit = [&](storage::Transaction& tx) {
+        return jobs::put_back(tx, plan->job_id, plan->user, compute.claim);
+    };
+    auto write = compute.database.write(std::move(unit));
+    const auto done = co_await std::move(write);
+    co_return done.has_value();
+}
+
 // `late`: of a job that began without a record; null: it has one.
 Task<Result<std::string>> run_and_store(
     ComputeContext& compute, SharedPlan plan, FairGate::Ticket ticket,
     std::shared_ptr<LiveJob> live, std::shared_ptr<LateRecord> late) {
     auto turn = compute.gate.wait_turn(ticket);
     co_await std::move(turn);
+    live->begin();
     Ended ended;
     if (live->cancel_asked()) {
         ended.answer = conclude_failure(
             *plan, {JobPhase::Cancelled, "the job was cancelled", "cancelled"},
             compute.executor.now());
     } else if (compute.stopping.load()) {
+        // It has not begun, so it may begin elsewhere, whatever its caller allows.
         ended.leave = plan->request.on_restart == api::OnRestart::Rerun;
+        if (late == nullptr && plan->keep_request) {
+            auto putting = put_back(compute, plan);
+            const bool waits = co_await std::move(putting);
+            ended.leave = ended.leave || waits;
+        }
         ended.answer = conclude_failure(
             *plan, {JobPhase::Interrupted, std::string(kInterrupted), "interrupted"},
             compute.executor.now());
@@ -380,6 +397,12 @@ Result<base::Bytes> open_blob(
     return opened;
 }
 
+JobPhase phase_now(const ComputeContext& compute, const JobRow& job) {
+    if (job.phase != JobPhase::Running) return job.phase;
+    const auto live = compute.live.find(job.job_id);
+    return live && !live->begun() ? JobPhase::Queued : JobPhase::Running;
+}
+
 Result<std::string> answer_text(const ComputeContext& compute, const JobRow& job) {
     if (job.answer) {
         TRY(const auto plain, open_blob(compute, job, "answer", *job.answer));
@@ -387,9 +410,9 @@ Result<std::string> answer_text(const ComputeContext& compute, const JobRow& job
     }
     JobAnswer answer;
     answer.job_id = job.job_id;
-    answer.phase = job.phase;
+    answer.phase = phase_now(compute, job);
     answer.created_at = job.created_at;
-    answer.started_at = job.started_at;
+    if (answer.phase == JobPhase::Running) answer.started_at = job.started_at;
     if (const auto live = compute.live.find(job.job_id)) {
         answer.logs = live->view(0).lines;
     }

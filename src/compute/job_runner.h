@@ -59,7 +59,8 @@ Task<Result<std::string>> run_unrecorded(
 // ResourceExhausted, reason "user_jobs".
 Error too_many_jobs(const ComputeOptions& options);
 
-// Takes queued jobs as long as there is room, and runs them by themselves. How many.
+// Gets each user with queued jobs in the line, unless that user is there already; when the turn
+// comes, the user's next job is taken and runs by itself. How many users.
 Task<Result<std::size_t>> pump_queue(ComputeContext& compute);
 
 // Ends or puts back jobs that nobody runs: whose owner is gone, and those of this process whose
@@ -79,6 +80,8 @@ jobs::FinalJob final_job(
 Result<base::Bytes> open_blob(
     const ComputeContext& compute, const JobRow& job, std::string_view what, base::ByteView sealed);
 
+// What a stored job does now. One that runs by its record and waits for its turn here is queued.
+JobPhase phase_now(const ComputeContext& compute, const JobRow& job);
 // The answer of a stored job as it stands.
 Result<std::string> answer_text(const ComputeContext& compute, const JobRow& job);
 

@@ -77,6 +77,23 @@ void kill(std::unique_ptr<TestCompute>& compute) {
     compute->service().parts().heart->on.store(false);
 }
 
+Task<bool> pump(ComputeContext& compute) {
+    auto pumping = pump_queue(compute);
+    const auto started = co_await std::move(pumping);
+    if (!started) co_return false;
+    co_return *started == 1;
+}
+
+// After so many turns of the loop.
+Task<bool> stop_after(base::Executor& executor, TestCompute& compute, int turns) {
+    for (int i = 0; i < turns; ++i) {
+        auto pause = base::sleep_for(executor, std::chrono::microseconds(200));
+        co_await std::move(pause);
+    }
+    auto stopping = compute.stop();
+    co_return co_await std::move(stopping);
+}
+
 TEST_P(JobsTest, AnAsynchronousJobIsAcceptedAndFetchedLater) {
     open();
     const auto accepted = async(kHold);
@@ -187,6 +204,79 @@ TEST_P(JobsTest, OneOfEachWaitingUserRunsBeforeASecondOfAny) {
     EXPECT_EQ(engine().order[1], "greedy");
     EXPECT_EQ(engine().order[2], "modest");
     EXPECT_EQ(engine().running_max, 1u);
+}
+
+TEST_P(JobsTest, AQueuedJobIsInTheSameLineAsThoseWhoseCallersWait) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    open();
+    std::vector<std::shared_ptr<TestAnswer>> held;
+    for (std::size_t i = 0; i < 4; ++i) {
+        held.push_back(begin_hold("greedy"));
+        until([&] { return engine().running == 1 && compute().context().gate.waiting() == i; });
+    }
+    std::vector<std::string> ids;
+    for (int i = 0; i < 2; ++i) ids.push_back(async(kHold).string("job_id"));
+    until([&] { return compute().context().gate.waiting() == 4; });
+    EXPECT_EQ(phase(ids[0]), "queued");
+    engine().release();
+    for (const auto& id : ids) until([&] { return phase(id) == "completed"; });
+    until([&] { return engine().order.size() == 6 && slots() == 0; });
+    EXPECT_EQ(engine().order[1], "greedy");
+    EXPECT_EQ(engine().order[2], "alice");
+    EXPECT_EQ(engine().running_max, 1u);
+    EXPECT_EQ(number("SELECT SUM(waiting) FROM compute_users"), 0);
+    until([&] {
+        return std::all_of(
+            held.begin(), held.end(), [](const auto& one) { return one->status == 200; });
+    });
+}
+
+Task<bool> give_up(base::Executor& executor, FairGate::Ticket& ticket) {
+    auto pause = base::sleep_for(executor, std::chrono::milliseconds(5));
+    co_await std::move(pause);
+    { const FairGate::Ticket done = std::move(ticket); }
+    co_return true;
+}
+
+// As soon as somebody else means to.
+Task<bool> take_turn(base::Executor& executor, FairGate& gate, FairGate::Ticket& ticket) {
+    while (gate.has_room()) {
+        auto pause = base::sleep_for(executor, std::chrono::microseconds(1));
+        co_await std::move(pause);
+    }
+    ticket = *gate.enter("carol");
+    auto turn = gate.wait_turn(ticket);
+    co_await std::move(turn);
+    co_return true;
+}
+
+TEST_P(JobsTest, AnAcceptedJobIsQueuedUntilItsTurnAndBeginsAfterARestart) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    auto options = development();
+    options.compute.heartbeat = std::chrono::hours(1);
+    open(options);
+    let_beats_pass();
+    // Its place is taken while it is being accepted.
+    const auto sent = begin({"POST", "/execute?wait=0", kHold, "alice", {}});
+    FairGate::Ticket taken;
+    EXPECT_TRUE(run(take_turn(executor(), compute().context().gate, taken)));
+    until([&] { return sent->status == 202; });
+    const std::string id = sent->string("job_id");
+    until([&] { return compute().context().gate.waiting() == 1; });
+    EXPECT_EQ(number("SELECT COUNT(*) FROM compute_jobs WHERE phase = 'running'"), 1);
+    EXPECT_EQ(phase(id), "queued");
+    EXPECT_EQ(get("/jobs?summary=true").body.items().at(0).find("phase")->string_value(), "queued");
+    std::vector<Task<bool>> both;
+    both.push_back(compute().stop());
+    both.push_back(give_up(executor(), taken));
+    test().run_all(std::move(both));
+    EXPECT_TRUE(engine().order.empty());
+    EXPECT_EQ(slots(), 0);
+    EXPECT_EQ(number("SELECT COUNT(*) FROM compute_jobs WHERE phase = 'queued'"), 1);
+    open();
+    engine().release();
+    until([&] { return phase(id) == "completed"; });
+    EXPECT_EQ(slots(), 0);
 }
 
 TEST_P(JobsTest, WhenTooManyWaitTheServiceSaysSo) {
@@ -437,19 +527,13 @@ TEST_P(JobsTest, AnEndWhoseCommitIsUnsureIsStoredOnceAndTheCallerHasIt) {
     until([&] { return unsure.commits_lost == 0; });
     write(
         "UPDATE compute_jobs SET phase = 'interrupted', answer = (SELECT answer FROM "
-        "compute_jobs WHERE answer IS NOT NULL LIMIT 1), instance = NULL, epoch = NULL WHERE phase = 'running'; "
+        "compute_jobs WHERE answer IS NOT NULL LIMIT 1), instance = NULL, epoch = NULL WHERE phase "
+        "= 'running'; "
         "UPDATE compute_users SET running = running - 1");
     until([&] { return held->status != 0; });
     EXPECT_EQ(held->status, 409) << held->text;
     EXPECT_EQ(slots(), 0);
     close();
-}
-
-Task<bool> pump(ComputeContext& compute) {
-    auto pumping = pump_queue(compute);
-    const auto started = co_await std::move(pumping);
-    if (!started) co_return false;
-    co_return *started == 1;
 }
 
 Task<bool> take_place(FairGate& gate, FairGate::Ticket& ticket) {
@@ -494,6 +578,30 @@ TEST_P(JobsTest, AStoppingProcessEndsItsJobsAndTheNextOneTakesThemUp) {
     EXPECT_EQ(phase(cut), "interrupted");
     until([&] { return phase(kept) == "completed"; });
     EXPECT_EQ(slots(), 0);
+}
+
+TEST_P(JobsTest, WhatIsTakenUpWhileTheProcessStopsIsLeftToTheNextOne) {
+    for (int delay = 0; delay < 4; ++delay) {
+        engine_ = std::make_unique<FakeEngine>(executor(), 1);
+        auto options = development();
+        options.compute.heartbeat = std::chrono::hours(1);
+        open(options);
+        let_beats_pass();
+        const auto held = begin_hold("bob");
+        until([&] { return engine().running == 1; });
+        const auto id = async(kHold).string("job_id");
+        engine().release();
+        until([&] { return held->status == 200; });
+        std::vector<Task<bool>> both;
+        both.push_back(pump(compute().context()));
+        both.push_back(stop_after(executor(), compute(), delay));
+        test().run_all(std::move(both));
+        EXPECT_EQ(number("SELECT COUNT(*) FROM compute_jobs WHERE phase = 'running'"), 0);
+        open();
+        until([&] { return phase(id) == "completed"; });
+        EXPECT_EQ(slots(), 0);
+        close();
+    }
 }
 
 TEST_P(JobsTest, QueuedJobsSurviveARestart) {

@@ -104,6 +104,34 @@ TEST_P(LateRecordTest, TheSixthJobOfAUserIsRefusedWithOrWithoutRecords) {
     EXPECT_EQ(engine().running_max, 6u);  // with the one of bob
 }
 
+TEST_P(LateRecordTest, AQueuedJobStaysQueuedWhileJobsWithoutRecordsFillItsUsersPlaces) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 6);
+    open_alone(kNever);
+    std::vector<std::shared_ptr<TestAnswer>> held;
+    for (int i = 0; i < 5; ++i) held.push_back(begin_hold());
+    until([&] { return engine().running == 5; });
+    const TestCall async{"POST", "/execute?wait=0", kHold, "alice", {}};
+    const std::string first = call(async).string("job_id");
+    const std::string second = call(async).string("job_id");
+    until([&] { return compute().context().gate.waiting() == 1; });
+    for (int beats = 0; beats < 3; ++beats) {
+        const auto answer = get("/jobs/" + first);
+        EXPECT_EQ(answer.string("phase"), "queued") << answer.text;
+        until([turns = 0]() mutable { return ++turns > 25; });
+    }
+    EXPECT_EQ(slots(), 0);
+    // The place that is left is for others meanwhile, and one that waits can be taken back.
+    call({"POST", "/execute?wait=0", kHold, "bob", {}});
+    until([&] { return engine().running == 6; });
+    const auto cancelled = call({"DELETE", "/jobs/" + second, "", "alice", {}});
+    EXPECT_EQ(cancelled.string("phase"), "cancelled") << cancelled.text;
+    engine().release();
+    until([&] { return get("/jobs/" + first).string("phase") == "completed"; });
+    until([&] { return slots() == 0 && compute().context().gate.running() == 0; });
+    EXPECT_EQ(engine().order.size(), 7u);
+    EXPECT_EQ(engine().order.back(), "alice");
+}
+
 TEST_P(LateRecordTest, AJobWhoseUserHasNoSlotLeftElsewhereIsStoppedAndRefused) {
     open_alone(std::chrono::milliseconds(5));
     write(

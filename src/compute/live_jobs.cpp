@@ -41,6 +41,16 @@ void LiveJob::add_line(std::string line) {
     wake();
 }
 
+void LiveJob::begin() {
+    const std::lock_guard lock(mutex_);
+    begun_ = true;
+}
+
+bool LiveJob::begun() const {
+    const std::lock_guard lock(mutex_);
+    return begun_;
+}
+
 void LiveJob::end(std::string answer) {
     {
         const std::lock_guard lock(mutex_);

@@ -26,6 +26,9 @@ public:
     const std::string& user() const { return user_; }
 
     void add_line(std::string line);
+    // Its turn has come.
+    void begin();
+    bool begun() const;
     // The rest of the lines, then the end.
     void end(std::string answer);
     // True: it was asked for now.
@@ -60,6 +63,7 @@ private:
     std::vector<std::string> lines_;
     std::size_t stored_ = 0;
     std::optional<std::string> answer_;
+    bool begun_ = false;
     bool cancel_asked_ = false;
     std::vector<std::shared_ptr<Waiter>> waiters_;  // shared with timers
 };
