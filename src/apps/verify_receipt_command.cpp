@@ -15,6 +15,7 @@
 #include "apps/files.h"
 #include "base/json.h"
 #include "compute/canonical_json.h"
+#include "compute/job_answer.h"
 #include "compute/receipt.h"
 #include "crypto/digest.h"
 
@@ -75,8 +76,28 @@ std::string layers_of(const Json& answer) {
     return out;
 }
 
-// Everything in an answer that its receipt states says the same. Its console lines are among what
-// is not compared: an answer does not tell their levels for certain.
+// The texts of a list; absent is an empty one. Null: something else.
+std::optional<std::vector<std::string>> texts_of(const Json& answer, std::string_view name) {
+    std::vector<std::string> out;
+    const Json* const list = answer.find(name);
+    if (list == nullptr) return out;
+    if (!list->is_array()) return std::nullopt;
+    for (const Json& text : list->items()) {
+        if (!text.is_string()) return std::nullopt;
+        out.push_back(text.string_value());
+    }
+    return out;
+}
+
+std::string hash_of_console(const Json& answer, const compute::Receipt& stated) {
+    auto logs = texts_of(answer, "logs");
+    const auto levels = texts_of(answer, "log_levels");
+    if (!logs || !levels) return "no lines";
+    const auto console = compute::console_of(*std::move(logs), *levels, stated);
+    return console ? compute::console_hash(*console).to_hex() : "other lines";
+}
+
+// Everything in an answer that its receipt states says the same.
 Result<void> check_answer(const Json& answer, const compute::Receipt& stated) {
     const bool completed = stated.status == "completed";
     const std::string hash = hex_or_nothing(stated.output_hash);
@@ -93,6 +114,7 @@ Result<void> check_answer(const Json& answer, const compute::Receipt& stated) {
         {"gas_used", said(answer, "gas_used"), std::to_string(stated.gas_used)},
         {"metered_gas", said(answer, "metered_gas"), std::to_string(stated.metered_gas)},
         {"isolation", layers_of(answer), stated.layers},
+        {"logs", hash_of_console(answer, stated), stated.console_hash.to_hex()},
         {"started_at", said(answer, "started_at"), base::to_rfc3339(stated.started_at)},
         {"finished_at", said(answer, "finished_at"), base::to_rfc3339(stated.finished_at)}};
     for (const auto& [name, here, there] : members) {
@@ -255,9 +277,10 @@ void add_verify_receipt(CLI::App& group, Invocation& invocation) {
          .summary = "Check the receipt of a job: both signatures over everything it states",
          .details =
              "FILE is a receipt as GET /jobs/{id}/receipt gave it, byte for byte, or an answer of "
-             "the service that holds one: then its job, status, output, gas, isolation and times "
-             "must be those of the receipt; its console lines, warnings and error text are not "
-             "compared. Give the service's key, from GET /info and its attestation, or the file is "
+             "the service that holds one: then its job, status, output, console lines, gas, "
+             "isolation and times must be those of the receipt; its warnings and error text are "
+             "not compared, for no receipt states them. Give the service's key, from GET /info and "
+             "its attestation, or the file is "
              "taken at its word about who signed it.",
          .examples = {
              "curl -s URL/jobs/JOB_ID/receipt -H 'X-User-ID: me' > receipt.json",

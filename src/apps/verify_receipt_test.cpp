@@ -32,7 +32,6 @@ protected:
         answer_.phase = compute::JobPhase::Completed;
         receipt_.status = "completed";
         answer_.output = R"({"result":8})";
-        answer_.logs = std::vector<std::string>{"hello"};
         answer_.gas_used = 570;
         receipt_.gas_used = 570;
         answer_.metered_gas = receipt_.metered_gas = 123456;
@@ -45,6 +44,22 @@ protected:
         answer_.created_at = receipt_.started_at;
         answer_.started_at = receipt_.started_at;
         answer_.finished_at = receipt_.finished_at;
+        receipt_.user = "alice";
+        receipt_.entry_point = "main";
+        receipt_.secrets = {{"alice", "api_key", 3}, {"bob", "shared", 1}};
+        const std::vector<compute::ConsoleLine> console = {
+            {"log", "hello"}, {"warn", "careful"}, {"log", "info : no"}, {"log", ""}};
+        answer_.logs = std::vector<std::string>{
+            compute::service_line(receipt_.started_at, "Starting execution"),
+            compute::service_line(receipt_.started_at, "Entry point: main"),
+            compute::service_line(receipt_.started_at, "Loaded secret: api_key"),
+            compute::service_line(receipt_.started_at, "Loaded secret: bob/shared"),
+            "hello",
+            "warn: careful",
+            "info : no",
+            "",
+            compute::service_line(receipt_.finished_at, "Execution completed successfully")};
+        receipt_.console_hash = compute::console_hash(console);
     }
     ~VerifyReceiptTest() override { std::filesystem::remove_all(directory_); }
 
@@ -101,6 +116,45 @@ TEST_F(VerifyReceiptTest, AnAnswerIsHeldAgainstItsReceipt) {
     expect_another(good, R"("phase":)", R"("sealed_output":"AAAA","phase":)");
 }
 
+TEST_F(VerifyReceiptTest, EveryConsoleLineOfAnAnswerIsHeldAgainstItsReceipt) {
+    const std::string good = signed_answer();
+    ASSERT_EQ(verify(good).first, Exit::Ok) << verify(good).second;
+    expect_another(good, "hello", "hellp");
+    expect_another(good, "warn: careful", "careful");
+    expect_another(good, "warn: careful", "info: careful");
+    expect_another(good, R"("hello",)", "");
+    expect_another(good, R"("hello",)", R"("hello","hello",)");
+    expect_another(good, R"("hello","warn: careful",)", R"("warn: careful","hello",)");
+    expect_another(good, R"("hello",)", "7,");
+    // The service's own lines say what the receipt says.
+    expect_another(good, "Starting execution", "Starting Execution");
+    expect_another(good, "Z] Entry point: main", "Z] Entry point: mine");
+    expect_another(good, "Loaded secret: api_key", "Loaded secret: api_keys");
+    expect_another(good, "Loaded secret: bob/shared", "Loaded secret: eve/shared");
+    expect_another(good, "completed successfully", "completed");
+    expect_another(good, "\"logs\":[", "\"logs\":{},\"lines\":[");
+    expect_another(good, R"("phase":)", R"("log_levels":["log","warn","log"],"phase":)");
+    expect_another(good, R"("phase":)", R"("log_levels":["log","log","log","log"],"phase":)");
+    answer_.logs.reset();
+    EXPECT_EQ(verify(signed_answer()).first, Exit::Failed);
+}
+
+// A line of a script may look like one of another level.
+TEST_F(VerifyReceiptTest, LevelsThatLinesDoNotTellAreInTheAnswer) {
+    const std::vector<compute::ConsoleLine> console = {
+        {"log", "error: nothing"}, {"error", "all"}, {"warn", "info: x"}};
+    answer_.logs->erase(answer_.logs->begin() + 4, answer_.logs->end() - 1);
+    answer_.logs->insert(
+        answer_.logs->begin() + 4, {"error: nothing", "error: all", "warn: info: x"});
+    receipt_.console_hash = compute::console_hash(console);
+    EXPECT_EQ(verify(signed_answer()).first, Exit::Failed);
+    answer_.log_levels = compute::levels_to_tell(console);
+    const std::string good = signed_answer();
+    EXPECT_EQ(verify(good).first, Exit::Ok) << verify(good).second;
+    expect_another(good, R"("log_levels":["log",)", R"("log_levels":["error",)");
+    expect_another(good, "error: nothing", "error: something");
+}
+
 TEST_F(VerifyReceiptTest, AnswersOfFailedAndOfSealedJobsAreToo) {
     const base::Bytes box(50, 3);
     receipt_.sealed_output_hash = crypto::sha256(box);
@@ -117,6 +171,7 @@ TEST_F(VerifyReceiptTest, AnswersOfFailedAndOfSealedJobsAreToo) {
     answer_.output_hash.clear();
     receipt_.output_hash.reset();
     receipt_.sealed_output_hash.reset();
+    answer_.logs->pop_back();
     answer_.phase = compute::JobPhase::TimedOut;
     receipt_.status = "timed_out";
     answer_.error_code = receipt_.error_code = "timed_out";

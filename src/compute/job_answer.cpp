@@ -1,11 +1,33 @@
 #include "compute/job_answer.h"
 
+#include <array>
+
 #include "base/json.h"
 
 namespace adyton::compute {
 namespace {
 
 using base::JsonWriter;
+
+constexpr std::array<std::string_view, 3> kNamedLevels = {"info", "warn", "error"};
+
+bool starts_with_level(std::string_view line, std::string_view level) {
+    return line.starts_with(level) && line.substr(level.size()).starts_with(": ");
+}
+
+// What stands in front of a line, or log.
+std::string_view level_in_front(std::string_view line) {
+    for (const std::string_view level : kNamedLevels) {
+        if (starts_with_level(line, level)) return level;
+    }
+    return "log";
+}
+
+// "Loaded secret: KEY", where the key is the name, with or without its owner.
+bool loads(const std::string& line, const Receipt::Secret& secret, base::Timestamp at) {
+    const std::string loaded = service_line(at, "Loaded secret: ");
+    return line == loaded + secret.name || line == loaded + secret.owner + "/" + secret.name;
+}
 
 void write_text(JsonWriter& out, std::string_view name, std::string_view text) {
     if (!text.empty()) out.member(name, text);
@@ -25,6 +47,7 @@ void write_ours(JsonWriter& out, const JobAnswer& answer) {
         out.member("error_column", static_cast<std::uint64_t>(answer.error_column));
     }
     if (answer.metered_gas) out.member("metered_gas", *answer.metered_gas);
+    if (!answer.log_levels.empty()) write_texts(out, "log_levels", answer.log_levels);
     if (!answer.warnings.empty()) write_texts(out, "warnings", answer.warnings);
     if (!answer.isolation.empty()) write_texts(out, "isolation", answer.isolation);
     write_text(out, "sealed_output", answer.sealed_output);
@@ -61,6 +84,50 @@ std::string service_line(base::Timestamp at, std::string_view text) {
     std::string line = "[" + base::to_rfc3339_seconds(at) + "] ";
     line += text;
     return line;
+}
+
+std::string shown_line(const ConsoleLine& line) {
+    return line.first == "log" ? line.second : line.first + ": " + line.second;
+}
+
+std::vector<std::string> levels_to_tell(const std::vector<ConsoleLine>& console) {
+    bool needed = false;
+    std::vector<std::string> levels;
+    for (const ConsoleLine& line : console) {
+        needed = needed || level_in_front(shown_line(line)) != line.first;
+        levels.push_back(line.first);
+    }
+    return needed ? levels : std::vector<std::string>();
+}
+
+std::optional<std::vector<ConsoleLine>> console_of(
+    std::vector<std::string> logs, const std::vector<std::string>& levels, const Receipt& receipt) {
+    const bool completed = receipt.status == to_string(JobPhase::Completed);
+    const std::size_t before = 2 + receipt.secrets.size();
+    if (logs.size() < before + (completed ? 1 : 0)) return std::nullopt;
+    const base::Timestamp start = receipt.started_at;
+    bool ours = logs[0] == service_line(start, "Starting execution") &&
+                logs[1] == service_line(start, "Entry point: " + receipt.entry_point);
+    for (std::size_t i = 2; i < before; ++i) {
+        ours = ours && loads(logs[i], receipt.secrets[i - 2], start);
+    }
+    if (completed) {
+        const std::string last = service_line(receipt.finished_at, kCompletedLine);
+        ours = ours && logs.back() == last;
+        logs.pop_back();
+    }
+    if (!ours || (!levels.empty() && levels.size() != logs.size() - before)) return std::nullopt;
+    std::vector<ConsoleLine> out;
+    for (std::size_t i = before; i < logs.size(); ++i) {
+        std::string& line = logs[i];
+        const std::string level(levels.empty() ? level_in_front(line) : levels[i - before]);
+        if (level != "log") {
+            if (!starts_with_level(line, level)) return std::nullopt;
+            line.erase(0, level.size() + 2);
+        }
+        out.emplace_back(level, std::move(line));
+    }
+    return out;
 }
 
 }  // namespace adyton::compute

@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "compute/job_repository.h"
+#include "compute/receipt.h"
 
 namespace adyton::compute {
 
@@ -26,7 +27,8 @@ struct JobAnswer {
     std::string encrypted_output;
     std::string output_hash;
     std::string signature;
-    std::string sealed_output;  // base64
+    std::string sealed_output;            // base64
+    std::vector<std::string> log_levels;  // levels_to_tell()
     std::vector<std::string> warnings;
     std::vector<std::string> isolation;
     std::uint32_t error_line = 0;  // of the script, from 1; 0: unknown
@@ -41,6 +43,17 @@ struct JobAnswer {
 };
 
 // The seed's service lines: "[2026-01-28T13:31:12Z] Starting execution".
+inline constexpr std::string_view kCompletedLine = "Execution completed successfully";
 std::string service_line(base::Timestamp at, std::string_view text);
+
+// A console line as it is given out: other levels than log with their name in front.
+std::string shown_line(const ConsoleLine& line);
+// The level of each line, where a line of level log looks like one of another level; else none, and
+// what stands in front of the lines tells.
+std::vector<std::string> levels_to_tell(const std::vector<ConsoleLine>& console);
+// The console in an answer's `logs` and `log_levels`. Null: the service's lines around it are not
+// those of this receipt, or the levels do not fit the lines.
+std::optional<std::vector<ConsoleLine>> console_of(
+    std::vector<std::string> logs, const std::vector<std::string>& levels, const Receipt& receipt);
 
 }  // namespace adyton::compute

@@ -59,11 +59,6 @@ std::string error_of(const JobPlan& plan, const RunResult& result) {
     return script::seed_error_text(job, result);
 }
 
-// Console lines as they are given out: other levels than log with their name in front.
-std::string console_line(const ConsoleLine& line) {
-    return line.first == "log" ? line.second : line.first + ": " + line.second;
-}
-
 void fail(JobAnswer& answer, std::string error, std::string code) {
     answer.phase = JobPhase::Failed;
     answer.error = std::move(error);
@@ -125,7 +120,7 @@ std::vector<std::string> all_logs(
     for (const GrantedSecret& secret : plan.secrets) {
         logs.push_back(service_line(run.started_at, "Loaded secret: " + secret.key));
     }
-    for (const ConsoleLine& line : console) logs.push_back(console_line(line));
+    for (const ConsoleLine& line : console) logs.push_back(shown_line(line));
     return logs;
 }
 
@@ -252,6 +247,7 @@ Result<JobAnswer> conclude_run(const ComputeContext& compute, const JobPlan& pla
     if (answer.phase == JobPhase::Completed) take_output(answer, guard, run.result.output_json);
     const std::vector<ConsoleLine> console = clean_console(guard, run.result.logs);
     answer.logs = all_logs(plan, run, console);
+    answer.log_levels = levels_to_tell(console);
     if (answer.phase == JobPhase::Completed && !guard.refused().empty()) {
         fail(
             answer,
@@ -260,12 +256,11 @@ Result<JobAnswer> conclude_run(const ComputeContext& compute, const JobPlan& pla
     }
     add_warnings(compute, answer, guard);
     answer.held_back = guard.held_back();
+    TRY(const auto sealed_hash, protect_output(compute, plan, answer));
     if (answer.phase == JobPhase::Completed) {
         answer.gas_used = static_cast<std::int64_t>(plan.request.script.size()) * kGasPerScriptByte;
-        answer.logs->push_back(service_line(run.finished_at, "Execution completed successfully"));
+        answer.logs->push_back(service_line(run.finished_at, kCompletedLine));
     }
-    TRY(const auto sealed_hash, protect_output(compute, plan, answer));
-    if (answer.phase != JobPhase::Completed) answer.gas_used = 0;
     Receipt receipt = receipt_of(compute, plan, run, answer);
     if (!answer.output_hash.empty()) {
         TRY(const auto bytes, base::hex_decode(answer.output_hash));

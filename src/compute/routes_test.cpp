@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "compute/canonical_json.h"
+#include "compute/job_answer.h"
 #include "compute/receipt.h"
 #include "compute/sealed_box.h"
 #include "compute/test_compute.h"
@@ -78,6 +79,41 @@ TEST_P(ExecuteTest, TheReceiptInTheAnswerVerifiesAndStatesTheJob) {
     EXPECT_EQ(get("/info").string("receipt_public_key"), receipt->ed25519_key.to_hex());
     const auto alone = get("/jobs/" + stated.job_id + "/receipt");
     EXPECT_EQ(alone.text, answer.at("receipt").dump() + "\n");
+}
+
+TEST_P(ExecuteTest, TheConsoleInTheAnswerIsTheOneThatTheReceiptStates) {
+    open();
+    put_secret("key", "value-1");
+    std::vector<script::LogEntry> logs;
+    engine().behave = [&](const auto&, const auto&) {
+        auto result = completed("1");
+        result.logs = logs;
+        return result;
+    };
+    const auto expect_stated = [&](bool levels_told) {
+        const auto answer = execute(R"({"script":"x","secret_refs":["alice/key"]})");
+        EXPECT_EQ(answer.has("log_levels"), levels_told) << answer.text;
+        std::vector<std::string> lines;
+        std::vector<std::string> levels;
+        for (const auto& line : answer.at("logs").items()) lines.push_back(line.string_value());
+        if (levels_told) {
+            for (const auto& level : answer.at("log_levels").items()) {
+                levels.push_back(level.string_value());
+            }
+        }
+        const auto receipt = parse_receipt(answer.at("receipt").dump());
+        ASSERT_TRUE(receipt) << receipt.error().message();
+        const auto console = console_of(lines, levels, receipt->receipt);
+        ASSERT_TRUE(console) << answer.text;
+        EXPECT_EQ(console_hash(*console), receipt->receipt.console_hash) << answer.text;
+    };
+    expect_stated(false);
+    logs = {{script::LogLevel::Log, "a\nb\u0000\u20ac"}, {script::LogLevel::Error, "b"}};
+    expect_stated(false);
+    logs.push_back({script::LogLevel::Log, "warn: "});
+    expect_stated(true);
+    logs = {{script::LogLevel::Info, "error: b"}, {script::LogLevel::Warn, ""}};
+    expect_stated(false);
 }
 
 TEST_P(ExecuteTest, AJobIsFetchedAndListedAsItWasAnswered) {
