@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <list>
+#include <numeric>
 #include <sstream>
 
 #include "script/executors.h"
@@ -15,6 +17,14 @@ namespace {
 constexpr base::Duration kLimit = std::chrono::milliseconds(120);
 // For scripts that end by themselves, which a busy machine may make slow.
 constexpr base::Duration kRoomyLimit = std::chrono::seconds(10);
+// How far past its limit a script may stop, as its caller sees it. A busy machine can only add to
+// that, so of some runs the least counts.
+#if defined(ADYTON_SANITIZED)
+constexpr base::Duration kPastLimitMax = std::chrono::seconds(1);
+#else
+constexpr base::Duration kPastLimitMax = std::chrono::milliseconds(50);
+#endif
+constexpr int kRunsMax = 20;
 
 struct HostileScript {
     std::string name;
@@ -82,26 +92,38 @@ protected:
         EXPECT_GE(scripts.size(), 60U);
         base::Duration worst{};
         std::string worst_name;
+        int again = 0;
         for (const HostileScript& script : scripts) {
-            const RunResult result = run(hostile_job(script));
-            EXPECT_TRUE(ends_right(script, result.status))
-                << script.name << " ended " << to_string(result.status) << ": "
-                << (result.error ? result.error->message : "");
-            const base::Duration over =
-                result.wall_time - (script.ends_at("timed_out") ? kLimit : kRoomyLimit);
-            if (over > worst) {
-                worst = over;
+            base::Duration past = run_once(script);
+            for (int runs = 1; past > kPastLimitMax && runs < kRunsMax; ++runs, ++again) {
+                past = std::min(past, run_once(script));
+            }
+            EXPECT_LE(past, kPastLimitMax) << script.name;
+            if (past > worst) {
+                worst = past;
                 worst_name = script.name;
             }
-            const RunResult clean = run(clean_job());
-            EXPECT_EQ(clean.status, Status::Completed) << "after " << script.name;
-            EXPECT_EQ(clean.output_json, kCleanOutput) << "after " << script.name;
         }
         std::cout << scripts.size() << " scripts; most past its limit: "
                   << std::chrono::duration<double, std::milli>(worst).count() << " ms ("
-                  << worst_name << ")\n";
-        // Generous: the machine may be busy with other things.
-        EXPECT_LT(worst, std::chrono::seconds(2)) << worst_name;
+                  << worst_name << "); " << again << " runs again\n";
+    }
+
+private:
+    // How far past its limit it stopped; negative where it ended before.
+    base::Duration run_once(const HostileScript& script) {
+        Job job = hostile_job(script);
+        const base::Duration limit = job.limits.time;
+        const base::SteadyTime start = loop_.steady_now();
+        const RunResult result = run(std::move(job));
+        const base::Duration past = loop_.steady_now() - start - limit;
+        EXPECT_TRUE(ends_right(script, result.status))
+            << script.name << " ended " << to_string(result.status) << ": "
+            << (result.error ? result.error->message : "");
+        const RunResult clean = run(clean_job());
+        EXPECT_EQ(clean.status, Status::Completed) << "after " << script.name;
+        EXPECT_EQ(clean.output_json, kCleanOutput) << "after " << script.name;
+        return past;
     }
 };
 
@@ -133,12 +155,35 @@ TEST_F(ExecutorCorpusTest, EveryHostileScriptEndsInItsProcessWithoutACallOutside
 
 // --- Neighbours ---------------------------------------------------------------------------------
 
-// One load in one executor; `over` when it has ended.
-Task<bool> run_load(Executors& engine, Job job, bool& over) {
-    auto running = engine.run(std::move(job));
-    const auto result = co_await std::move(running);
+constexpr base::Duration kWindow = std::chrono::milliseconds(25);
+// Between its runs: less is a flood of small jobs, which is not what is measured.
+constexpr base::Duration kPause = std::chrono::milliseconds(1);
+constexpr base::Duration kRoundPause = std::chrono::milliseconds(250);
+constexpr int kRoundsMax = 60;
+constexpr int kMeasuresMax = 500;
+
+// One script after another of one user, for about a window's time; then `over`.
+Task<bool> run_load(Executors& engine, base::EventLoop& loop, Job load, bool& over) {
+    const base::SteadyTime until = loop.steady_now() + kWindow;
+    bool good = true;
+    do {
+        Job job = load;
+        job.user = "mallory";
+        auto running = engine.run(std::move(job));
+        const auto result = co_await std::move(running);
+        good = good && result.has_value();
+        auto pause = base::sleep_for(loop, kPause);
+        co_await std::move(pause);
+    } while (good && loop.steady_now() < until);
     over = true;
-    co_return result.has_value();
+    co_return good;
+}
+
+Task<bool> run_nothing(base::EventLoop& loop, base::Duration time, bool& over) {
+    auto pause = base::sleep_for(loop, time);
+    co_await std::move(pause);
+    over = true;
+    co_return true;
 }
 
 // Small jobs of another user, one after the other, until the load is over.
@@ -158,51 +203,94 @@ Task<bool> run_beside(
     co_return good;
 }
 
-base::Duration median_of(std::vector<base::Duration> times) {
-    const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
-    std::nth_element(times.begin(), middle, times.end());
-    return *middle;
+// Of the jobs under way at any moment, not of all jobs: one that waits long counts for as long.
+base::Duration median_over_time(std::vector<base::Duration> times) {
+    std::sort(times.begin(), times.end());
+    const base::Duration half =
+        std::accumulate(times.begin(), times.end(), base::Duration::zero()) / 2;
+    base::Duration passed{};
+    for (const base::Duration time : times) {
+        passed += time;
+        if (passed >= half) return time;
+    }
+    return passed;
+}
+
+double times(base::Duration some, base::Duration one) {
+    return static_cast<double>(some.count()) / static_cast<double>(one.count());
 }
 
 class NeighbourTest : public EngineFixture {
 protected:
-    void measure(Executors& engine, Job load, std::vector<base::Duration>& latencies) {
-        load.user = "mallory";
-        load.limits.time = std::chrono::milliseconds(25);
-        bool over = false;
+    void SetUp() override {
+        Executors::Options options;
+        options.executors = 2;
+        auto made = Executors::create(loop_, options);
+        ASSERT_TRUE(made) << made.error().message();
+        executors_ = std::move(*made);
+    }
+    // The median latency of the neighbour's jobs while `load` is under way.
+    base::Duration measure(Task<bool> load, const bool& over) {
+        std::vector<base::Duration> latencies;
         std::vector<Task<bool>> tasks;
-        tasks.push_back(run_load(engine, std::move(load), over));
-        tasks.push_back(run_beside(engine, loop_, over, latencies));
+        tasks.push_back(std::move(load));
+        tasks.push_back(run_beside(*executors_, loop_, over, latencies));
         const auto done = loop_.run_until_done(base::when_all(std::move(tasks)));
         EXPECT_TRUE(done[0] && done[1]);
+        return median_over_time(std::move(latencies));
     }
+    base::Duration measure_idle() {
+        bool over = false;
+        return measure(run_nothing(loop_, kWindow, over), over);
+    }
+    base::Duration measure_beside(const HostileScript& script) {
+        Job load = hostile_job(script);
+        load.limits.time = kWindow;
+        bool over = false;
+        return measure(run_load(*executors_, loop_, std::move(load), over), over);
+    }
+
+    std::unique_ptr<Executors> executors_;
 };
 
-// Against an endless loop of the same length right before each script, so that whatever else the
-// machine does weighs on both.
+// What else the machine does can only make either slower, so the least of some medians counts on
+// both sides, measured in turn and spread over time.
 TEST_F(NeighbourTest, AHostileScriptDoesNotDoubleTheLatencyOfANeighbour) {
 #if defined(ADYTON_SANITIZED)
     GTEST_SKIP() << "times mean nothing under sanitizers";
 #endif
-    Executors::Options options;
-    options.executors = 2;
-    auto made = Executors::create(loop_, options);
-    ASSERT_TRUE(made) << made.error().message();
-    std::vector<base::Duration> harmless;
-    std::vector<base::Duration> hostile;
-    for (const HostileScript& script : corpus()) {
-        measure(**made, job_of("function main() { for (;;) {} }"), harmless);
-        measure(**made, hostile_job(script), hostile);
-    }
-    const base::Duration before = median_of(harmless);
-    const base::Duration beside = median_of(hostile);
-    const auto us = [](base::Duration time) {
-        return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+    struct Measured {
+        HostileScript script;
+        base::Duration idle = base::Duration::max();
+        base::Duration beside = base::Duration::max();
+        bool doubled() const { return beside >= 2 * idle; }
     };
-    std::cout << "median of a neighbour: " << us(before) << " us beside a loop (" << harmless.size()
-              << " jobs), " << us(beside) << " us beside the corpus (" << hostile.size()
-              << " jobs)\n";
-    EXPECT_LT(beside, 2 * before + std::chrono::microseconds(200));
+    std::list<Measured> left;
+    for (HostileScript& script : corpus()) left.push_back({std::move(script)});
+    measure_idle();  // the first jobs find nothing warm
+    int measures = 0;
+    double worst = 0;
+    for (int round = 0; round < kRoundsMax && measures < kMeasuresMax && !left.empty(); ++round) {
+        bool over = round == 0;
+        if (!over) loop_.run_until_done(run_nothing(loop_, kRoundPause, over));
+        for (auto one = left.begin(); one != left.end();) {
+            ++measures;
+            one->idle = std::min(one->idle, measure_idle());
+            one->beside = std::min(one->beside, measure_beside(one->script));
+            if (one->doubled()) {
+                ++one;
+                continue;
+            }
+            worst = std::max(worst, times(one->beside, one->idle));
+            one = left.erase(one);
+        }
+    }
+    for (const Measured& one : left) {
+        ADD_FAILURE() << "beside " << one.script.name << " a neighbour waits "
+                      << times(one.beside, one.idle) << " times as long";
+    }
+    std::cout << "median of a neighbour: at most " << worst << " times as long beside a script; "
+              << measures << " measures\n";
 }
 
 }  // namespace
