@@ -2,9 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <sstream>
-
-#include "attest/secret_source.h"
+#include "apps/command_test_support.h"
 
 namespace adyton::apps {
 namespace {
@@ -24,26 +22,9 @@ const char* const kMessage =
     R"({"intent":"transfer","receiver_id":"bob.near","tokens":{"nep141:wrap.near":"5"}},)"
     R"({"intent":"mint"}]})";
 
-struct Outcome {
-    Exit exit = Exit::Failed;
-    std::string out;
-    std::string err;
-};
-
 Outcome run(std::vector<std::string> arguments) {
-    std::ostringstream out;
-    std::ostringstream err;
-    Console console(out, err, Console::Kind::Plain);
-    attest::SecretSource secrets;
-    const service::ConfigInputs environment{};
-    const crypto::Hardening hardening{};
-    Process process{console, secrets, environment, hardening, "adyton"};
     arguments.insert(arguments.begin(), "tool");
-    Outcome outcome;
-    outcome.exit = run_command_line(arguments, process);
-    outcome.out = out.str();
-    outcome.err = err.str();
-    return outcome;
+    return run_command(arguments);
 }
 
 TEST(NearToolCommandsTest, ATransactionIsExplained) {

@@ -2,9 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <sstream>
-
-#include "attest/secret_source.h"
+#include "apps/command_test_support.h"
 
 namespace adyton::apps {
 namespace {
@@ -20,27 +18,10 @@ const char* const kWitness =
     "253e098fa9d43acd033d4156e7b327";
 const char* const kHash = "0x2a3f3fb121bc5b709aad5f32e270993ba7930af793674a4b3dab9397317a76b4";
 
-struct Outcome {
-    Exit exit = Exit::Failed;
-    std::string out;
-    std::string err;
-};
-
 Outcome run(const std::vector<std::string>& arguments) {
-    std::ostringstream out;
-    std::ostringstream err;
-    Console console(out, err, Console::Kind::Plain);
-    attest::SecretSource secrets;
-    const service::ConfigInputs environment{};
-    const crypto::Hardening hardening{};
-    Process process{console, secrets, environment, hardening, "adyton"};
     std::vector<std::string> line = {"tool", "neo-tx"};
     line.insert(line.end(), arguments.begin(), arguments.end());
-    Outcome outcome;
-    outcome.exit = run_command_line(line, process);
-    outcome.out = out.str();
-    outcome.err = err.str();
-    return outcome;
+    return run_command(line);
 }
 
 TEST(NeoTxCommandTest, ATransactionIsReadFromBase64HexAndBytes) {

@@ -5,11 +5,10 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "apps/command.h"
+#include "apps/command_test_support.h"
 #include "attest/attestation_bundle.h"
 #include "attest/refusal.h"
 #include "attest/test_quote_pki.h"
@@ -22,16 +21,6 @@ namespace adyton::apps {
 namespace {
 
 using base::Json;
-
-struct Outcome {
-    Exit exit = Exit::Failed;
-    std::string out;
-    std::string err;
-    bool refused_for(std::string_view reason) const {
-        return exit == Exit::Failed &&
-               err.find("\"reason\":\"" + std::string(reason) + "\"") != std::string::npos;
-    }
-};
 
 std::string golden(const std::string& path) {
     std::ifstream file("tests/golden/" + path, std::ios::binary);
@@ -134,22 +123,7 @@ Statement workflow() {
     statement.batch_id = "5";
     statement.status = "succeeded";
     statement.final_status = "success";
-    audit::AuditRecord record;
-    record.chain = 1;
-    record.sequence = 2;
-    record.recorded_at = base::parse_rfc3339("2026-04-24T20:00:09Z").value();
-    record.kind = "coordinator.workflow_final";
-    record.actor = "system:coordinator";
-    record.body =
-        Json::object()
-            .set("request_id", Json::string(statement.request_id))
-            .set("facts_sha256", Json::string(coordinator::facts_digest(statement).to_hex()))
-            .dump();
-    record.hash = audit::record_hash(record);
-    crypto::SecretBytes<32> seed;
-    seed.expose_mutable()[0] = 9;
-    const crypto::Ed25519KeyPair key(std::move(seed));
-    const auto bundle = coordinator::sign_evidence(statement, record, key);
+    const auto bundle = signed_by_coordinator(statement);
     return {
         "workflow", coordinator::to_json(bundle).dump(),
         claims_of({{"workflow-ed25519", bundle.public_key.to_hex()}}), "workflow-ed25519",
@@ -192,18 +166,7 @@ protected:
         std::vector<std::string> line = {"verify", statement_.command, directory_ + "/statement"};
         line.insert(line.end(), more.begin(), more.end());
         if (json) line.emplace_back("--json");
-        std::ostringstream out;
-        std::ostringstream err;
-        Console console(out, err, Console::Kind::Plain);
-        attest::SecretSource secrets;
-        const service::ConfigInputs environment{};
-        const crypto::Hardening hardening{};
-        Process process{console, secrets, environment, hardening, "adyton"};
-        Outcome outcome;
-        outcome.exit = run_command_line(line, process);
-        outcome.out = out.str();
-        outcome.err = err.str();
-        return outcome;
+        return run_command(line);
     }
     Outcome with(const Evidence& evidence, std::vector<std::string> more = {}, bool json = true) {
         more.insert(

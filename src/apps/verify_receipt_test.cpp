@@ -3,11 +3,10 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "apps/command.h"
+#include "apps/command_test_support.h"
 #include "compute/job_answer.h"
 #include "compute/receipt.h"
 
@@ -71,15 +70,8 @@ protected:
     std::pair<Exit, std::string> verify(const std::string& text) const {
         const std::string path = directory_ + "/answer.json";
         std::ofstream(path, std::ios::binary) << text;
-        std::ostringstream out;
-        std::ostringstream err;
-        Console console(out, err, Console::Kind::Plain);
-        attest::SecretSource secrets;
-        const service::ConfigInputs environment{};
-        const crypto::Hardening hardening{};
-        Process process{console, secrets, environment, hardening, "adyton"};
-        const Exit exit = run_command_line({"verify", "receipt", path, "--json"}, process);
-        return {exit, out.str() + err.str()};
+        const Outcome outcome = run_command({"verify", "receipt", path, "--json"});
+        return {outcome.exit, outcome.out + outcome.err};
     }
     void expect_another(const std::string& good, const std::string& from, const std::string& to) {
         std::string bad = good;

@@ -5,9 +5,8 @@
 #include <fstream>
 #include <functional>
 #include <future>
-#include <sstream>
 
-#include "apps/command.h"
+#include "apps/command_test_support.h"
 #include "apps/local_near.h"
 #include "base/event_loop.h"
 #include "coordinator/evidence.h"
@@ -139,35 +138,12 @@ protected:
 
     // What the command says of a statement that was signed as it is.
     std::string verify(const EvidenceStatement& statement) {
-        audit::AuditRecord record;
-        record.chain = 1;
-        record.sequence = 2;
-        record.recorded_at = base::parse_rfc3339("2026-04-24T20:00:09Z").value();
-        record.kind = "coordinator.workflow_final";
-        record.actor = "system:coordinator";
-        record.body =
-            Json::object()
-                .set("request_id", Json::string(statement.request_id))
-                .set("facts_sha256", Json::string(coordinator::facts_digest(statement).to_hex()))
-                .dump();
-        record.hash = audit::record_hash(record);
-        crypto::SecretBytes<32> seed;
-        seed.expose_mutable()[0] = 9;
-        const crypto::Ed25519KeyPair key(std::move(seed));
         const std::string path = directory_ + "/bundle";
         std::ofstream(path, std::ios::binary)
-            << coordinator::to_json(coordinator::sign_evidence(statement, record, key)).dump();
-        std::ostringstream out;
-        std::ostringstream err;
-        Console console(out, err, Console::Kind::Plain);
-        attest::SecretSource secrets;
-        const service::ConfigInputs environment{};
-        const crypto::Hardening hardening{};
-        Process process{console, secrets, environment, hardening, "adyton"};
-        const Exit exit =
-            run_command_line({"verify", "workflow", path, "--rpc", local_->url()}, process);
-        EXPECT_EQ(exit == Exit::Ok, err.str().empty()) << err.str();
-        return exit == Exit::Ok ? "all holds" : err.str();
+            << coordinator::to_json(signed_by_coordinator(statement)).dump();
+        const Outcome said = run_command({"verify", "workflow", path, "--rpc", local_->url()});
+        EXPECT_EQ(said.exit == Exit::Ok, said.err.empty()) << said.err;
+        return said.exit == Exit::Ok ? "all holds" : said.err;
     }
     void expect_refused(
         const std::string& why, const std::function<void(EvidenceStatement&)>& change) {
