@@ -5,6 +5,7 @@ line, checked from outside."""
 import base64
 import hashlib
 import json
+import socket
 import struct
 import subprocess
 import threading
@@ -38,7 +39,7 @@ class Compute(Client):
         return self.must("GET", "/jobs/%s?wait=%d" % (job_id, wait))
 
 
-def compute(world, data=None, settings=(), start=True, migrate=True):
+def compute(world, data=None, settings=(), start=True, migrate=True, more=()):
     """`adyton serve compute` in development identity, ready."""
     base = free_port_base(2)
     data = data or world.directory / "compute"
@@ -48,6 +49,7 @@ def compute(world, data=None, settings=(), start=True, migrate=True):
                  "--metrics-listen", "127.0.0.1:%d" % (base + 1), "--identity", "development"]
     for setting in settings:
         arguments += ["--set", setting]
+    arguments += more
     server = world.server(arguments, world.clean_environment(COMPUTE_MASTER_KEY=MASTER))
     server.port, server.metrics_port, server.data = base, base + 1, data
     if start:
@@ -215,6 +217,33 @@ def ScriptsInThreadsKeepTheirLimitsAndLeaveNothing(world):
     clean = Compute(server.port, user="bob").execute(
         "function main() { return { seen: typeof globalThis.left }; }")
     check(clean["output"] == {"seen": "undefined"}, clean)
+
+
+@scenario
+def OnlyWhomARuleIsForHasFetchAndNoPrivateHostIsReached(world):
+    asked = socket.create_server(("127.0.0.1", 0))
+    asked.setblocking(False)
+    port = asked.getsockname()[1]
+    rules = world.directory / "fetch.toml"
+    rules.write_text('[[compute.fetch.rules]]\nname = "own"\nusers = ["alice"]\n'
+                     'schemes = ["http"]\nhosts = ["127.0.0.1", "localhost"]\nports = [%d]\n'
+                     % port)
+    server = compute(world, more=["--config", str(rules)])
+    check(Compute(server.port).must("GET", "/info")["network"] is True)
+    kind = "function main() { return { kind: typeof fetch }; }"
+    check(Compute(server.port).execute(kind)["output"] == {"kind": "function"})
+    check(Compute(server.port, user="bob").execute(kind)["output"] == {"kind": "undefined"})
+    silent = Compute(server.port).execute(kind)["receipt"]["fetch_hash"]
+    for host in ("127.0.0.1", "localhost"):
+        job = Compute(server.port).execute(
+            "async function main() { await fetch('http://%s:%d/'); return {}; }" % (host, port))
+        check("not on the public internet" in job["error"], job)
+        check(job["receipt"]["fetch_hash"] != silent, job)
+    try:
+        asked.accept()
+    except BlockingIOError:
+        return
+    check(False, "the private host was asked")
 
 
 @scenario
