@@ -133,7 +133,7 @@ Task<StepResult> Lanes::begin_batch(Work& work) {
     if (!kept) {
         // It may stand there under this process's name, where nobody else would drive it.
         const bool unknown = kept.error().code() == ErrorCode::OutcomeUnknown;
-        if (unknown && inserted) core_.runner.adopt(*inserted);
+        if (unknown && inserted) core_.runner.adopt_if_kept(*inserted);
         co_return kept.error();
     }
     core_.at(WorkflowPoint::AfterInsert, id);

@@ -213,10 +213,9 @@ Task<Result<CoordinatorService::Core::Kept>> CoordinatorService::Core::keep_requ
         co_return Kept{kept.error().message(), false};
     }
     if (!kept) {
-        // It may stand there under this process's name, where nobody else would drive it. If it
-        // does not, the first step finds that out.
+        // It may stand there under this process's name, where nobody else would drive it.
         const bool unknown = kept.error().code() == ErrorCode::OutcomeUnknown;
-        if (unknown && inserted) runner.adopt(*inserted);
+        if (unknown && inserted) runner.adopt_if_kept(*inserted);
         co_return kept.error();
     }
     metrics.accepted.add();

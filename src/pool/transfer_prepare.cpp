@@ -440,10 +440,9 @@ Task<Result<Transfers::Core::Prepared>> Transfers::Core::prepare(
     auto write = pool.database.write(std::move(unit));
     auto written = co_await std::move(write);
     if (!written) {
-        // It may stand there under this process's name, where nobody else would drive it. If it
-        // does not, the first step finds that out.
+        // It may stand there under this process's name, where nobody else would drive it.
         const bool unknown = written.error().code() == ErrorCode::OutcomeUnknown;
-        if (unknown && prepared.run) runner.adopt(*prepared.run);
+        if (unknown && prepared.run) runner.adopt_if_kept(*prepared.run);
         crypto::wipe(record.bytes);
         co_return written.error();
     }

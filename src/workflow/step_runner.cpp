@@ -17,6 +17,9 @@ namespace {
 constexpr base::Duration kPauseAfterError = std::chrono::seconds(1);
 constexpr std::int64_t kOrphansAtOnce = 1000;
 constexpr int kRetryDoublingsMax = 20;
+// For a run that may still be kept: after 0.25 s, twice as long each time, 32 s in all.
+constexpr int kUnseenLooks = 7;
+constexpr base::Duration kUnseenFirst = std::chrono::milliseconds(250);
 
 std::string new_driver(const std::string& holder, base::RandomSource& random) {
     std::uint8_t bytes[8];
@@ -89,6 +92,7 @@ struct StepRunner::State : std::enable_shared_from_this<StepRunner::State> {
         bool created_here = false;
         bool calling = false;
         bool call_again = false;  // nudged while calling
+        int unseen_looks = 0;     // left, while it may still be kept
         base::SteadyTime due{};
     };
     using Schedule = std::set<std::pair<base::SteadyTime, std::string>>;
@@ -396,7 +400,10 @@ Task<void> StepRunner::State::read_and_call(
         const bool ours = found != by_id.end() && found->second.state == RunState::Running &&
                           found->second.driver == claim.driver &&
                           found->second.fencing == claim.fencing;
-        if (!ours) {
+        int& looks = entry->second.unseen_looks;
+        if (found == by_id.end() && looks > 0) {
+            self->schedule_call(id, kUnseenFirst * (1 << (kUnseenLooks - looks--)));
+        } else if (!ours) {
             self->count([](RunnerStatus& status) { ++status.lost; });
             self->drop(id);
         } else if (!self->stopping) {
@@ -548,6 +555,17 @@ void StepRunner::adopt(const Run& run) {
         return;
     }
     state_->on_executor([state = state_, run] { state->hold(run, true); });
+}
+
+void StepRunner::adopt_if_kept(const Run& run) {
+    if (run.driver.empty()) return adopt(run);
+    state_->on_executor([state = state_, run] {
+        state->hold(run, true);
+        const auto found = state->held.find(run.id);
+        if (found == state->held.end()) return;
+        found->second.fresh.reset();
+        found->second.unseen_looks = kUnseenLooks;
+    });
 }
 
 void StepRunner::nudge(const std::string& run_id) {

@@ -130,6 +130,9 @@ public:
     std::string driver() const;
     // Takes over a run that was inserted under driver(), after its unit committed. Thread safe.
     void adopt(const Run& run);
+    // The same after a unit of which nobody knows whether it committed, or still will: the run is
+    // looked for again and again for half a minute, and let go when it is not there. Thread safe.
+    void adopt_if_kept(const Run& run);
     // Makes a held run's next call come now. Thread safe; unknown ids are ignored.
     void nudge(const std::string& run_id);
 

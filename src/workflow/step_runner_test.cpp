@@ -154,6 +154,43 @@ TEST_F(StepRunnerTest, AnAdoptedRunBeginsWithoutWaitingForARound) {
     stop(*runner);
 }
 
+// What became of the unit that inserts it is unknown, and is known much later to nobody but the
+// database.
+TEST_F(StepRunnerTest, ARunWhoseInsertionLandsLateIsFoundByItsDriver) {
+    const auto runner = start("a");
+    pass(milliseconds(500));
+    NewRun run{"1", "count", "s", "count", "0", {}, {}, {}};
+    std::optional<workflow::Run> inserted;
+    const auto undone = write([&](Transaction& tx) -> Result<void> {
+        TRY(inserted, insert_run(tx, run, runner->driver()));
+        return Error::outcome_unknown("the connection broke during the commit");
+    });
+    ASSERT_FALSE(undone);
+    ASSERT_EQ(inserted->driver, runner->driver());
+    runner->adopt_if_kept(*inserted);
+    pass(seconds(12));
+    EXPECT_EQ(runner->status().held, 1U);
+    ASSERT_TRUE(write([&](Transaction& tx) { return insert_run(tx, run, runner->driver()); }));
+    pass(seconds(10));
+    EXPECT_EQ(find(1).state, RunState::Succeeded);
+    EXPECT_EQ(effects(), 5);
+    stop(*runner);
+}
+
+TEST_F(StepRunnerTest, ARunThatWasNeverKeptIsLetGo) {
+    const auto runner = start("a");
+    pass(milliseconds(500));
+    workflow::Run never;
+    never.id = "1";
+    never.kind = "count";
+    never.driver = runner->driver();
+    runner->adopt_if_kept(never);
+    pass(minutes(1));
+    EXPECT_EQ(runner->status().held, 0U);
+    EXPECT_EQ(runner->status().calls, 0U);
+    stop(*runner);
+}
+
 // Carries out every write, and says of one of them that nobody knows.
 class ForgetfulDatabase final : public storage::Database {
 public:
