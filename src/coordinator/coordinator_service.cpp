@@ -72,6 +72,7 @@ CoordinatorService::Core::Core(
     gate.give_up = [this](
                        storage::Transaction& tx, const workflow::Run& run,
                        const std::string& reason) { return give_up(tx, run, reason); };
+    gate.lost = [this](const std::string& id) { forget(id); };
     runner.add(gate);
     workflow::RunKind direct = gate;
     direct.name = kDirectRunKind;

@@ -78,6 +78,7 @@ workflow::RunKind lanes_run_kind(CoordinatorService::Core& core) {
     out.give_up = [lanes](
                       storage::Transaction& tx, const workflow::Run& run,
                       const std::string& reason) { return lanes->give_up(tx, run, reason); };
+    out.lost = [&core](const std::string& id) { core.forget(id); };
     return out;
 }
 

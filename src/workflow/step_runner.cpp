@@ -144,6 +144,7 @@ struct StepRunner::State : std::enable_shared_from_this<StepRunner::State> {
 
     void hold(const Run& run, bool created_here);
     void drop(const std::string& id);
+    void lose(const std::string& id);
     void schedule_call(const std::string& id, base::Duration delay);
     void arm();
     void dispatch();
@@ -152,6 +153,7 @@ struct StepRunner::State : std::enable_shared_from_this<StepRunner::State> {
     static Task<void> call(std::shared_ptr<State> self, StepContext context, const RunKind* kind);
     Task<void> settle(const RunClaim& claim, const RunKind& kind, Result<StepOutcome> outcome);
     void after_call(const RunClaim& claim, std::optional<base::Duration> again);
+    void after_loss(const RunClaim& claim);
 };
 
 void StepRunner::State::on_executor(base::UniqueFunction work) {
@@ -224,9 +226,12 @@ void StepRunner::State::lose_driver() {
         counts.lost += held.size();
     }
     schedule.clear();
-    held.clear();
+    const auto gone = std::exchange(held, {});
     valid_until = {};
     note_held();
+    for (const auto& [id, entry] : gone) {
+        if (entry.kind->lost) entry.kind->lost(id);
+    }
 }
 
 // ----- picking runs up --------------------------------------------------------------------------
@@ -317,6 +322,15 @@ void StepRunner::State::drop(const std::string& id) {
     note_held();
 }
 
+void StepRunner::State::lose(const std::string& id) {
+    const auto found = held.find(id);
+    if (found == held.end()) return;
+    const RunKind& kind = *found->second.kind;
+    drop(id);
+    count([](RunnerStatus& status) { ++status.lost; });
+    if (kind.lost) kind.lost(id);
+}
+
 // ----- calling steps ----------------------------------------------------------------------------
 
 void StepRunner::State::schedule_call(const std::string& id, base::Duration delay) {
@@ -404,8 +418,7 @@ Task<void> StepRunner::State::read_and_call(
         if (found == by_id.end() && looks > 0) {
             self->schedule_call(id, kUnseenFirst * (1 << (kUnseenLooks - looks--)));
         } else if (!ours) {
-            self->count([](RunnerStatus& status) { ++status.lost; });
-            self->drop(id);
+            self->lose(id);
         } else if (!self->stopping) {
             self->begin_call(id, std::move(found->second));
         }
@@ -437,6 +450,8 @@ Task<void> StepRunner::State::call(
     std::shared_ptr<State> self, StepContext context, const RunKind* kind) {
     auto step = kind->step(context);
     Result<StepOutcome> outcome = co_await std::move(step);
+    // Lost while the step was under way, which may have remembered it anew.
+    if (kind->lost && self->held.count(context.claim().id) == 0) kind->lost(context.claim().id);
     auto settling = self->settle(context.claim(), *kind, std::move(outcome));
     co_await std::move(settling);
     --self->calls;
@@ -459,8 +474,7 @@ Task<void> StepRunner::State::settle(
     const Error error =
         outcome ? outcome->error.value_or(Error::internal("a step failed")) : outcome.error();
     if (error.reason() == "run_lost") {
-        count([](RunnerStatus& status) { ++status.lost; });
-        after_call(claim, std::nullopt);
+        after_loss(claim);
         co_return;
     }
     count([](RunnerStatus& status) { ++status.retries; });
@@ -477,8 +491,7 @@ Task<void> StepRunner::State::settle(
         if (!*wait) count([](RunnerStatus& status) { ++status.finished; });
         after_call(claim, *wait);
     } else if (wait.error().reason() == "run_lost") {
-        count([](RunnerStatus& status) { ++status.lost; });
-        after_call(claim, std::nullopt);
+        after_loss(claim);
     } else {
         after_call(claim, kPauseAfterError);
     }
@@ -498,6 +511,15 @@ void StepRunner::State::after_call(const RunClaim& claim, std::optional<base::Du
     } else {
         schedule_call(claim.id, entry.call_again ? base::Duration::zero() : *again);
     }
+}
+
+void StepRunner::State::after_loss(const RunClaim& claim) {
+    const auto found = held.find(claim.id);
+    if (found == held.end()) return;  // counted then
+    const RunClaim& now = found->second.claim;
+    if (now.driver == claim.driver && now.fencing == claim.fencing) return lose(claim.id);
+    count([](RunnerStatus& status) { ++status.lost; });
+    after_call(claim, std::nullopt);
 }
 
 // ----- the runner -------------------------------------------------------------------------------

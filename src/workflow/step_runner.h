@@ -84,6 +84,9 @@ struct RunKind {
     // passed while it was waiting to be retried; empty: nothing more to do.
     std::function<Result<void>(storage::Transaction&, const Run&, const std::string& reason)>
         give_up;
+    // Called on the executor when this process holds a run no more that did not end here: it is
+    // paused, or another's. What was remembered of it is stale. Empty: nothing is remembered.
+    std::function<void(const std::string& run_id)> lost;
     // Between attempts; doubles from the first to the longest, each drawn from its upper half.
     base::Duration retry_first = std::chrono::milliseconds(500);
     base::Duration retry_max = std::chrono::seconds(30);

@@ -191,6 +191,33 @@ TEST_F(StepRunnerTest, ARunThatWasNeverKeptIsLetGo) {
     stop(*runner);
 }
 
+TEST_F(StepRunnerTest, WhoRemembersARunHearsThatItIsAnothersNow) {
+    std::vector<std::string> lost;
+    RunKind kind;
+    kind.lost = [&lost](const std::string& id) { lost.push_back(id); };
+    world_.goal = 100;
+    world_.step_takes = seconds(1);
+    const auto one = start("a", std::move(kind));
+    insert(1);
+    insert(2);
+    pass(seconds(5));
+    EXPECT_TRUE(lost.empty());
+    // Paused, by whomever.
+    ASSERT_TRUE(write([](Transaction& tx) { return pause_run(tx, "1", "op"); }).value());
+    pass(seconds(5));
+    EXPECT_EQ(lost, std::vector<std::string>{"1"});
+    // And the lease of everything that is left.
+    ASSERT_TRUE(write([](Transaction& tx) -> Result<void> {
+        TRY_VOID(tx.execute("UPDATE workflow_drivers SET expires_at = 1", {}));
+        TRY_VOID(free_orphans(tx, 10));
+        return {};
+    }));
+    pass(seconds(10));
+    ASSERT_GE(lost.size(), 2U);
+    EXPECT_EQ(lost[1], "2");
+    stop(*one);
+}
+
 // Carries out every write, and says of one of them that nobody knows.
 class ForgetfulDatabase final : public storage::Database {
 public:
