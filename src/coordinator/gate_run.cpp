@@ -18,7 +18,7 @@ using workflow::StepOutcome;
 
 namespace {
 
-constexpr std::size_t kErrorBytesMax = 1000;
+constexpr std::size_t kReasonBytesLeft = 100;
 constexpr unsigned kDoublingsMax = 4;
 constexpr base::Duration kBackoffMax = std::chrono::seconds(15);
 // Longer than any pause between two looks at the queue.
@@ -91,10 +91,14 @@ std::string live_payloads(const GateState& state, std::string_view step) {
     if (!perhaps && step != phase::kDelegate) return {};
     std::size_t payloads = 0;
     std::string until;
+    base::Timestamp latest{};
     for (const GateCall& call : state.calls) {
         if (call.deadline.empty() || (!perhaps && call.intent_hash.empty())) continue;
         ++payloads;
-        until = std::max(until, call.deadline);
+        const auto deadline = base::parse_rfc3339(call.deadline);
+        if (!until.empty() && deadline && *deadline <= latest) continue;
+        until = call.deadline;
+        if (deadline) latest = *deadline;
     }
     if (payloads == 0) return {};
     if (perhaps) {
@@ -106,6 +110,14 @@ std::string live_payloads(const GateState& state, std::string_view step) {
 std::string cut_text(std::string text, std::size_t bytes_max) {
     text.resize(base::cut_text(text, bytes_max).size());
     return text;
+}
+
+std::string join_text(std::string reason, std::string_view rest) {
+    if (rest.empty()) return cut_text(std::move(reason), kErrorBytesMax);
+    const std::size_t taken = std::min(rest.size() + 2, kErrorBytesMax - kReasonBytesLeft);
+    reason = cut_text(std::move(reason), kErrorBytesMax - taken);
+    reason.append("; ").append(rest);
+    return cut_text(std::move(reason), kErrorBytesMax);
 }
 
 Task<Result<std::shared_ptr<Flight>>> CoordinatorService::Core::flight_of(
@@ -196,7 +208,7 @@ Task<Result<void>> CoordinatorService::Core::finish(
     at(WorkflowPoint::BeforeFinish, flight.record.request_id);
     const bool succeeded = ending.status == WorkflowStatus::Succeeded;
     const RunState run_state = succeeded ? RunState::Succeeded : RunState::Failed;
-    const std::string reason = cut_text(ending.error);
+    const std::string reason = cut_text(ending.error, kErrorBytesMax);
     const std::string event(to_string(ending.status));
     std::optional<WorkflowRecord> changed;
     auto unit = [&](storage::Transaction& tx) -> Result<void> {
@@ -243,13 +255,13 @@ Task<StepResult> CoordinatorService::Core::fail(
         CO_TRY_VOID(co_await std::move(finishing));
         co_return StepOutcome::ended();
     }
-    error += "; not resumed, and dead by itself: " + live_text(live);
+    error = join_text(std::move(error), "not resumed, and dead by itself: " + live_text(live));
     auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
                       GateState& state) -> Result<void> {
         state.failed = true;
         record.status = WorkflowStatus::Failed;
         record.final_status = "failed";
-        record.user_visible_error = cut_text(error, kErrorBytesMax);
+        record.user_visible_error = error;
         record.dispatch_evidence.set("live_until", live);
         // The audit log names the record as it is written.
         record.intent_ids = state.intent_ids();
@@ -272,8 +284,7 @@ Result<void> CoordinatorService::Core::give_up(
     record->final_status = "failed";
     record->phase = std::string(phase::kDone);
     TRY(const GateState state, parse_gate_state(record->internal_state));
-    const std::string live = live_payloads(state, run.step);
-    record->user_visible_error = cut_text(live.empty() ? reason : reason + "; " + live);
+    record->user_visible_error = join_text(reason, live_payloads(state, run.step));
     TRY_VOID(write_audit(tx, *record, nullptr, "coordinator.workflow_final"));
     TRY_VOID(records::update(tx, *record));
     return lane::leave(tx, run.id);

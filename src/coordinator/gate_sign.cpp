@@ -29,14 +29,6 @@ constexpr base::Duration kNonceMargin = std::chrono::seconds(60);
 constexpr base::Duration kPlaceLife = std::chrono::minutes(6);
 constexpr base::Duration kQueueLook = std::chrono::seconds(10);
 
-Ending ending_of(const Error& error, std::string_view what) {
-    const bool denied = is_denial(error);
-    return {
-        denied ? WorkflowStatus::PolicyDenied : WorkflowStatus::Failed,
-        denied ? error.message() : fmt::format("keystore {}: {}", what, error.message()),
-        {}};
-}
-
 std::string text_member(const Json& json, std::string_view name) {
     const Json* const found = json.find(name);
     return found != nullptr && found->is_string() ? found->string_value() : std::string();
@@ -74,6 +66,14 @@ near::MessageNonce new_nonce(
 }
 
 }  // namespace
+
+Ending ending_of(const Error& error, std::string_view what) {
+    const bool denied = is_denial(error);
+    return {
+        denied ? WorkflowStatus::PolicyDenied : WorkflowStatus::Failed,
+        denied ? error.message() : fmt::format("keystore {}: {}", what, error.message()),
+        {}};
+}
 
 std::optional<std::string> late_deadline(const GateState& state, const chain::NearBlock& block) {
     for (const GateCall& call : state.calls) {
@@ -311,7 +311,9 @@ Task<Result<void>> CoordinatorService::Core::place(
     auto saving = record_change(
         context, flight, std::string(phase::kNep413), "placed", change,
         before ? "policy_allowed" : "");
-    co_return co_await std::move(saving);
+    CO_TRY_VOID(co_await std::move(saving));
+    flight.nothing_signed = true;
+    co_return Result<void>();
 }
 
 // The MultiPayload as text; what goes into the call is set in `call`.
@@ -351,8 +353,12 @@ Task<StepResult> CoordinatorService::Core::nep413_step(StepContext& context, Fli
     GateState state = flight.state;
     auto looking = facts.final_block();
     CO_TRY(const auto first_block, co_await std::move(looking));
+    // An earlier try, perhaps of another process, may have got some signed.
+    const bool first_try = std::exchange(flight.nothing_signed, false);
     if (const auto late = late_deadline(state, first_block)) {
-        Ending ending{WorkflowStatus::Failed, *late + "; nothing was submitted", {}};
+        const std::string live = first_try ? std::string() : live_payloads(state, phase::kNep413);
+        const std::string why = *late + "; nothing was submitted";
+        Ending ending{WorkflowStatus::Failed, join_text(why, live), {}};
         auto finishing = finish(context, flight, std::move(ending));
         CO_TRY_VOID(co_await std::move(finishing));
         co_return StepOutcome::ended();
@@ -374,7 +380,8 @@ Task<StepResult> CoordinatorService::Core::nep413_step(StepContext& context, Fli
         if (!payload && !is_final_refusal(payload.error())) co_return payload.error();
         if (!payload) {
             Ending ending = ending_of(payload.error(), "sign-nep413");
-            if (!payloads.empty()) ending.error += "; " + live_payloads(state, phase::kDelegate);
+            const auto how_far = first_try ? phase::kDelegate : phase::kNep413;
+            ending.error = join_text(std::move(ending.error), live_payloads(state, how_far));
             auto finishing = finish(context, flight, std::move(ending));
             CO_TRY_VOID(co_await std::move(finishing));
             co_return StepOutcome::ended();
@@ -508,8 +515,7 @@ Task<StepResult> CoordinatorService::Core::delegate_step(StepContext& context, F
         }
     }
     if (ending) {
-        const std::string live = live_payloads(state, phase::kDelegate);
-        if (!live.empty()) ending->error += "; " + live;
+        ending->error = join_text(ending->error, live_payloads(state, phase::kDelegate));
         if (simulations.size() > 0) {
             ending->evidence = flight.record.dispatch_evidence;
             ending->evidence.set("simulations", std::move(simulations));

@@ -136,14 +136,14 @@ Json late_outcomes(
     return out;
 }
 
-// "; since then: submit HASH was taken as intent 4 (not_dispatched)", of those that were unknown.
+// "since then: submit HASH was taken as intent 4 (not_dispatched)", of those that were unknown.
 std::string late_text(const Json& late) {
     std::string out;
     for (const Json& row : late.items()) {
         const Json* const hash = row.find("submit_tx_hash");
         if (hash == nullptr) continue;
         const Json* const id = row.find("intent_id");
-        out += out.empty() ? "; since then: " : ", ";
+        out += out.empty() ? "since then: " : ", ";
         out += "submit " + hash->string_value();
         out += id == nullptr ? std::string(" was not taken by the gate")
                              : fmt::format(
@@ -589,13 +589,17 @@ Task<StepResult> CoordinatorService::Core::watch_step(StepContext& context, Flig
             return dispatch.state == GateDispatch::State::Dispatched;
         });
     ending.status = WorkflowStatus::Failed;
-    ending.error = flight.record.user_visible_error;
+    std::string since;
     if (const Json* const live = flight.record.dispatch_evidence.find("live_until")) {
         Json late = late_outcomes(*live, flight.state, evidence.dispatches);
-        ending.error += late_text(late);
+        since = late_text(late);
         ending.evidence.set("late_outcomes", std::move(late));
     }
-    if (moved) ending.error += "; yet " + failure_text(flight.state, evidence.dispatches);
+    if (moved) {
+        since += since.empty() ? "yet " : "; yet ";
+        since += failure_text(flight.state, evidence.dispatches);
+    }
+    ending.error = join_text(flight.record.user_visible_error, since);
     ending.evidence.set("live_until", Json::array());
     auto finishing = finish(context, flight, std::move(ending));
     CO_TRY_VOID(co_await std::move(finishing));

@@ -147,7 +147,7 @@ Result<void> Lanes::give_up(
         TRY(const GateState state, parse_gate_state(record->internal_state));
         TRY(const LanesState lanes, parse_lanes_state(state.lanes));
         const std::string done = carried_out(lanes);
-        if (!done.empty()) whole += "; " + done;
+        whole = join_text(std::move(whole), done);
         TRY_VOID(close_given_up(tx, *record, reason));
     }
     return core_.give_up(tx, run, whole);
@@ -414,7 +414,7 @@ Task<StepResult> Lanes::watch_step(Work& work) {
         [](const LaneTransaction& tx) { return !tx.sent || (tx.over && tx.succeeded); });
     segment.outcome = LaneSegment::Outcome::Failed;
     std::string why = work.flight.record.user_visible_error;
-    why += landed ? "; yet it landed and succeeded" : "; it never took effect";
+    why = join_text(why, landed ? "yet it landed and succeeded" : "it never took effect");
     auto ending = end(work, WorkflowStatus::Failed, std::move(why));
     co_return co_await std::move(ending);
 }

@@ -222,6 +222,80 @@ TEST_F(ControlRoutesTest, WhatIsGivenUpAfterItsPayloadsWereSignedSaysHowLongThey
     world().check_books();
 }
 
+// Between the first signature and the refusal of another the answers were lost, or the process died.
+TEST_F(ControlRoutesTest, ARefusalAtALaterTryTellsOfWhatAnEarlierOneMayHaveSigned) {
+    open();
+    std::size_t asked = 0;
+    world().trouble_keystore([&asked](std::string_view operation) -> std::optional<Error> {
+        if (operation != "sign_nep413" || ++asked == 1) return std::nullopt;
+        if (asked == 2) return Error::unavailable("the keystore is away");
+        return Error::permission_denied("no payloads any more");
+    });
+    const WorldAnswer over = until(begin(), "done");
+    EXPECT_EQ(over.string("status"), "policy_denied");
+    const std::string text = over.string("user_visible_error");
+    EXPECT_EQ(
+        text.find("no payloads any more; intents payloads that may have been signed stay valid "
+                  "until 2"),
+        0U)
+        << text;
+    world().check_books();
+}
+
+TEST_F(ControlRoutesTest, ARefusalAtTheFirstTryTellsOfNothingThatIsNotSigned) {
+    open();
+    world().trouble_keystore([](std::string_view operation) -> std::optional<Error> {
+        if (operation != "sign_nep413") return std::nullopt;
+        return Error::permission_denied("no payloads today");
+    });
+    const WorldAnswer over = until(begin(), "done");
+    EXPECT_EQ(over.string("user_visible_error"), "no payloads today");
+    world().check_books();
+}
+
+TEST_F(ControlRoutesTest, ADeadlineThatPassesBetweenTwoSignaturesTellsOfTheOthers) {
+    open();
+    bool away = true;
+    std::size_t asked = 0;
+    world().trouble_keystore([&](std::string_view operation) -> std::optional<Error> {
+        if (operation != "sign_nep413" || ++asked == 1 || !away) return std::nullopt;
+        return Error::unavailable("the keystore is away");
+    });
+    const std::string id = begin_with_deadline(std::chrono::seconds(8), 0);
+    until(id, "nep413");
+    world().pass(std::chrono::seconds(6));
+    away = false;
+    const WorldAnswer over = until(id, "done");
+    const std::string text = over.string("user_visible_error");
+    EXPECT_NE(
+        text.find("is over or too near; nothing was submitted; intents payloads that may have "
+                  "been signed stay valid until 2"),
+        std::string::npos)
+        << text;
+    world().check_books();
+}
+
+TEST_F(ControlRoutesTest, ALongReasonGivesWayToWhatIsStillValid) {
+    const std::string live = "stay valid until 20";
+    open();
+    const std::string long_reason(3'000, 'x');
+    world().trouble_keystore([&](std::string_view operation) -> std::optional<Error> {
+        if (operation != "sign_delegate") return std::nullopt;
+        return Error::permission_denied(long_reason);
+    });
+    const WorldAnswer denied = until(begin(), "done");
+    EXPECT_NE(denied.string("user_visible_error").find(live), std::string::npos) << denied.text;
+    // The same where a budget of attempts is used up.
+    world().trouble_keystore([&](std::string_view operation) -> std::optional<Error> {
+        if (operation != "sign_nep413") return std::nullopt;
+        return Error::unavailable(long_reason);
+    });
+    const WorldAnswer away = until(begin(), "done");
+    EXPECT_EQ(away.string("status"), "failed");
+    EXPECT_NE(away.string("user_visible_error").find(live), std::string::npos) << away.text;
+    world().check_books();
+}
+
 TEST_F(ControlRoutesTest, APausedWorkflowCanBeCancelled) {
     const std::string id = second_waits_unsigned();
     ASSERT_EQ(control(id, "pause", 1).status, 200);

@@ -81,6 +81,9 @@ struct Flight {
     std::string phase;
     bool gate_released = false;
     bool read_final = false;  // everything was read after it was final
+    // It has its place since a moment ago: the keystore was not asked for a signature yet, neither
+    // by this process nor by one before.
+    bool nothing_signed = false;
     unsigned doubts = 0;      // times that all calls had succeeded and the evidence did not hold
     unsigned failures = 0;    // of asking the chain, in a row
     base::SteadyTime resumed_at{};
@@ -383,5 +386,11 @@ std::string live_payloads(const GateState& state, std::string_view step);
 
 // Words for people of a call's place and what became of it.
 std::string cut_text(std::string text, std::size_t bytes_max = 500);
+inline constexpr std::size_t kErrorBytesMax = 1000;  // of a record's user_visible_error
+// "REASON; REST", where the reason gives way: the rest says what may still happen.
+std::string join_text(std::string reason, std::string_view rest);
+
+// How a workflow ends that the keystore refuses something for good; `what`: the operation.
+Ending ending_of(const Error& error, std::string_view what);
 
 }  // namespace adyton::coordinator
