@@ -92,8 +92,19 @@ Task<Result<CoordinatorService::Core::Wallet>> CoordinatorService::Core::wallet_
         const auto known = wallets.find(wallet_id);
         if (known != wallets.end()) co_return known->second;
     }
+    auto asking = ask_wallet(wallet_id);
+    CO_TRY(const Wallet wallet, co_await std::move(asking));
+    constexpr std::size_t kWalletsMax = 100'000;
+    const std::lock_guard lock(wallets_mutex);
+    if (wallets.size() >= kWalletsMax) wallets.clear();
+    wallets[wallet_id] = wallet;
+    co_return wallet;
+}
+
+Task<Result<CoordinatorService::Core::Wallet>> CoordinatorService::Core::ask_wallet(
+    std::string wallet_id) {
     api::DeriveAddressRequest request;
-    request.wallet_id = wallet_id;
+    request.wallet_id = std::move(wallet_id);
     request.chain = "near";
     auto asking = parts.keystore.derive_address(std::move(request));
     CO_TRY(const auto answer, co_await std::move(asking));
@@ -105,12 +116,7 @@ Task<Result<CoordinatorService::Core::Wallet>> CoordinatorService::Core::wallet_
     if (answer.public_key != "ed25519:" + answer.address) {
         co_return Error::corrupt_data("the keystore's address and public key differ");
     }
-    Wallet wallet{account.text(), near::PublicKey(*key).to_string()};
-    constexpr std::size_t kWalletsMax = 100'000;
-    const std::lock_guard lock(wallets_mutex);
-    if (wallets.size() >= kWalletsMax) wallets.clear();
-    wallets[wallet_id] = wallet;
-    co_return wallet;
+    co_return Wallet{account.text(), near::PublicKey(*key).to_string()};
 }
 
 // Every action of every call, before the first signature: those that are alike are one question. A

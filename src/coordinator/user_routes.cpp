@@ -248,9 +248,15 @@ Answer preflight_route(Core& core, Call call) {
     }
     auto checking = preflight(core, gate_id);
     CO_TRY(Json answer, co_await std::move(checking));
-    auto asking = core.wallet_of(wallet_of(call));
+    // Asked now, whatever is remembered: nothing is signed without it.
+    auto asking = core.ask_wallet(wallet_of(call));
     const auto wallet = co_await std::move(asking);
     answer.set("wallet_account", wallet ? text(wallet->account) : Json());
+    if (!wallet) {
+        Json reasons = *answer.find("abort_reasons");
+        reasons.push_back(text("the keystore cannot be asked: " + wallet.error().message()));
+        answer.set("ready", Json::boolean(false)).set("abort_reasons", std::move(reasons));
+    }
     co_return service::json_answer(answer.dump());
 }
 

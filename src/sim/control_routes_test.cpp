@@ -667,6 +667,20 @@ TEST_F(PreflightTest, WhatCannotBeLookedAtIsNotReady) {
         << answer.text;
 }
 
+TEST_F(PreflightTest, AKeystoreThatDoesNotAnswerIsNotReady) {
+    open();
+    EXPECT_TRUE(ask().at("ready").boolean_value());
+    world().trouble_keystore([](std::string_view operation) -> std::optional<Error> {
+        if (operation != "derive_address") return std::nullopt;
+        return Error::unavailable("the keystore is away");
+    });
+    const WorldAnswer answer = ask();
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    EXPECT_FALSE(answer.at("ready").boolean_value()) << answer.text;
+    EXPECT_EQ(reasons(answer), R"(["the keystore cannot be asked: the keystore is away"])");
+    EXPECT_TRUE(answer.at("wallet_account").is_null());
+}
+
 TEST_F(PreflightTest, AChainThatDoesNotAnswerIsNotReady) {
     open();
     world().node(0).set_down(true);

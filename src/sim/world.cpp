@@ -131,7 +131,7 @@ public:
 
     Task<Result<api::DeriveAddressResponse>> derive_address(
         api::DeriveAddressRequest request) override {
-        return inner_.derive_address(std::move(request));
+        return told(this, "derive_address", inner_.derive_address(std::move(request)));
     }
     Task<Result<api::CheckPolicyResponse>> check_policy(api::CheckPolicyRequest request) override {
         return checked(this, std::move(request));
@@ -153,7 +153,9 @@ public:
     }
     Task<Result<api::PrepareFunctionCallKeyResponse>> prepare_function_call_key(
         api::PrepareFunctionCallKeyRequest request) override {
-        return inner_.prepare_function_call_key(std::move(request));
+        return told(
+            this, "prepare_function_call_key",
+            inner_.prepare_function_call_key(std::move(request)));
     }
     Task<Result<api::SignedTransactionResponse>> sign_scoped_calls(
         api::SignScopedCallsRequest request) override {
@@ -165,6 +167,12 @@ public:
     }
 
 private:
+    // Of what is no moment to die at.
+    template <typename T>
+    static Task<T> told(Keystore* self, std::string_view operation, Task<T> call) {
+        if (auto trouble = self->world_.keystore_trouble(operation)) co_return *std::move(trouble);
+        co_return co_await std::move(call);
+    }
     template <typename T>
     static Task<T> signed_by(Keystore* self, std::string_view operation, Task<T> call) {
         if (auto trouble = self->world_.keystore_trouble(operation)) co_return *std::move(trouble);
@@ -175,6 +183,9 @@ private:
         Keystore* self, api::CheckPolicyRequest request) {
         const std::string wallet = request.wallet_id;
         const Json action = request.action;
+        if (auto trouble = self->world_.keystore_trouble("check_policy")) {
+            co_return *std::move(trouble);
+        }
         auto calling = pass(self, self->inner_.check_policy(std::move(request)));
         auto answer = co_await std::move(calling);
         const bool allowed = answer && answer->allowed && !answer->frozen &&

@@ -117,7 +117,7 @@ public:
         return ask({"POST", path, wallet, body, std::move(headers)});
     }
     void put_policy(const std::string& wallet, const std::string& policy);
-    // From now on asked at each signature by its operation; an error is the keystore's answer.
+    // From now on asked at each call of the keystore by its operation; an error is its answer.
     using KeystoreTrouble = std::function<std::optional<Error>(std::string_view)>;
     void trouble_keystore(KeystoreTrouble trouble) { keystore_trouble_ = std::move(trouble); }
     // Bounds what the wallet may ever spend: of wNEAR by `amount`, of NEAR by that and what two

@@ -235,7 +235,9 @@ struct CoordinatorService::Core {
     workflow::StepOutcome again_later(Flight& flight, bool chain_answered);
 
     // ----- gate_sign.cpp -----
+    // As the keystore says it, now or since it was asked first.
     Task<Result<Wallet>> wallet_of(const std::string& wallet_id);
+    Task<Result<Wallet>> ask_wallet(std::string wallet_id);
     Task<StepResult> policy_step(workflow::StepContext& context, Flight& flight);
     Task<StepResult> queued_step(workflow::StepContext& context, Flight& flight);
     // What is to be signed, with deadlines and nonces of now.
