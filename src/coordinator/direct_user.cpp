@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/internal/core.h"
+#include "coordinator/internal/refusals.h"
 #include "coordinator/internal/stories.h"
 #include "near/transaction.h"
 
@@ -134,16 +135,13 @@ Task<StepResult> CoordinatorService::Core::direct_step(StepContext& context) {
 Task<StepResult> CoordinatorService::Core::direct_sign_step(StepContext& context, Flight& flight) {
     const DirectUserScope scope = scope_of(flight.record.direct_user_scope);
     const std::string method = scope.method_names.front();
-    const auto end = [&](WorkflowStatus status, std::string why) {
-        return finish(context, flight, Ending{status, std::move(why), {}});
-    };
     if (context.run().cancel_requested) {
         // With a nonce taken, the keystore may have signed; what is not stored is never sent.
         const char* const what = flight.state.resume ? "sent" : "signed";
-        auto ending =
-            end(WorkflowStatus::Failed, fmt::format("cancelled before anything was {}", what));
-        CO_TRY_VOID(co_await std::move(ending));
-        co_return StepOutcome::ended();
+        auto ending = direct_end(
+            context, flight, WorkflowStatus::Failed,
+            fmt::format("cancelled before anything was {}", what));
+        co_return co_await std::move(ending);
     }
     api::CheckPolicyRequest question;
     question.wallet_id = flight.record.wallet_id;
@@ -155,7 +153,12 @@ Task<StepResult> CoordinatorService::Core::direct_sign_step(StepContext& context
                           .set("deposit", text("0"))
                           .set("amount", text("0"));
     auto asking = parts.keystore.check_policy(std::move(question));
-    CO_TRY(const auto answer, co_await std::move(asking));
+    const auto answered = co_await std::move(asking);
+    if (!answered) {
+        auto refusing = direct_refused(context, flight, answered.error(), "check-policy");
+        co_return co_await std::move(refusing);
+    }
+    const api::CheckPolicyResponse& answer = *answered;
     const bool needs = answer.requires_approval.value_or(false);
     const bool allowed = answer.allowed && !answer.frozen && !needs;
     flight.record.policy_decisions = Json::array();
@@ -169,21 +172,43 @@ Task<StepResult> CoordinatorService::Core::direct_sign_step(StepContext& context
         if (answer.allowed && needs) {
             why = fmt::format("requires {} approvals", answer.required_approvals.value_or(1));
         }
-        auto ending = end(WorkflowStatus::PolicyDenied, std::move(why));
-        CO_TRY_VOID(co_await std::move(ending));
-        co_return StepOutcome::ended();
+        auto ending =
+            direct_end(context, flight, WorkflowStatus::PolicyDenied, std::move(why));
+        co_return co_await std::move(ending);
     }
     auto looking = key_status(flight.record.wallet_id, scope);
-    CO_TRY(const KeyStatus status, co_await std::move(looking));
-    if (!status.installed) {
-        auto ending =
-            end(WorkflowStatus::RequiresDirectUserSetup,
-                "the user's key is not installed: " + status.reasons.front());
-        CO_TRY_VOID(co_await std::move(ending));
-        co_return StepOutcome::ended();
+    const auto status = co_await std::move(looking);
+    if (!status && status.error().reason() == "keystore_error") {
+        auto refusing =
+            direct_refused(context, flight, status.error(), "prepare-function-call-key");
+        co_return co_await std::move(refusing);
     }
-    auto making = direct_make(context, flight, scope, status.key);
+    CO_TRY_VOID(status);
+    if (!status->installed) {
+        auto ending = direct_end(
+            context, flight, WorkflowStatus::RequiresDirectUserSetup,
+            "the user's key is not installed: " + status->reasons.front());
+        co_return co_await std::move(ending);
+    }
+    auto making = direct_make(context, flight, scope, status->key);
     co_return co_await std::move(making);
+}
+
+Task<StepResult> CoordinatorService::Core::direct_end(
+    StepContext& context, Flight& flight, WorkflowStatus status, std::string why) {
+    Ending ending{status, std::move(why), {}};
+    auto finishing = finish(context, flight, std::move(ending));
+    CO_TRY_VOID(co_await std::move(finishing));
+    co_return StepOutcome::ended();
+}
+
+// What the keystore will refuse again ends it; anything else is tried again.
+Task<StepResult> CoordinatorService::Core::direct_refused(
+    StepContext& context, Flight& flight, Error error, std::string_view operation) {
+    if (!is_final_refusal(error)) co_return error;
+    Ending ending = ending_of(error, operation);
+    auto finishing = direct_end(context, flight, ending.status, std::move(ending.error));
+    co_return co_await std::move(finishing);
 }
 
 AsyncLock& CoordinatorService::Core::lock_of(const std::string& public_key) {
@@ -267,7 +292,13 @@ Task<StepResult> CoordinatorService::Core::direct_make(
     action.deposit = "0";
     request.actions.push_back(std::move(action));
     auto signing = parts.keystore.sign_scoped_calls(std::move(request));
-    CO_TRY(const auto made, co_await std::move(signing));
+    const auto answer = co_await std::move(signing);
+    if (!answer) {
+        auto refusing =
+            direct_refused(context, flight, answer.error(), "sign-scoped-function-calls");
+        co_return co_await std::move(refusing);
+    }
+    const api::SignedTransactionResponse& made = *answer;
     const SentTransaction sent{
         key.public_key, nonce, made.signed_tx_base64, made.tx_hash, heights.newest};
     CO_TRY_VOID(check_signed(made, scope, sent, gas));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/internal/lanes.h"
+#include "coordinator/internal/refusals.h"
 #include "coordinator/internal/step_fields.h"
 
 // A run over several lanes: the policy for all of it, then one segment after the other. Each step
@@ -60,6 +61,12 @@ Json action_of(const LaneTransaction& tx, const LaneCall& call, std::string_view
         type, tx.receiver_id, call.method_name, call.deposit,
         base::base64_encode(base::as_bytes(call.args)));
 }
+
+// The keystore will not tell the user's key, whenever it is asked.
+bool is_key_refused(const Error& error) {
+    return error.reason() == "keystore_error" && is_final_refusal(error);
+}
+constexpr std::string_view kKeyOperation = "prepare-function-call-key";
 
 std::string name_of(const LaneSegment& segment) {
     if (segment.steps == 1) return fmt::format("step {} ({})", segment.first_step, segment.kind);
@@ -217,15 +224,21 @@ Task<Result<std::optional<Ending>>> Lanes::check_before_signing(Work& work, Json
             continue;
         }
         auto intending = intend(work, segment, Look::Ahead);
-        CO_TRY(const Intended intended, co_await std::move(intending));
-        if (intended.failure) {
+        const auto intended = co_await std::move(intending);
+        if (!intended && is_key_refused(intended.error())) {
+            const Ending refusal = ending_of(intended.error(), kKeyOperation);
+            co_return std::optional<Ending>(
+                ended(refusal.status, name_of(segment) + ": " + refusal.error));
+        }
+        CO_TRY_VOID(intended);
+        if (intended->failure) {
             const bool setup = segment.lane == Lane::DirectUser;
             co_return std::optional<Ending>(ended(
                 setup ? WorkflowStatus::RequiresDirectUserSetup : WorkflowStatus::Failed,
-                name_of(segment) + ": " + *intended.failure));
+                name_of(segment) + ": " + *intended->failure));
         }
         const char* const type = segment.lane == Lane::DirectUser ? "direct_user" : "call";
-        for (const LaneTransaction& tx : intended.transactions) {
+        for (const LaneTransaction& tx : intended->transactions) {
             for (const LaneCall& call : tx.calls) {
                 asked.calls.back().actions.push_back(action_of(tx, call, type));
             }
@@ -233,7 +246,9 @@ Task<Result<std::optional<Ending>>> Lanes::check_before_signing(Work& work, Json
     }
     if (core_.bug(kLaneSkipPolicy)) co_return std::optional<Ending>();
     auto asking = core_.ask_policy(work.flight.record, asked, decisions);
-    co_return co_await std::move(asking);
+    auto denied = co_await std::move(asking);
+    if (denied || !is_final_refusal(denied.error())) co_return denied;
+    co_return std::optional<Ending>(ending_of(denied.error(), "check-policy"));
 }
 
 Task<StepResult> Lanes::policy_step(Work& work) {
@@ -244,7 +259,14 @@ Task<StepResult> Lanes::policy_step(Work& work) {
     }
     core_.at(WorkflowPoint::BeforePolicy, flight.record.request_id);
     auto asking_wallet = core_.wallet_of(flight.record.wallet_id);
-    CO_TRY(const auto wallet, co_await std::move(asking_wallet));
+    const auto answer = co_await std::move(asking_wallet);
+    if (!answer && is_final_refusal(answer.error())) {
+        Ending refusal = ending_of(answer.error(), "derive-address");
+        auto ending = end(work, refusal.status, std::move(refusal.error));
+        co_return co_await std::move(ending);
+    }
+    CO_TRY_VOID(answer);
+    const CoordinatorService::Core::Wallet& wallet = *answer;
     flight.state.wallet_account = wallet.account;
     flight.state.wallet_key = wallet.public_key;
     Json decisions = Json::array();
@@ -328,7 +350,15 @@ Task<StepResult> Lanes::segment_step(Work& work) {
 Task<StepResult> Lanes::prepare_step(Work& work) {
     LaneSegment& segment = work.segment();
     auto intending = intend(work, segment, Look::Now);
-    CO_TRY(Intended intended, co_await std::move(intending));
+    auto made = co_await std::move(intending);
+    if (!made && is_key_refused(made.error())) {
+        if (is_denial(made.error())) segment.note = kDenied;
+        auto closing = close_segment(
+            work, LaneSegment::Outcome::Failed, ending_of(made.error(), kKeyOperation).error);
+        co_return co_await std::move(closing);
+    }
+    CO_TRY_VOID(made);
+    Intended& intended = *made;
     segment.note = intended.note;
     segment.result = intended.result;
     if (intended.failure || intended.skip) {

@@ -306,6 +306,73 @@ TEST_F(DirectUserRoutesTest, ANonceThatOthersHavePassedMeanwhileIsNotUsed) {
     world().clear_violations();  // of whoever takes equal calls for one that was made twice
 }
 
+// What will be refused again is not asked again.
+TEST_F(DirectUserRoutesTest, ARefusalOfTheKeystoreEndsItAtOnceWithItsReason) {
+    open();
+    add_key(permission());
+    const std::uint64_t before = count();
+    const std::pair<const char*, const char*> operations[] = {
+        {"check_policy", "keystore check-policy: "},
+        {"prepare_function_call_key", "keystore prepare-function-call-key: "},
+        {"sign_scoped_calls", "keystore sign-scoped-function-calls: "}};
+    for (const auto& [refused, told] : operations) {
+        SCOPED_TRACE(refused);
+        for (const bool denied : {false, true}) {
+            int asked = 0;
+            world().trouble_keystore(
+                [&, its = std::string(refused)](
+                    std::string_view operation) -> std::optional<Error> {
+                    if (operation != its) return std::nullopt;
+                    ++asked;
+                    return denied ? Error::permission_denied("not you")
+                                  : Error::invalid_argument("not this");
+                });
+            const WorldAnswer over = finish(
+                execute(std::string(refused) + (denied ? "-denied" : "-refused"))
+                    .string("request_id"));
+            EXPECT_EQ(over.string("status"), denied ? "policy_denied" : "failed") << over.text;
+            const std::string reason = denied ? "not you" : std::string(told) + "not this";
+            EXPECT_EQ(over.string("user_visible_error"), reason);
+            EXPECT_EQ(asked, 1);
+        }
+    }
+    EXPECT_EQ(count(), before);
+}
+
+TEST_F(DirectUserRoutesTest, ARefusalOfTheKeystoreEndsAStepOfAWorkflowAtOnce) {
+    WorldOptions options;
+    options.configure = [](coordinator::CoordinatorOptions& its) {
+        its.enable_direct_user_lane = true;
+    };
+    open(std::move(options));
+    add_key(permission());
+    const std::uint64_t before = count();
+    const std::string step =
+        R"({"kind":"near.function_call","predecessor_requirement":"user_required",)"
+        R"("user_id":"mike.near","receiver_id":"count.mike.near","method_name":"increase"})";
+    for (const std::string refused :
+         {"derive_address", "check_policy", "prepare_function_call_key", "sign_scoped_calls"}) {
+        SCOPED_TRACE(refused);
+        int asked = 0;
+        world().trouble_keystore([&](std::string_view operation) -> std::optional<Error> {
+            if (operation != refused) return std::nullopt;
+            ++asked;
+            return Error::invalid_argument("not this");
+        });
+        const WorldAnswer kept = world().post(
+            "/wallet/v1/workflows/execute", world().wallet(0),
+            R"({"idempotency_key":")" + refused + R"(","steps":[)" + step + "]}");
+        const WorldAnswer over = until(kept.string("request_id"), "done");
+        EXPECT_EQ(over.string("status"), "failed") << over.text;
+        EXPECT_NE(over.string("user_visible_error").find("keystore"), std::string::npos)
+            << over.text;
+        EXPECT_NE(over.string("user_visible_error").find("not this"), std::string::npos)
+            << over.text;
+        EXPECT_EQ(asked, 1);
+    }
+    EXPECT_EQ(count(), before);
+}
+
 TEST_F(DirectUserRoutesTest, ACallBesideAStepOfAWorkflowTakesAnotherNonce) {
     WorldOptions options;
     options.configure = [](coordinator::CoordinatorOptions& its) {

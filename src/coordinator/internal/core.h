@@ -355,6 +355,10 @@ struct CoordinatorService::Core {
         std::string account_id, std::string public_key, std::uint64_t nonce);
     Task<StepResult> direct_step(workflow::StepContext& context);
     Task<StepResult> direct_sign_step(workflow::StepContext& context, Flight& flight);
+    Task<StepResult> direct_end(
+        workflow::StepContext& context, Flight& flight, WorkflowStatus status, std::string why);
+    Task<StepResult> direct_refused(
+        workflow::StepContext& context, Flight& flight, Error error, std::string_view operation);
     // Signs with a nonce that is durable before the keystore is asked; then stores the bytes and
     // sends them.
     Task<StepResult> direct_make(
@@ -374,6 +378,7 @@ struct CoordinatorService::Core {
         std::optional<chain::NearAccessKey> access;
         std::vector<std::string> reasons;
     };
+    // Errors with the reason "keystore_error" or "rpc_error", by who gave them.
     Task<Result<KeyStatus>> key_status(std::string wallet_id, DirectUserScope scope);
 };
 
