@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/cut_text.h"
 #include "workflow/internal/run_rows.h"
 
 namespace adyton::workflow {
@@ -254,7 +255,7 @@ Result<void> finish_run(
     const NewEvent& event) {
     CHECK(is_final(state));
     TRY(const base::Timestamp now, tx.now());
-    const std::string_view why = std::string_view(reason).substr(0, kRunReasonBytesMax);
+    const std::string_view why = base::cut_text(reason, kRunReasonBytesMax);
     TRY(const std::int64_t updated,
         tx.execute(
             "UPDATE workflow_runs SET state = $4, reason = $5, driver = NULL, "

@@ -132,6 +132,19 @@ TEST_P(JournalTest, AFinishedRunIsNobodysToChange) {
     EXPECT_EQ(event_kinds("run-1").size(), 2U);
 }
 
+// PostgreSQL takes no half character, so the run would never end.
+TEST_P(JournalTest, ALongReasonEndsBehindAWholeCharacter) {
+    make_driver("one", "a", seconds(30));
+    const workflow::Run run = insert("r1", "s1", "one");
+    const std::string beginning(kRunReasonBytesMax - 1, 'x');
+    const auto ended = write([&](Transaction& tx) {
+        return finish_run(
+            tx, claim_of(run), RunState::Failed, beginning + "\u00e4", {"failed", "{}"});
+    });
+    ASSERT_TRUE(ended) << ended.error().message();
+    EXPECT_EQ(find("r1").reason, beginning);
+}
+
 TEST_P(JournalTest, WhatADriverHoldsNobodyElsePicks) {
     make_driver("a/1", "a", hours(1));
     make_driver("b/1", "b", hours(1));
