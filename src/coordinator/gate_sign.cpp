@@ -521,14 +521,9 @@ Task<StepResult> CoordinatorService::Core::delegate_step(StepContext& context, F
         }
     }
     if (ending) {
-        ending->error = join_text(ending->error, live_payloads(state, phase::kDelegate));
-        if (simulations.size() > 0) {
-            ending->evidence = flight.record.dispatch_evidence;
-            ending->evidence.set("simulations", std::move(simulations));
-        }
-        auto finishing = finish(context, flight, *std::move(ending));
-        CO_TRY_VOID(co_await std::move(finishing));
-        co_return StepOutcome::ended();
+        auto finishing =
+            end_unsubmitted(context, flight, state, *std::move(ending), std::move(simulations));
+        co_return co_await std::move(finishing);
     }
     std::vector<std::size_t> all;
     for (std::size_t i = 0; i < state.calls.size(); ++i) all.push_back(i);
@@ -540,8 +535,29 @@ Task<StepResult> CoordinatorService::Core::delegate_step(StepContext& context, F
         return {};
     };
     auto submitting = submit_calls(context, flight, std::move(all), change, "delegates_signed");
-    CO_TRY_VOID(co_await std::move(submitting));
+    const auto submitted = co_await std::move(submitting);
+    if (!submitted && submitted.error().reason() == "late_deadline") {
+        Ending late{
+            WorkflowStatus::Failed, submitted.error().message() + "; nothing was submitted", {}};
+        auto finishing =
+            end_unsubmitted(context, flight, state, std::move(late), std::move(simulations));
+        co_return co_await std::move(finishing);
+    }
+    CO_TRY_VOID(submitted);
     co_return StepOutcome::again(options.poll_interval / 2);
+}
+
+Task<StepResult> CoordinatorService::Core::end_unsubmitted(
+    StepContext& context, Flight& flight, const GateState& state, Ending ending,
+    Json simulations) {
+    ending.error = join_text(std::move(ending.error), live_payloads(state, phase::kDelegate));
+    if (simulations.size() > 0) {
+        ending.evidence = flight.record.dispatch_evidence;
+        ending.evidence.set("simulations", std::move(simulations));
+    }
+    auto finishing = finish(context, flight, std::move(ending));
+    CO_TRY_VOID(co_await std::move(finishing));
+    co_return StepOutcome::ended();
 }
 
 }  // namespace adyton::coordinator

@@ -89,14 +89,18 @@ Task<Result<void>> CoordinatorService::Core::submit_calls(
     KeyLane& lane = choose_relayer();
     auto taking = lane.lock.take();
     const AsyncLock::Held held = co_await std::move(taking);
-    auto blocking = facts.final_block();
-    CO_TRY(const auto block, co_await std::move(blocking));
-    auto counting = facts.final_heights();
-    CO_TRY(const auto heights, co_await std::move(counting));
-    const std::uint64_t signed_at = std::max(block.height, heights.reached);
     // A copy: another run may forget the lane's while this one waits.
     auto knowing = know_nonce(lane);
     CO_TRY(const std::uint64_t chain_nonce, co_await std::move(knowing));
+    auto counting = facts.final_heights();
+    CO_TRY(const auto heights, co_await std::move(counting));
+    // The last to be asked: its time decides whether a deadline passed in all this waiting.
+    auto blocking = facts.final_block();
+    CO_TRY(const auto block, co_await std::move(blocking));
+    if (auto late = late_deadline(flight.state, block)) {
+        co_return Error::unprocessable(*std::move(late), "late_deadline");
+    }
+    const std::uint64_t signed_at = std::max(block.height, heights.reached);
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
     if (!context.may_act()) co_return Error::conflict("another process drives the run", "run_lost");
     auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
@@ -201,7 +205,8 @@ Task<Result<bool>> CoordinatorService::Core::look_for_unseen_submit(
         late.submit_over = true;
         co_return true;
     }
-    if (flight.state.failed || flight.phase != phase::kSubmit) co_return false;  // only watched
+    const bool watched = flight.state.failed || flight.phase != phase::kSubmit;
+    if (watched || flight.too_late) co_return false;  // nothing is signed or sent for it
     bool dead = bug(kResignSubmitAtOnce);
     if (lane != nullptr && !dead) {
         auto judging = is_dead(sent, lane->account, lane->public_key, sighting);
@@ -237,6 +242,10 @@ Task<Result<bool>> CoordinatorService::Core::look_for_unseen_submit(
 Task<StepResult> CoordinatorService::Core::submit_step(StepContext& context, Flight& flight) {
     bool answered = true;
     bool news = false;
+    auto blocking = facts.final_block();
+    const auto block = co_await std::move(blocking);
+    const auto too_old = block ? late_deadline(flight.state, *block) : std::nullopt;
+    flight.too_late = too_old.has_value();
     for (std::size_t i = 0; i < flight.state.calls.size(); ++i) {
         if (flight.state.calls[i].decided()) continue;
         auto looking = look_at_submit(context, flight, i);
@@ -269,6 +278,10 @@ Task<StepResult> CoordinatorService::Core::submit_step(StepContext& context, Fli
         if (news) {
             auto noting = note(context, flight, "intent_submitted", change);
             CO_TRY_VOID(co_await std::move(noting));
+        }
+        if (too_old) {
+            auto failing = fail(context, flight, *too_old);
+            co_return co_await std::move(failing);
         }
         const bool late = parts.executor.steady_now() - flight.phase_began > options.poll_timeout;
         if (late) {

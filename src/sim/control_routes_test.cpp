@@ -50,6 +50,11 @@ protected:
         wish.answered = true;
         return wish.request_id;
     }
+    // Intents that the gate ever took.
+    std::string submitted_so_far() {
+        const auto gate = near::AccountId::parse("gate.sequential.near").value();
+        return world().chain().view(gate, "stats").value().items().front().string_value();
+    }
     // Of a record, those that may still be taken up.
     static std::vector<std::pair<std::string, std::uint64_t>> live_of(const WorldAnswer& answer) {
         std::vector<std::pair<std::string, std::uint64_t>> out;
@@ -388,6 +393,53 @@ TEST_F(ControlRoutesTest, PayloadsWhoseDeadlinePassesBeforeTheDelegatesAreNotSub
     EXPECT_EQ(over.string("status"), "failed");
     EXPECT_NE(over.string("user_visible_error").find("deadline"), std::string::npos) << over.text;
     EXPECT_EQ(over.at("submit_tx_hashes").size(), 0U);
+    world().check_books();
+}
+
+// The relayer's nonce is told slowly, after the last delegate was signed.
+TEST_F(ControlRoutesTest, PayloadsWhoseDeadlinePassesBeforeTheSubmitAreNotSubmitted) {
+    open();
+    std::size_t asked = 0;
+    world().trouble_keystore([&](std::string_view operation) -> std::optional<Error> {
+        if (operation != "sign_delegate" || ++asked != 3) return std::nullopt;
+        localchain::NearFaultRule rule;
+        rule.fault = localchain::NearFault::Delay;
+        rule.method = "query";
+        rule.delay = std::chrono::milliseconds(1800);
+        for (std::size_t i = 0; i < world().options().nodes; ++i) world().node(i).order(rule);
+        return std::nullopt;
+    });
+    const std::string id = begin_with_deadline(std::chrono::seconds(4), 0);
+    const WorldAnswer over = until(id, "done");
+    EXPECT_EQ(asked, 3U);
+    EXPECT_EQ(over.string("status"), "failed");
+    const std::string text = over.string("user_visible_error");
+    EXPECT_NE(text.find("is over or too near; nothing was submitted"), std::string::npos) << text;
+    EXPECT_NE(text.find("3 signed intents payloads stay valid"), std::string::npos) << text;
+    EXPECT_EQ(over.at("submit_tx_hashes").size(), 0U);
+    EXPECT_EQ(submitted_so_far(), "0");
+    world().check_books();
+}
+
+TEST_F(ControlRoutesTest, SubmitsThatNobodySawAreNotSentAgainWhenADeadlineHasPassed) {
+    open();
+    localchain::NearFaultRule rule;
+    rule.fault = localchain::NearFault::LoseRequest;
+    rule.method = "broadcast_tx_async";
+    rule.count = localchain::NearFaultRule::kForever;
+    for (std::size_t i = 0; i < world().options().nodes; ++i) world().node(i).order(rule);
+    const std::string id = begin_with_deadline(std::chrono::seconds(20), 0);
+    until(id, "submit");
+    world().pass(std::chrono::seconds(20));
+    for (std::size_t i = 0; i < world().options().nodes; ++i) world().node(i).clear_faults();
+    world().pass(std::chrono::seconds(10));
+    const WorldAnswer told = record(id);
+    EXPECT_EQ(told.string("status"), "failed") << told.text;
+    const std::string text = told.string("user_visible_error");
+    EXPECT_NE(text.find("is over or too near; not resumed"), std::string::npos) << text;
+    EXPECT_EQ(live_of(told).size(), 3U);
+    until(id, "done");
+    EXPECT_EQ(submitted_so_far(), "0");
     world().check_books();
 }
 

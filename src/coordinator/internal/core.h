@@ -79,6 +79,7 @@ struct Flight {
     std::uint64_t resume_final_at = 0;
     base::SteadyTime phase_began{};
     std::string phase;
+    bool too_late = false;  // the deadline of a payload is over, before all submits are decided
     bool gate_released = false;
     bool read_final = false;  // everything was read after it was final
     // It has its place since a moment ago: the keystore was not asked for a signature yet, neither
@@ -248,6 +249,10 @@ struct CoordinatorService::Core {
         workflow::StepContext& context, Flight& flight, GateState state, Change before);
     Task<StepResult> nep413_step(workflow::StepContext& context, Flight& flight);
     Task<StepResult> delegate_step(workflow::StepContext& context, Flight& flight);
+    // Ends what has signed payloads and no submits.
+    Task<StepResult> end_unsubmitted(
+        workflow::StepContext& context, Flight& flight, const GateState& state, Ending ending,
+        base::Json simulations);
     Task<Result<std::optional<Ending>>> ask_policy(
         const WorkflowRecord& record, const GateState& state, base::Json& decisions);
     Task<Result<std::string>> sign_payload(
@@ -262,7 +267,8 @@ struct CoordinatorService::Core {
     KeyLane* find_relayer(const std::string& key_text);
     // Asks the chain for the lane's nonce if that is not known. Its lock is held.
     Task<Result<std::uint64_t>> know_nonce(KeyLane& lane);
-    // Signs and stores the submits of these calls, and sends them.
+    // Signs and stores the submits of these calls, and sends them. Unprocessable "late_deadline":
+    // none of it was done, because no batch with these payloads can be carried out in time.
     Task<Result<void>> submit_calls(
         workflow::StepContext& context, Flight& flight, std::vector<std::size_t> which, Change also,
         std::string_view event);
