@@ -221,19 +221,23 @@ AsyncLock& CoordinatorService::Core::lock_of(const std::string& public_key) {
     return *lock;
 }
 
-Task<Result<bool>> CoordinatorService::Core::nonce_is_free(
-    std::string account_id, std::string public_key, std::uint64_t nonce) {
+Task<Result<std::optional<CoordinatorService::Core::KeyNonces>>>
+CoordinatorService::Core::nonces_of(
+    std::string account_id, std::string public_key, std::uint64_t taken) {
     CO_TRY(const auto account, near::AccountId::parse(account_id));
     CO_TRY(const auto key, near::PublicKey::parse(public_key));
     auto asking = parts.chain.find_agreed_access_key(account, key);
     CO_TRY(const auto access, co_await std::move(asking));
-    if (!access || access->nonce >= nonce) co_return false;
+    if (!access) co_return std::optional<KeyNonces>();
+    KeyNonces out{access->nonce, false};
+    if (taken <= access->nonce) co_return std::optional(out);
     auto unit = [&](storage::Transaction& tx) {
         return last_key_nonce(tx, account_id, public_key);
     };
     auto read = parts.database.read(unit);
     CO_TRY(const std::uint64_t last, co_await std::move(read));
-    co_return last == nonce;
+    out.taken_is_free = last == taken;
+    co_return std::optional(out);
 }
 
 // One that was taken before a crash is as good while it is free: what was not stored was not sent,
@@ -241,20 +245,17 @@ Task<Result<bool>> CoordinatorService::Core::nonce_is_free(
 Task<Result<std::uint64_t>> CoordinatorService::Core::direct_nonce(
     StepContext& context, Flight& flight, const DirectUserScope& scope,
     const std::string& public_key) {
-    if (const auto taken = flight.state.resume; taken && taken->public_key == public_key) {
-        auto looking = nonce_is_free(scope.user_id, public_key, taken->nonce);
-        CO_TRY(const bool free, co_await std::move(looking));
-        if (free) co_return taken->nonce;
-    }
-    CO_TRY(const auto user, near::AccountId::parse(scope.user_id));
-    CO_TRY(const auto key, near::PublicKey::parse(public_key));
-    auto asking = parts.chain.find_agreed_access_key(user, key);
-    CO_TRY(const auto access, co_await std::move(asking));
-    if (!access) co_return Error::unavailable("the user's key is gone");
+    const auto& earlier = flight.state.resume;
+    const std::uint64_t taken =
+        earlier && earlier->public_key == public_key ? earlier->nonce : 0;
+    auto looking = nonces_of(scope.user_id, public_key, taken);
+    CO_TRY(const auto nonces, co_await std::move(looking));
+    if (!nonces) co_return Error::unavailable("the user's key is gone");
+    if (nonces->taken_is_free) co_return taken;
     auto change = [&](storage::Transaction& tx, WorkflowRecord&, GateState& state) -> Result<void> {
         SentTransaction next;
         next.public_key = public_key;
-        TRY(next.nonce, take_key_nonces(tx, scope.user_id, public_key, access->nonce, 1));
+        TRY(next.nonce, take_key_nonces(tx, scope.user_id, public_key, nonces->on_chain, 1));
         state.resume = std::move(next);
         return {};
     };

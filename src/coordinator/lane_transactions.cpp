@@ -90,22 +90,23 @@ chain::NearStory whole_story() {
 
 }  // namespace
 
-Task<Result<void>> Lanes::take_nonce(Work& work, std::size_t index) {
+// A nonce that was taken before a crash may be used by now. What was not stored was not sent: then
+// another nonce is as good.
+Task<Result<void>> Lanes::have_nonce(Work& work, std::size_t index) {
     const LaneTransaction tx = work.segment().transactions[index];
-    CO_TRY(const auto signer, near::AccountId::parse(tx.signer_id));
-    CO_TRY(const auto key, near::PublicKey::parse(tx.public_key));
-    auto asking = core_.parts.chain.find_agreed_access_key(signer, key);
-    CO_TRY(const auto access, co_await std::move(asking));
-    if (!access) {
+    auto looking = core_.nonces_of(tx.signer_id, tx.public_key, tx.nonce);
+    CO_TRY(const auto nonces, co_await std::move(looking));
+    if (!nonces) {
         co_return Error::not_found(
             fmt::format("{} is no access key of {}", tx.public_key, tx.signer_id));
     }
+    if (nonces->taken_is_free) co_return Result<void>();
     const LanesState before = work.state;
     std::uint64_t nonce = 0;
     auto change = [&](storage::Transaction& unit, WorkflowRecord& record,
                       GateState& state) -> Result<void> {
-        TRY(nonce, take_key_nonces(unit, tx.signer_id, tx.public_key, access->nonce, 1));
-        if (core_.bug(kLaneShareNonce)) nonce = access->nonce + 1;
+        TRY(nonce, take_key_nonces(unit, tx.signer_id, tx.public_key, nonces->on_chain, 1));
+        if (core_.bug(kLaneShareNonce)) nonce = nonces->on_chain + 1;
         LanesState with = before;
         with.segments[with.current].transactions[index].nonce = nonce;
         state.lanes = to_json(with);
@@ -116,15 +117,6 @@ Task<Result<void>> Lanes::take_nonce(Work& work, std::size_t index) {
     CO_TRY_VOID(co_await std::move(saving));
     work.segment().transactions[index].nonce = nonce;
     co_return Result<void>();
-}
-
-// A nonce that was taken before a crash may be used by now. What was not stored was not sent: then
-// another nonce is as good.
-Task<Result<bool>> Lanes::nonce_is_free(Work& work, std::size_t index) {
-    const LaneTransaction tx = work.segment().transactions[index];
-    if (tx.nonce == 0) co_return false;
-    auto asking = core_.nonce_is_free(tx.signer_id, tx.public_key, tx.nonce);
-    co_return co_await std::move(asking);
 }
 
 Task<Result<SentTransaction>> Lanes::ask_signature(const Work& work, const LaneTransaction& tx) {
@@ -179,18 +171,13 @@ Task<void> Lanes::send(Work& work, const SentTransaction& sent) {
 Task<StepResult> Lanes::sign_step(Work& work, std::size_t index) {
     auto taking = core_.lock_of(work.segment().transactions[index].public_key).take();
     const AsyncLock::Held held = co_await std::move(taking);
-    auto looking = nonce_is_free(work, index);
-    CO_TRY(const bool free, co_await std::move(looking));
-    if (!free) {
-        auto taking_nonce = take_nonce(work, index);
-        const auto taken = co_await std::move(taking_nonce);
-        if (!taken && taken.error().code() == ErrorCode::NotFound) {
-            auto closing =
-                close_segment(work, LaneSegment::Outcome::Failed, taken.error().message());
-            co_return co_await std::move(closing);
-        }
-        CO_TRY_VOID(taken);
+    auto taking_nonce = have_nonce(work, index);
+    const auto taken = co_await std::move(taking_nonce);
+    if (!taken && taken.error().code() == ErrorCode::NotFound) {
+        auto closing = close_segment(work, LaneSegment::Outcome::Failed, taken.error().message());
+        co_return co_await std::move(closing);
     }
+    CO_TRY_VOID(taken);
     if (!work.context.may_act()) {
         co_return Error::conflict("another process drives the run", "run_lost");
     }

@@ -355,10 +355,15 @@ struct CoordinatorService::Core {
     // Held while a transaction of that key is made and sent, so that they go out in the order of
     // their nonces.
     AsyncLock& lock_of(const std::string& public_key);
-    // Whether a nonce that was taken earlier can still be signed with: neither the chain has seen
-    // it, nor has anybody taken one above it, which may be on its way.
-    Task<Result<bool>> nonce_is_free(
-        std::string account_id, std::string public_key, std::uint64_t nonce);
+    struct KeyNonces {
+        std::uint64_t on_chain = 0;
+        // Whether the one that was taken earlier can still be signed with: neither the chain has
+        // seen it, nor has anybody taken one above it, which may be on its way.
+        bool taken_is_free = false;
+    };
+    // `taken`: zero: none was. Nothing: it is no access key of the account.
+    Task<Result<std::optional<KeyNonces>>> nonces_of(
+        std::string account_id, std::string public_key, std::uint64_t taken);
     Task<StepResult> direct_step(workflow::StepContext& context);
     Task<StepResult> direct_sign_step(workflow::StepContext& context, Flight& flight);
     Task<StepResult> direct_end(

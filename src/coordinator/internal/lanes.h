@@ -66,8 +66,8 @@ private:
     // ----- lane_transactions.cpp -----
     Task<StepResult> sign_step(Work& work, std::size_t index);
     Task<StepResult> poll_step(Work& work, std::size_t index);
-    Task<Result<void>> take_nonce(Work& work, std::size_t index);
-    Task<Result<bool>> nonce_is_free(Work& work, std::size_t index);
+    // NotFound: it is no access key of the signer.
+    Task<Result<void>> have_nonce(Work& work, std::size_t index);
     Task<Result<SentTransaction>> ask_signature(const Work& work, const LaneTransaction& tx);
     Task<void> send(Work& work, const SentTransaction& sent);
     Task<Result<bool>> read_outcome(const chain::NearTransaction& seen, LaneTransaction& tx);
