@@ -245,6 +245,40 @@ void check_user_call(
     compare("nonce", std::to_string(status.nonce));
 }
 
+// What a transaction of the wallet's own does, where the row says it.
+void check_own_call(
+    const near::TransactionStatus& status, const Json& row, const std::string& hash,
+    const std::string& where, EvidenceReport& report) {
+    const Json* const list = row.find("transactions");
+    if (list == nullptr || !list->is_array()) return;
+    const auto said = std::find_if(
+        list->items().begin(), list->items().end(),
+        [&](const Json& one) { return text_of(one, "tx_hash") == hash; });
+    if (said == list->items().end()) {
+        report.problems.push_back(where + ": it is not said what " + hash + " does");
+        return;
+    }
+    const auto outer = status.outer_receipt_id();
+    const auto* const receipt = outer ? status.find_receipt(*outer) : nullptr;
+    const near::ReceiptCall* const call =
+        receipt != nullptr && receipt->action_count == 1 && receipt->calls.size() == 1
+            ? &receipt->calls.front()
+            : nullptr;
+    const auto compare = [&](const char* name, const std::string& shown) {
+        if (text_of(*said, name) == shown) return;
+        report.problems.push_back(where + ": the chain shows another " + name + " of " + hash);
+    };
+    if (call == nullptr) {
+        report.problems.push_back(where + ": the chain shows another action of " + hash);
+        return;
+    }
+    compare("receiver_id", status.receiver_id.text());
+    compare("method_name", call->method_name);
+    compare("args_sha256", crypto::sha256(call->args).to_hex());
+    compare("gas", call->gas.to_string());
+    compare("deposit", call->deposit.to_string());
+}
+
 // The transactions of one step of another lane than the gate's: signed by whom the statement names,
 // ended as it says, the last of them at its height.
 Result<void> check_lane_row(
@@ -270,6 +304,7 @@ Result<void> check_lane_row(
             report.problems.push_back(where + ": the chain shows another signer of " + hash);
         }
         check_user_call(*status, row, where, report);
+        check_own_call(*status, row, hash, where, report);
         const auto outer = status->outer_receipt_id();
         const auto* const outcome = outer ? status->find_outcome(*outer) : nullptr;
         if (outcome == nullptr || hash != hashes.back()) continue;
@@ -281,6 +316,25 @@ Result<void> check_lane_row(
             fmt::format("{}: {} by {} at block {}", where, hash, signer, height));
     }
     return {};
+}
+
+// What the row says of itself: whose its transactions are, and that there are some where they are
+// what the step does.
+void check_funding_row(
+    const Json& row, const std::vector<std::string>& hashes, const EvidenceStatement& s,
+    EvidenceReport& report) {
+    const std::string where = "step " + text_of(row, "step");
+    const std::string kind = text_of(row, "kind");
+    const bool looks = kind == "view" || kind == "funding.balance_check";
+    if (hashes.empty() && !looks && text_of(row, "status") == "success") {
+        report.problems.push_back(where + ": a success without a transaction");
+    }
+    if (!hashes.empty() && text_of(row, "tx_hash") != hashes.back()) {
+        report.problems.push_back(where + ": its transaction is not the last of all it names");
+    }
+    if (!hashes.empty() && text_of(row, "signer_id") != s.wallet_account) {
+        report.problems.push_back(where + ": its signer is not the wallet");
+    }
 }
 
 Result<void> check_lanes(Node& node, const EvidenceStatement& s, EvidenceReport& report) {
@@ -296,6 +350,7 @@ Result<void> check_lanes(Node& node, const EvidenceStatement& s, EvidenceReport&
                 if (hash.is_string()) hashes.push_back(hash.string_value());
             }
             const bool good = text_of(row, "status") == "success";
+            check_funding_row(row, hashes, s, report);
             TRY_VOID(check_lane_row(node, row, hashes, good, report));
         }
     }

@@ -252,5 +252,94 @@ TEST_F(VerifyWorkflowTest, AnotherCallOfAUserIsFound) {
     }
 }
 
+TEST_F(VerifyWorkflowTest, AnotherTransactionOfAFundingStepIsFound) {
+    const auto wallet = near::AccountId::parse("mike.near").value();
+    const auto wrap = near::AccountId::parse("wrap.near").value();
+    const std::string args = R"({"account_id":"mike.near","registration_only":true})";
+    const auto deposit = near::YoctoNear::parse("1250000000000000000000").value();
+    const auto hash = on_chain<near::TransactionHash>([&](localchain::NearChain& chain) {
+        return chain.inject({wallet, wrap, "storage_deposit", args, deposit}).value();
+    });
+    const auto status = near::parse_transaction_status(
+        ask("EXPERIMENTAL_tx_status",
+            R"({"tx_hash":")" + hash.to_string() +
+                R"(","sender_account_id":"mike.near","wait_until":"FINAL"})"));
+    ASSERT_TRUE(status) << status.error().message();
+    const auto* const outcome = status->find_outcome(*status->outer_receipt_id());
+    ASSERT_NE(outcome, nullptr);
+    const auto text = [](std::string value) { return Json::string(std::move(value)); };
+    const auto list = [](Json item) {
+        Json out = Json::array();
+        out.push_back(std::move(item));
+        return out;
+    };
+    const std::string args_digest = crypto::sha256(base::as_bytes(args)).to_hex();
+    const Json transaction = Json::object()
+                                 .set("tx_hash", text(hash.to_string()))
+                                 .set("receiver_id", text(wrap.text()))
+                                 .set("method_name", text("storage_deposit"))
+                                 .set("args_sha256", text(args_digest))
+                                 .set("gas", text("300000000000000"))
+                                 .set("deposit", text(deposit.to_string()));
+    const Json row = Json::object()
+                         .set("step", Json::unsigned_integer(0))
+                         .set("kind", text("funding.storage_deposit"))
+                         .set("status", text("success"))
+                         .set("tx_hash", text(hash.to_string()))
+                         .set("signer_id", text(wallet.text()))
+                         .set("block_height", text(height(outcome->block_hash)))
+                         .set("tx_hashes", list(text(hash.to_string())));
+    const auto said_of = [&](Json its_row, const Json& its_transaction) {
+        EvidenceStatement s = statement_;
+        s.endpoint = "workflow";
+        s.wallet_account = wallet.text();
+        s.calls.clear();
+        s.dispatches.clear();
+        s.policy_decisions.clear();
+        s.resume_tx_hash.clear();
+        s.batch_id.clear();
+        s.plan = {{"funding_setup", "wrap.near", "storage_deposit", ""}};
+        if (!its_transaction.is_null()) {
+            its_row.set("transactions", list(its_transaction));
+        }
+        const Json segment = Json::object()
+                                 .set("first_step", Json::unsigned_integer(0))
+                                 .set("steps", Json::unsigned_integer(1))
+                                 .set("lane", text("funding_setup"))
+                                 .set("status", text("success"));
+        s.lane_evidence = Json::object()
+                              .set("segments", list(segment))
+                              .set("funding_evidence", list(std::move(its_row)))
+                              .dump();
+        return verify(s);
+    };
+    EXPECT_EQ(said_of(row, transaction), "all holds");
+    EXPECT_EQ(said_of(row, Json()), "all holds");  // of a coordinator that said less
+    for (const auto& [name, other] :
+         {std::pair<const char*, const char*>{"receiver_id", "count.mike.near"},
+          {"method_name", "near_deposit"},
+          {"args_sha256", "00"},
+          {"gas", "1"},
+          {"deposit", "1"}}) {
+        Json changed = transaction;
+        changed.set(name, text(other));
+        const std::string said = said_of(row, changed);
+        EXPECT_NE(said.find("the chain shows another " + std::string(name)), std::string::npos)
+            << said;
+    }
+    Json untold = transaction;
+    untold.set("tx_hash", text(resume_.to_string()));
+    EXPECT_NE(said_of(row, untold).find("it is not said what"), std::string::npos);
+    Json another = row;
+    another.set("tx_hash", text(resume_.to_string()));
+    EXPECT_NE(said_of(another, transaction).find("not the last"), std::string::npos);
+    Json none = row;
+    none.set("tx_hashes", Json::array());
+    EXPECT_NE(said_of(none, Json()).find("a success without a transaction"), std::string::npos);
+    Json stranger = row;
+    stranger.set("signer_id", text("relayer.sequential.near"));
+    EXPECT_NE(said_of(stranger, transaction).find("not the wallet"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace adyton::apps

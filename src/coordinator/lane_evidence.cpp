@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/internal/lanes.h"
+#include "crypto/digest.h"
 
 // What the record shows of a workflow over several lanes (near.md 6.9 and 8.1).
 namespace adyton::coordinator {
@@ -76,6 +77,24 @@ Json hashes_of(const LaneSegment& segment) {
     return out;
 }
 
+// What each of them does, so that it can be compared with the chain: one call.
+Json own_calls_of(const LaneSegment& segment) {
+    Json out = Json::array();
+    for (const LaneTransaction& tx : segment.transactions) {
+        if (!tx.sent) continue;
+        const LaneCall& call = tx.calls.front();
+        out.push_back(
+            Json::object()
+                .set("tx_hash", text(tx.sent->hash))
+                .set("receiver_id", text(tx.receiver_id))
+                .set("method_name", text(call.method_name))
+                .set("args_sha256", text(crypto::sha256(base::as_bytes(call.args)).to_hex()))
+                .set("gas", text(std::to_string(call.gas)))
+                .set("deposit", text(call.deposit)));
+    }
+    return out;
+}
+
 const LaneTransaction* last_sent(const LaneSegment& segment) {
     const LaneTransaction* out = nullptr;
     for (const LaneTransaction& tx : segment.transactions) {
@@ -117,6 +136,7 @@ Json funding_row(const LaneSegment& segment, bool current) {
     out.set("block_height", tx == nullptr ? Json() : height_or_null(tx->block_height));
     out.set("error", text_or_null(segment.error));
     out.set("tx_hashes", hashes_of(segment)).set("delta_ok", fits);
+    out.set("transactions", own_calls_of(segment));
     if (!segment.note.empty()) out.set("note", text(segment.note));
     if (!segment.result.is_null()) out.set("result", segment.result);
     return out;

@@ -181,6 +181,15 @@ TEST_F(LanesTest, WrapAndDepositRunInOrderAndEndWithEvidence) {
     EXPECT_EQ(wrap.find("status")->string_value(), "success");
     EXPECT_EQ(wrap.find("signer_id")->string_value(), wallet_account());
     EXPECT_EQ(wrap.find("tx_hashes")->size(), 2U);
+    const auto& does = wrap.find("transactions")->items();
+    ASSERT_EQ(does.size(), 2U);
+    EXPECT_EQ(does[1].find("tx_hash")->string_value(), wrap.find("tx_hash")->string_value());
+    EXPECT_EQ(does[1].find("receiver_id")->string_value(), "wrap.near");
+    EXPECT_EQ(does[1].find("method_name")->string_value(), "near_deposit");
+    EXPECT_EQ(
+        does[1].find("args_sha256")->string_value(),
+        crypto::sha256(base::as_bytes("{}")).to_hex());
+    EXPECT_EQ(does[1].find("deposit")->string_value(), kOneNear);
     EXPECT_EQ(wrap.find("deltas")->find("nep141:wrap.near")->string_value(), kOneNear);
     EXPECT_TRUE(wrap.find("delta_ok")->boolean_value());
     const Json& deposit = funding(record, 1);
