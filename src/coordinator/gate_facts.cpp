@@ -144,13 +144,71 @@ Task<Result<GateFacts>> ChainFacts::read_gate(near::AccountId gate_id) {
     GateFacts out{std::move(owner_id), std::move(approver_id), listed.boolean_value(), {}, {}, 0};
     CO_TRY(out.fee_tiers, read_tiers(tiers));
     CO_TRY(out.batch_tail, read_ids(tail, "get_batch_tail"));
+    auto noting = note_tail(gate_id, out.batch_tail);
+    co_await std::move(noting);
     co_return out;
 }
 
 Task<Result<std::vector<std::string>>> ChainFacts::batch_tail(near::AccountId gate_id) {
-    auto asking = agreed_view(std::move(gate_id), "get_batch_tail", "{}");
-    CO_TRY(const Json tail, co_await std::move(asking));
-    co_return read_ids(tail, "get_batch_tail");
+    auto asking = agreed_view(gate_id, "get_batch_tail", "{}");
+    CO_TRY(const Json answer, co_await std::move(asking));
+    CO_TRY(auto tail, read_ids(answer, "get_batch_tail"));
+    auto noting = note_tail(std::move(gate_id), tail);
+    co_await std::move(noting);
+    co_return tail;
+}
+
+Task<void> ChainFacts::note_tail(near::AccountId gate_id, std::vector<std::string> tail) {
+    if (tail.empty()) {
+        const std::lock_guard lock(mutex_);
+        standing_.erase(gate_id);
+        co_return;
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = standing_.find(gate_id);
+        const bool known = found != standing_.end();
+        if (known && found->second.first.intent_id == tail.front()) co_return;
+    }
+    // After the look, so that it stands no longer than is said.
+    auto counting = final_heights();
+    const auto heights = co_await std::move(counting);
+    const std::lock_guard lock(mutex_);
+    standing_.erase(gate_id);
+    if (!heights) co_return;
+    const GateStandstill seen{tail.front(), heights->reached};
+    standing_.emplace(std::move(gate_id), std::pair(seen, clock_.steady_now()));
+}
+
+void ChainFacts::recall(const near::AccountId& gate_id, GateStandstill seen) {
+    const std::lock_guard lock(mutex_);
+    const base::SteadyTime long_ago = clock_.steady_now() - options_.facts_keep;
+    standing_.emplace(gate_id, std::pair(std::move(seen), long_ago));
+}
+
+Task<Result<std::optional<GateStandstill>>> ChainFacts::standstill(
+    near::AccountId gate_id) {
+    const auto seen = [&]() -> std::optional<GateStandstill> {
+        const std::lock_guard lock(mutex_);
+        const auto found = standing_.find(gate_id);
+        // Blocks never come so fast outside of tests that this hides a standstill.
+        const bool old = found != standing_.end() &&
+                         clock_.steady_now() - found->second.second >= options_.facts_keep;
+        if (!old) return std::nullopt;
+        return found->second.first;
+    };
+    const auto before = seen();
+    if (!before) co_return before;
+    auto counting = final_heights();
+    CO_TRY(const auto heights, co_await std::move(counting));
+    if (heights.reached < before->since_block + options_.yield_blocks / 4 * 3) {
+        co_return std::optional<GateStandstill>();
+    }
+    auto looking = batch_tail(gate_id);
+    CO_TRY_VOID(co_await std::move(looking));
+    const auto now = seen();
+    if (!now || now->intent_id != before->intent_id) co_return std::optional<GateStandstill>();
+    co_return now;
 }
 
 Task<Result<bool>> ChainFacts::holds_delegate(
@@ -182,6 +240,13 @@ std::string fee_drift_text(
     return fmt::format(
         "{} call gate fee drift: expected {}, got {}", tier, expected.to_string(),
         fee ? fee->to_string() : "none");
+}
+
+std::string standstill_text(const near::AccountId& gate_id, const GateStandstill& standstill) {
+    return fmt::format(
+        "the batch at {} has not moved since block {}: nothing is submitted there until it moves, "
+        "or the gate's owner resets it",
+        gate_id.text(), standstill.since_block);
 }
 
 Task<Result<std::vector<std::string>>> ChainFacts::drifts(

@@ -40,6 +40,15 @@ struct GateFacts {
 std::string fee_drift_text(
     std::size_t calls, near::YoctoNear expected, const std::optional<near::YoctoNear>& fee);
 
+// A batch that runs at a gate and does not move: which intent of it is next, and since when, as far
+// as anybody here looked. Ids are given out once, so the same one is the same standstill.
+struct GateStandstill {
+    std::string intent_id;
+    std::uint64_t since_block = 0;
+};
+// Why nothing is submitted there.
+std::string standstill_text(const near::AccountId& gate_id, const GateStandstill& standstill);
+
 // The chain as the coordinator reads it, with what may be remembered remembered. Thread safe.
 // Errors: as NearClient's; Unprocessable for a gate that is not what the configuration says.
 class ChainFacts {
@@ -54,6 +63,12 @@ public:
     // Both as a quorum tells it. The first may be CoordinatorOptions::facts_keep old.
     Task<Result<GateFacts>> gate(near::AccountId gate_id);
     Task<Result<std::vector<std::string>>> batch_tail(near::AccountId gate_id);
+    // A standstill that lasts for three quarters of an intent's life, so that what is submitted now would
+    // most likely die there. Nothing: the gate is free or moves, or nobody looked for so long. Asks
+    // the chain only where one may be.
+    Task<Result<std::optional<GateStandstill>>> standstill(near::AccountId gate_id);
+    // As another process saw it, where nothing is known here.
+    void recall(const near::AccountId& gate_id, GateStandstill seen);
     // Whether a quorum says that the gate holds an intent of that sender and delegate nonce: that
     // it took the delegate, whatever is told of transactions. False says nothing of what it
     // dispatched or let die. Unavailable also when more intents wait there than are looked at.
@@ -92,6 +107,7 @@ public:
 private:
     Task<Result<GateFacts>> read_gate(near::AccountId gate_id);
     FreshValue<GateFacts>& gate_value(const near::AccountId& gate_id);
+    Task<void> note_tail(near::AccountId gate_id, std::vector<std::string> tail);
 
     const CoordinatorOptions& options_;
     const near::AccountId relayer_;
@@ -102,8 +118,10 @@ private:
     FreshValue<chain::NearBlock> block_;
     FreshValue<chain::NearHeights> final_heights_;
     FreshValue<std::optional<near::IntentsSalt>> salt_;
-    std::mutex mutex_;  // guards the two below
+    std::mutex mutex_;  // guards the three below
     std::map<near::AccountId, std::unique_ptr<FreshValue<GateFacts>>> gates_;
+    // Of gates with a batch at the last look; and when it was first seen there.
+    std::map<near::AccountId, std::pair<GateStandstill, base::SteadyTime>> standing_;
     std::map<near::BlockHash, std::uint64_t> heights_;
 };
 

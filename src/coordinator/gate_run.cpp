@@ -220,6 +220,7 @@ Task<Result<void>> CoordinatorService::Core::finish(
         if (ending.status == WorkflowStatus::Failed) record.final_status = "failed";
         record.user_visible_error = cut_text(ending.error, kErrorBytesMax);
         if (!ending.evidence.is_null()) record.dispatch_evidence = ending.evidence;
+        forget_held_back(record);
         record.internal_state = to_text(flight.state);
         TRY_VOID(write_audit(tx, record, &flight.state, "coordinator.workflow_final"));
         if (!bug(kLoseFinalUpdate)) {

@@ -29,9 +29,20 @@ constexpr base::Duration kNonceMargin = std::chrono::seconds(60);
 constexpr base::Duration kPlaceLife = std::chrono::minutes(6);
 constexpr base::Duration kQueueLook = std::chrono::seconds(10);
 
+constexpr const char* kHeldBack = "held_back";
+
 std::string text_member(const Json& json, std::string_view name) {
     const Json* const found = json.find(name);
     return found != nullptr && found->is_string() ? found->string_value() : std::string();
+}
+
+std::optional<GateStandstill> standstill_of(const Json& evidence) {
+    const Json* const held = evidence.find(kHeldBack);
+    const Json* const since = held == nullptr ? nullptr : held->find("since_block");
+    if (since == nullptr) return std::nullopt;
+    const auto block = since->as_uint64();
+    if (!block) return std::nullopt;
+    return GateStandstill{text_member(*held, "intent_id"), *block};
 }
 
 // Tokens inside the intents contract that the calls move.
@@ -66,6 +77,15 @@ near::MessageNonce new_nonce(
 }
 
 }  // namespace
+
+void forget_held_back(WorkflowRecord& record) {
+    if (record.dispatch_evidence.find(kHeldBack) == nullptr) return;
+    Json rest = Json::object();
+    for (const auto& [name, value] : record.dispatch_evidence.members()) {
+        if (name != kHeldBack) rest.set(name, value);
+    }
+    record.dispatch_evidence = std::move(rest);
+}
 
 Ending ending_of(const Error& error, std::string_view what) {
     const bool denied = is_denial(error);
@@ -205,7 +225,14 @@ Task<StepResult> CoordinatorService::Core::policy_step(StepContext& context, Fli
         return lane::enter(
             tx, state.gate_id, record.request_id, static_cast<std::int64_t>(state.calls.size()));
     };
-    if (waiting[state.gate_id].empty()) {
+    bool straight = waiting[state.gate_id].empty();
+    if (straight) {
+        CO_TRY(const auto gate_id, near::AccountId::parse(state.gate_id));
+        auto looking = facts.standstill(gate_id);
+        const auto standstill = co_await std::move(looking);
+        straight = standstill && !*standstill;
+    }
+    if (straight) {
         // Nobody waits there: in and through the queue in one unit, if there is room.
         auto preparing = prepare(state);
         auto prepared = co_await std::move(preparing);
@@ -251,6 +278,17 @@ Task<StepResult> CoordinatorService::Core::queued_step(StepContext& context, Fli
     // process knows of the queue. Sooner when a place is free: nudge_waiting().
     const bool soon = keep_waiting(flight.state.gate_id, id, turn.position);
     if (!turn.now) co_return StepOutcome::again(soon ? options.poll_interval : kQueueLook);
+    const bool told = standstill_of(flight.record.dispatch_evidence).has_value();
+    auto holding = held_back(context, flight);
+    const auto held = co_await std::move(holding);
+    // Whoever waits for hours does not fail of a node that is away now and then.
+    const bool chain_away = !held && held.error().reason() != "run_lost";
+    if (told && chain_away) co_return again_later(flight, false);
+    CO_TRY_VOID(held);
+    if (*held) {
+        auto waiting_on = wait_held_back(context, flight);
+        co_return co_await std::move(waiting_on);
+    }
     auto preparing = prepare(flight.state);
     CO_TRY(GateState state, co_await std::move(preparing));
     auto placing = place(context, flight, std::move(state), {});
@@ -261,6 +299,47 @@ Task<StepResult> CoordinatorService::Core::queued_step(StepContext& context, Fli
     CO_TRY_VOID(placed);
     stop_waiting(flight.state.gate_id, id);
     co_return StepOutcome::again();
+}
+
+Task<Result<bool>> CoordinatorService::Core::held_back(StepContext& context, Flight& flight) {
+    CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+    const auto told = standstill_of(flight.record.dispatch_evidence);
+    if (told) facts.recall(gate_id, *told);
+    auto looking = facts.standstill(gate_id);
+    CO_TRY(const auto standstill, co_await std::move(looking));
+    if (!standstill) co_return false;
+    if (told && told->intent_id == standstill->intent_id) co_return true;
+    auto change = [&](storage::Transaction&, WorkflowRecord& record, GateState&) {
+        record.dispatch_evidence.set(
+            kHeldBack,
+            Json::object()
+                .set("reason", Json::string(standstill_text(gate_id, *standstill)))
+                .set("since_block", Json::unsigned_integer(standstill->since_block))
+                .set("intent_id", Json::string(standstill->intent_id)));
+        return Result<void>();
+    };
+    auto noting = note(context, flight, kHeldBack, change);
+    CO_TRY_VOID(co_await std::move(noting));
+    co_return true;
+}
+
+// As long as the deadlines that the request brought allow; others are set when it has its place.
+Task<StepResult> CoordinatorService::Core::wait_held_back(StepContext& context, Flight& flight) {
+    GateState asked = flight.state;
+    for (GateCall& call : asked.calls) call.deadline = call.own_deadline.value_or("");
+    auto blocking = facts.final_block();
+    const auto block = co_await std::move(blocking);
+    if (!block) co_return again_later(flight, false);
+    const auto late = late_deadline(asked, *block);
+    if (!late) co_return again_later(flight, true);
+    Ending ending{WorkflowStatus::Failed, *late + "; nothing was signed", {}};
+    if (const auto why = standstill_of(flight.record.dispatch_evidence)) {
+        CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+        ending.error += "; " + standstill_text(gate_id, *why);
+    }
+    auto finishing = finish(context, flight, std::move(ending));
+    CO_TRY_VOID(co_await std::move(finishing));
+    co_return StepOutcome::ended();
 }
 
 Task<Result<GateState>> CoordinatorService::Core::prepare(GateState state) {
@@ -312,6 +391,7 @@ Task<Result<void>> CoordinatorService::Core::place(
         TRY(std::uint64_t nonce, take_delegate_nonces(tx, record.wallet_id, state.calls.size()));
         for (GateCall& call : its_state.calls) call.delegate_nonce = nonce++;
         record.proxy_predecessor = true;
+        forget_held_back(record);
         return {};
     };
     auto saving = record_change(

@@ -106,13 +106,21 @@ Task<Result<std::string>> CoordinatorService::Core::choose_gate(
     std::optional<std::string> wanted, std::string request_id) {
     struct Choice {
         std::string gate_id;
-        double rank_ms = 0;  // with those that are on the way there
+        bool stands = false;  // its batch does not move
+        double rank_ms = 0;   // with those that are on the way there
         double wait_ms = 0;
         std::int64_t queued = 0;
     };
     auto unit = [](storage::Transaction& tx) { return lane::loads(tx); };
     auto read = parts.database.read(unit);
     CO_TRY(const auto loads, co_await std::move(read));
+    std::set<std::string> standing;
+    for (const near::AccountId& gate : options.gates) {
+        if (wanted || options.gates.size() == 1) break;  // nothing to choose
+        auto looking = facts.standstill(gate);
+        const auto standstill = co_await std::move(looking);
+        if (standstill && *standstill) standing.insert(gate.text());
+    }
     std::optional<Choice> best;
     const base::SteadyTime now = parts.executor.steady_now();
     for (const near::AccountId& gate : options.gates) {
@@ -125,8 +133,10 @@ Task<Result<std::string>> CoordinatorService::Core::choose_gate(
         std::erase_if(coming, [now](const auto& one) { return now - one.second > kArrivalMax; });
         const auto batches = static_cast<double>(load.queued + load.active);
         const double ahead = batches + static_cast<double>(coming.size());
-        const Choice choice{gate.text(), ahead * pace, batches * pace, load.queued};
-        if (!best || choice.rank_ms < best->rank_ms) best = choice;
+        const bool stands = standing.contains(gate.text());
+        const Choice choice{gate.text(), stands, ahead * pace, batches * pace, load.queued};
+        const auto rank = [](const Choice& one) { return std::pair(one.stands, one.rank_ms); };
+        if (!best || rank(choice) < rank(*best)) best = choice;
     }
     if (!best) co_return Error::invalid_argument("no such gate");
     const auto limit_ms = static_cast<double>(

@@ -200,6 +200,9 @@ Task<Result<Json>> preflight(Core& core, near::AccountId gate_id) {
         if (tail && !tail->empty()) {
             abort(fmt::format("gate batch tail is not empty: {} item(s) under way", tail->size()));
         }
+        auto standing = core.facts.standstill(gate_id);
+        const auto standstill = co_await std::move(standing);
+        if (standstill && *standstill) abort(standstill_text(gate_id, **standstill));
         auto pending = core.facts.view(gate_id, "list_pending", "{}");
         const auto ids = co_await std::move(pending);
         if (!ids) abort("the gate's pending list cannot be read: " + ids.error().message());

@@ -241,6 +241,9 @@ struct CoordinatorService::Core {
     Task<Result<Wallet>> ask_wallet(std::string wallet_id);
     Task<StepResult> policy_step(workflow::StepContext& context, Flight& flight);
     Task<StepResult> queued_step(workflow::StepContext& context, Flight& flight);
+    // True: its gate does not move, and the record says so; whatever it submitted there would die.
+    Task<Result<bool>> held_back(workflow::StepContext& context, Flight& flight);
+    Task<StepResult> wait_held_back(workflow::StepContext& context, Flight& flight);
     // What is to be signed, with deadlines and nonces of now.
     Task<Result<GateState>> prepare(GateState state);
     // Records it with a place at the gate. Conflict "no_place": there is none yet. `before`: what
@@ -407,6 +410,9 @@ std::string cut_text(std::string text, std::size_t bytes_max = 500);
 inline constexpr std::size_t kErrorBytesMax = 1000;  // of a record's user_visible_error
 // "REASON; REST", where the reason gives way: the rest says what may still happen.
 std::string join_text(std::string reason, std::string_view rest);
+
+// It waits no more.
+void forget_held_back(WorkflowRecord& record);
 
 // How a workflow ends that the keystore refuses something for good; `what`: the operation.
 Ending ending_of(const Error& error, std::string_view what);
