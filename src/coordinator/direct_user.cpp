@@ -172,8 +172,7 @@ Task<StepResult> CoordinatorService::Core::direct_sign_step(StepContext& context
         if (answer.allowed && needs) {
             why = fmt::format("requires {} approvals", answer.required_approvals.value_or(1));
         }
-        auto ending =
-            direct_end(context, flight, WorkflowStatus::PolicyDenied, std::move(why));
+        auto ending = direct_end(context, flight, WorkflowStatus::PolicyDenied, std::move(why));
         co_return co_await std::move(ending);
     }
     auto looking = key_status(flight.record.wallet_id, scope);
@@ -246,8 +245,7 @@ Task<Result<std::uint64_t>> CoordinatorService::Core::direct_nonce(
     StepContext& context, Flight& flight, const DirectUserScope& scope,
     const std::string& public_key) {
     const auto& earlier = flight.state.resume;
-    const std::uint64_t taken =
-        earlier && earlier->public_key == public_key ? earlier->nonce : 0;
+    const std::uint64_t taken = earlier && earlier->public_key == public_key ? earlier->nonce : 0;
     auto looking = nonces_of(scope.user_id, public_key, taken);
     CO_TRY(const auto nonces, co_await std::move(looking));
     if (!nonces) co_return Error::unavailable("the user's key is gone");

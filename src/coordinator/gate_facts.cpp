@@ -186,8 +186,7 @@ void ChainFacts::recall(const near::AccountId& gate_id, GateStandstill seen) {
     standing_.emplace(gate_id, std::pair(std::move(seen), long_ago));
 }
 
-Task<Result<std::optional<GateStandstill>>> ChainFacts::standstill(
-    near::AccountId gate_id) {
+Task<Result<std::optional<GateStandstill>>> ChainFacts::standstill(near::AccountId gate_id) {
     const auto seen = [&]() -> std::optional<GateStandstill> {
         const std::lock_guard lock(mutex_);
         const auto found = standing_.find(gate_id);

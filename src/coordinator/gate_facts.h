@@ -63,9 +63,9 @@ public:
     // Both as a quorum tells it. The first may be CoordinatorOptions::facts_keep old.
     Task<Result<GateFacts>> gate(near::AccountId gate_id);
     Task<Result<std::vector<std::string>>> batch_tail(near::AccountId gate_id);
-    // A standstill that lasts for three quarters of an intent's life, so that what is submitted now would
-    // most likely die there. Nothing: the gate is free or moves, or nobody looked for so long. Asks
-    // the chain only where one may be.
+    // A standstill that lasts for three quarters of an intent's life, so that what is submitted now
+    // would most likely die there. Nothing: the gate is free or moves, or nobody looked for so
+    // long. Asks the chain only where one may be.
     Task<Result<std::optional<GateStandstill>>> standstill(near::AccountId gate_id);
     // As another process saw it, where nothing is known here.
     void recall(const near::AccountId& gate_id, GateStandstill seen);

@@ -311,11 +311,10 @@ Task<Result<bool>> CoordinatorService::Core::held_back(StepContext& context, Fli
     if (told && told->intent_id == standstill->intent_id) co_return true;
     auto change = [&](storage::Transaction&, WorkflowRecord& record, GateState&) {
         record.dispatch_evidence.set(
-            kHeldBack,
-            Json::object()
-                .set("reason", Json::string(standstill_text(gate_id, *standstill)))
-                .set("since_block", Json::unsigned_integer(standstill->since_block))
-                .set("intent_id", Json::string(standstill->intent_id)));
+            kHeldBack, Json::object()
+                           .set("reason", Json::string(standstill_text(gate_id, *standstill)))
+                           .set("since_block", Json::unsigned_integer(standstill->since_block))
+                           .set("intent_id", Json::string(standstill->intent_id)));
         return Result<void>();
     };
     auto noting = note(context, flight, kHeldBack, change);
@@ -628,8 +627,7 @@ Task<StepResult> CoordinatorService::Core::delegate_step(StepContext& context, F
 }
 
 Task<StepResult> CoordinatorService::Core::end_unsubmitted(
-    StepContext& context, Flight& flight, const GateState& state, Ending ending,
-    Json simulations) {
+    StepContext& context, Flight& flight, const GateState& state, Ending ending, Json simulations) {
     ending.error = join_text(std::move(ending.error), live_payloads(state, phase::kDelegate));
     if (simulations.size() > 0) {
         ending.evidence = flight.record.dispatch_evidence;

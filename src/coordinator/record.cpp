@@ -50,8 +50,8 @@ void set_more_evidence(Json& out, const Json& evidence) {
     out.set("resume_receipt_id", member_or(evidence, "resume_receipt_id", Json()));
     out.set("intent_hashes", member_or(evidence, "intent_hashes", Json::array()));
     for (const std::string_view name :
-         {"held_back", "simulations", "post_batch_view_results", "problems", "live_until", "late_outcomes",
-          "gate_id", "segments"}) {
+         {"held_back", "simulations", "post_batch_view_results", "problems", "live_until",
+          "late_outcomes", "gate_id", "segments"}) {
         if (const Json* const found = evidence.find(name)) out.set(std::string(name), *found);
     }
 }

@@ -227,7 +227,8 @@ TEST_F(ControlRoutesTest, WhatIsGivenUpAfterItsPayloadsWereSignedSaysHowLongThey
     world().check_books();
 }
 
-// Between the first signature and the refusal of another the answers were lost, or the process died.
+// Between the first signature and the refusal of another the answers were lost, or the process
+// died.
 TEST_F(ControlRoutesTest, ARefusalAtALaterTryTellsOfWhatAnEarlierOneMayHaveSigned) {
     open();
     std::size_t asked = 0;

@@ -320,16 +320,16 @@ TEST_F(DirectUserRoutesTest, ARefusalOfTheKeystoreEndsItAtOnceWithItsReason) {
         for (const bool denied : {false, true}) {
             int asked = 0;
             world().trouble_keystore(
-                [&, its = std::string(refused)](
-                    std::string_view operation) -> std::optional<Error> {
+                [&,
+                 its = std::string(refused)](std::string_view operation) -> std::optional<Error> {
                     if (operation != its) return std::nullopt;
                     ++asked;
                     return denied ? Error::permission_denied("not you")
                                   : Error::invalid_argument("not this");
                 });
-            const WorldAnswer over = finish(
-                execute(std::string(refused) + (denied ? "-denied" : "-refused"))
-                    .string("request_id"));
+            const WorldAnswer over =
+                finish(execute(std::string(refused) + (denied ? "-denied" : "-refused"))
+                           .string("request_id"));
             EXPECT_EQ(over.string("status"), denied ? "policy_denied" : "failed") << over.text;
             const std::string reason = denied ? "not you" : std::string(told) + "not this";
             EXPECT_EQ(over.string("user_visible_error"), reason);

@@ -187,8 +187,7 @@ TEST_F(LanesTest, WrapAndDepositRunInOrderAndEndWithEvidence) {
     EXPECT_EQ(does[1].find("receiver_id")->string_value(), "wrap.near");
     EXPECT_EQ(does[1].find("method_name")->string_value(), "near_deposit");
     EXPECT_EQ(
-        does[1].find("args_sha256")->string_value(),
-        crypto::sha256(base::as_bytes("{}")).to_hex());
+        does[1].find("args_sha256")->string_value(), crypto::sha256(base::as_bytes("{}")).to_hex());
     EXPECT_EQ(does[1].find("deposit")->string_value(), kOneNear);
     EXPECT_EQ(wrap.find("deltas")->find("nep141:wrap.near")->string_value(), kOneNear);
     EXPECT_TRUE(wrap.find("delta_ok")->boolean_value());

@@ -132,7 +132,9 @@ TEST_F(WedgedGateTest, NothingIsSubmittedToAGateThatDoesNotMoveUntilItDoes) {
     expect_held_back(1);
     const WorldAnswer preflight = world().get("/wallet/v1/preflight", world().wallet(0));
     EXPECT_NE(
-        preflight.at("abort_reasons").dump().find("the batch at gate.sequential.near has not moved"),
+        preflight.at("abort_reasons")
+            .dump()
+            .find("the batch at gate.sequential.near has not moved"),
         std::string::npos)
         << preflight.text;
     ASSERT_TRUE(world().live_some(600));

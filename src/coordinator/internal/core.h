@@ -85,8 +85,8 @@ struct Flight {
     // It has its place since a moment ago: the keystore was not asked for a signature yet, neither
     // by this process nor by one before.
     bool nothing_signed = false;
-    unsigned doubts = 0;      // times that all calls had succeeded and the evidence did not hold
-    unsigned failures = 0;    // of asking the chain, in a row
+    unsigned doubts = 0;    // times that all calls had succeeded and the evidence did not hold
+    unsigned failures = 0;  // of asking the chain, in a row
     base::SteadyTime resumed_at{};
     std::optional<base::SteadyTime> resume_again_at;  // a foreign batch holds the gate
 };
