@@ -45,6 +45,18 @@ std::optional<GateStandstill> standstill_of(const Json& evidence) {
     return GateStandstill{text_member(*held, "intent_id"), *block};
 }
 
+std::optional<Ending> check_signers(const GateState& state) {
+    for (std::size_t i = 0; i < state.calls.size(); ++i) {
+        const auto& signer = state.calls[i].own_signer;
+        if (!signer || *signer == state.wallet_account) continue;
+        return Ending{
+            WorkflowStatus::Rejected,
+            fmt::format("calls[{}].near_intents.signer_id is not the wallet's account", i),
+            {}};
+    }
+    return std::nullopt;
+}
+
 // Tokens inside the intents contract that the calls move.
 std::vector<std::string> tokens_of(const GateState& state) {
     std::set<std::string> tokens;
@@ -191,14 +203,7 @@ Task<StepResult> CoordinatorService::Core::policy_step(StepContext& context, Fli
         state.wallet_key = wallet->public_key;
         state.relayer_id = keys.relayer.text();
         state.approver_id = keys.approver.text();
-        for (std::size_t i = 0; i < state.calls.size(); ++i) {
-            const auto& signer = state.calls[i].own_signer;
-            if (!signer || *signer == wallet->account) continue;
-            ending = Ending{
-                WorkflowStatus::Rejected,
-                fmt::format("calls[{}].near_intents.signer_id is not the wallet's account", i),
-                {}};
-        }
+        ending = check_signers(state);
     }
     if (!ending && !bug(kSignBeforePolicy)) {
         auto asking = ask_policy(flight.record, state, decisions);
@@ -225,31 +230,15 @@ Task<StepResult> CoordinatorService::Core::policy_step(StepContext& context, Fli
         return lane::enter(
             tx, state.gate_id, record.request_id, static_cast<std::int64_t>(state.calls.size()));
     };
-    bool straight = waiting[state.gate_id].empty();
-    if (straight) {
-        CO_TRY(const auto gate_id, near::AccountId::parse(state.gate_id));
-        auto looking = facts.standstill(gate_id);
-        const auto standstill = co_await std::move(looking);
-        straight = standstill && !*standstill;
-    }
-    if (straight) {
-        // Nobody waits there: in and through the queue in one unit, if there is room.
-        auto preparing = prepare(state);
-        auto prepared = co_await std::move(preparing);
-        auto before = [&](storage::Transaction& tx, WorkflowRecord& record, GateState&) {
-            return enter(tx, record);
-        };
-        Result<void> placed = Error::conflict("not prepared", "no_place");
-        if (prepared) {
-            auto placing = place(context, flight, *std::move(prepared), before);
-            placed = co_await std::move(placing);
-        }
-        if (placed) {
-            has_arrived(state.gate_id, flight.record.request_id);
-            at(WorkflowPoint::AfterPolicy, flight.record.request_id);
-            co_return StepOutcome::again();
-        }
-        if (placed.error().reason() != "no_place") co_return placed.error();
+    auto before = [&](storage::Transaction& tx, WorkflowRecord& record, GateState&) {
+        return enter(tx, record);
+    };
+    auto trying = place_at_once(context, flight, state, before);
+    CO_TRY(const bool placed, co_await std::move(trying));
+    if (placed) {
+        has_arrived(state.gate_id, flight.record.request_id);
+        at(WorkflowPoint::AfterPolicy, flight.record.request_id);
+        co_return StepOutcome::again();
     }
     lane::Turn turn;
     auto change = [&](storage::Transaction& tx, WorkflowRecord& record,
@@ -265,6 +254,24 @@ Task<StepResult> CoordinatorService::Core::policy_step(StepContext& context, Fli
     has_arrived(state.gate_id, flight.record.request_id);
     at(WorkflowPoint::AfterPolicy, flight.record.request_id);
     co_return StepOutcome::again();
+}
+
+// Where nobody waits: in and through the queue in one unit, if there is room and the gate moves.
+Task<Result<bool>> CoordinatorService::Core::place_at_once(
+    StepContext& context, Flight& flight, const GateState& state, Change before) {
+    if (!waiting[state.gate_id].empty()) co_return false;
+    CO_TRY(const auto gate_id, near::AccountId::parse(state.gate_id));
+    auto looking = facts.standstill(gate_id);
+    const auto standstill = co_await std::move(looking);
+    if (!standstill || *standstill) co_return false;
+    auto preparing = prepare(state);
+    auto prepared = co_await std::move(preparing);
+    if (!prepared) co_return false;
+    auto placing = place(context, flight, *std::move(prepared), std::move(before));
+    const auto placed = co_await std::move(placing);
+    if (!placed && placed.error().reason() == "no_place") co_return false;
+    CO_TRY_VOID(placed);
+    co_return true;
 }
 
 // Waits for its place in the gate's queue; then decides what is to be signed, so that signatures

@@ -239,26 +239,32 @@ Task<Result<bool>> CoordinatorService::Core::look_for_unseen_submit(
     co_return false;
 }
 
-Task<StepResult> CoordinatorService::Core::submit_step(StepContext& context, Flight& flight) {
-    bool answered = true;
-    bool news = false;
+Task<Result<CoordinatorService::Core::Looked>> CoordinatorService::Core::look_at_submits(
+    StepContext& context, Flight& flight) {
+    Looked out;
     auto blocking = facts.final_block();
     const auto block = co_await std::move(blocking);
-    const auto too_old = block ? late_deadline(flight.state, *block) : std::nullopt;
-    flight.too_late = too_old.has_value();
+    if (block) out.too_old = late_deadline(flight.state, *block);
+    flight.too_late = out.too_old.has_value();
     for (std::size_t i = 0; i < flight.state.calls.size(); ++i) {
         if (flight.state.calls[i].decided()) continue;
         auto looking = look_at_submit(context, flight, i);
         const auto looked = co_await std::move(looking);
         if (!looked && looked.error().reason() == "run_lost") co_return looked.error();
         if (looked) {
-            news = news || *looked;
+            out.news = out.news || *looked;
         } else {
-            answered = false;
+            out.answered = false;
         }
         // Those after it were sent after it: they are asked for when this one is decided.
         if (looked && flight.submit_sightings[i].under_way) break;
     }
+    co_return out;
+}
+
+Task<StepResult> CoordinatorService::Core::submit_step(StepContext& context, Flight& flight) {
+    auto looking = look_at_submits(context, flight);
+    CO_TRY(const Looked looked, co_await std::move(looking));
     const GateState state = flight.state;
     const auto& calls = state.calls;
     const bool decided =
@@ -275,12 +281,12 @@ Task<StepResult> CoordinatorService::Core::submit_step(StepContext& context, Fli
         return lane::set_ready(tx, record.request_id, now + std::chrono::minutes(5));
     };
     if (!decided) {
-        if (news) {
+        if (looked.news) {
             auto noting = note(context, flight, "intent_submitted", change);
             CO_TRY_VOID(co_await std::move(noting));
         }
-        if (too_old) {
-            auto failing = fail(context, flight, *too_old);
+        if (looked.too_old) {
+            auto failing = fail(context, flight, *looked.too_old);
             co_return co_await std::move(failing);
         }
         const bool late = parts.executor.steady_now() - flight.phase_began > options.poll_timeout;
@@ -292,7 +298,7 @@ Task<StepResult> CoordinatorService::Core::submit_step(StepContext& context, Fli
             auto failing = fail(context, flight, std::move(text));
             co_return co_await std::move(failing);
         }
-        co_return again_later(flight, answered);
+        co_return again_later(flight, looked.answered);
     }
     const auto over =
         std::find_if(calls.begin(), calls.end(), [](const auto& call) { return call.submit_over; });

@@ -250,6 +250,8 @@ struct CoordinatorService::Core {
     // puts it into the queue; empty: it is there.
     Task<Result<void>> place(
         workflow::StepContext& context, Flight& flight, GateState state, Change before);
+    Task<Result<bool>> place_at_once(
+        workflow::StepContext& context, Flight& flight, const GateState& state, Change before);
     Task<StepResult> nep413_step(workflow::StepContext& context, Flight& flight);
     Task<StepResult> delegate_step(workflow::StepContext& context, Flight& flight);
     // Ends what has signed payloads and no submits.
@@ -278,6 +280,12 @@ struct CoordinatorService::Core {
     Task<void> send_submit(Flight& flight, std::size_t index);
     Task<chain::NearSendOutcome> send(const SentTransaction& sent);
     Task<StepResult> submit_step(workflow::StepContext& context, Flight& flight);
+    struct Looked {
+        bool answered = true;                // by nodes
+        bool news = false;                   // in `flight.state`, to be recorded
+        std::optional<std::string> too_old;  // the deadline that is over
+    };
+    Task<Result<Looked>> look_at_submits(workflow::StepContext& context, Flight& flight);
     // Looks at one submit that is not decided; true: there is news in `flight.state` to be
     // recorded.
     Task<Result<bool>> look_at_submit(
