@@ -137,12 +137,16 @@ Task<Result<void>> beat_once(ComputeService::Parts& parts) {
     struct Pulse {
         jobs::Counts counts;
         bool alone = false;
+        bool key_changed = false;
     };
     auto unit = [&](storage::Transaction& tx) -> Result<Pulse> {
         TRY_VOID(jobs::renew_instance(tx, compute.claim, compute.options.instance_lease));
         Pulse pulse;
         TRY(pulse.counts, jobs::count_open(tx));
         TRY(pulse.alone, jobs::is_alone(tx, compute.claim));
+        const auto same = jobs::check_master_key(tx, compute.claim);
+        pulse.key_changed = !same && same.error().reason() == "master_key_changed";
+        if (!same && !pulse.key_changed) return same.error();
         return pulse;
     };
     auto write = compute.database.write(std::move(unit));
@@ -150,6 +154,9 @@ Task<Result<void>> beat_once(ComputeService::Parts& parts) {
     compute.alone.store(pulse && pulse->alone);
     if (!pulse) co_return pulse.error();
     const jobs::Counts& counts = pulse->counts;
+    if (!compute.key_changed.exchange(pulse->key_changed) && pulse->key_changed) {
+        compute.logger.error(jobs::master_key_changed().message(), {});
+    }
     parts.running_jobs.store(counts.running);
     parts.queued_jobs.store(counts.queued);
     auto watching = watch_running(compute);
@@ -161,7 +168,7 @@ Task<Result<void>> beat_once(ComputeService::Parts& parts) {
             compute.logger.warning("jobs that nobody ran were settled", {{"jobs", settled}});
         }
     }
-    if (counts.queued > 0) {
+    if (counts.queued > 0 && !pulse->key_changed) {
         auto pumping = pump_queue(compute);
         CO_TRY(const auto started, co_await std::move(pumping));
         (void)started;
@@ -252,8 +259,10 @@ Task<Result<std::unique_ptr<ComputeService>>> ComputeService::create(
     ComputeContext& compute = made->parts_->context;
     auto unit = [&](storage::Transaction& tx) -> Result<InstanceClaim> {
         TRY_VOID(check_key(tx, compute.keys, compute.previous_keys_or_null));
-        return jobs::register_instance(
-            tx, made->parts_->given.instance, compute.options.instance_lease);
+        TRY(auto claim, jobs::register_instance(
+                            tx, made->parts_->given.instance, compute.options.instance_lease));
+        claim.master_key_id = compute.keys.id();
+        return claim;
     };
     auto write = compute.database.write(std::move(unit));
     CO_TRY(compute.claim, co_await std::move(write));
@@ -261,6 +270,15 @@ Task<Result<std::unique_ptr<ComputeService>>> ComputeService::create(
     CO_TRY(const auto rotated, co_await std::move(rotating));
     if (rotated > 0) {
         compute.logger.info("secrets were sealed under the new master key", {{"secrets", rotated}});
+    }
+    auto foreign = [&](storage::Transaction& tx) {
+        return secrets::count_foreign(tx, compute.keys.id());
+    };
+    auto counting = compute.database.read(std::move(foreign));
+    CO_TRY(const std::int64_t unreadable, co_await std::move(counting));
+    if (unreadable > 0) {
+        compute.logger.warning(
+            "secrets lie under another master key and cannot be opened", {{"secrets", unreadable}});
     }
     add_jobs(*made->parts_);
     co_return made;
@@ -305,7 +323,8 @@ Task<void> ComputeService::stop() {
 }
 
 Result<void> ComputeService::check_keys() const {
-    return {};  // there is no service without its key
+    if (parts_->context.key_changed.load()) return jobs::master_key_changed();
+    return {};
 }
 
 Task<Result<void>> ComputeService::probe_database() const {

@@ -68,6 +68,8 @@ struct ComputeContext {
     std::atomic<bool> stopping{false};
     std::atomic<std::size_t> queue_work{0};
     std::atomic<bool> alone{false};  // at the last heartbeat no other instance was alive
+    // At the last heartbeat the newest master key was another.
+    std::atomic<bool> key_changed{false};
 };
 
 // Appends an audit record. `write` fills the members of its body.

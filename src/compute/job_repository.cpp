@@ -109,7 +109,20 @@ Error job_lost() {
     return Error::conflict("the job is not this process's any more", "job_lost");
 }
 
+Result<void> compare_master_key(
+    Transaction& tx, const InstanceClaim& claim, std::string_view lock) {
+    TRY(const auto rows,
+        tx.query(
+            "SELECT value FROM compute_meta WHERE name = 'master_key' " + std::string(lock), {}));
+    if (!rows.empty()) {
+        TRY(const auto known, rows.text(0, 0));
+        if (known == claim.master_key_id) return {};
+    }
+    return jobs::master_key_changed();
+}
+
 Result<void> be_alive(Transaction& tx, const jobs::Owner& owner) {
+    TRY_VOID(jobs::check_master_key(tx, owner.claim));
     TRY(const auto now, tx.now());
     TRY(const auto rows, tx.query(
                              "SELECT 1 FROM compute_instances WHERE instance = $1 AND epoch = $2 "
@@ -156,7 +169,7 @@ Result<InstanceClaim> register_instance(
         {instance, until}));
     TRY(const auto rows,
         tx.query("SELECT epoch FROM compute_instances WHERE instance = $1", {instance}));
-    InstanceClaim claim{instance, 0};
+    InstanceClaim claim{instance, 0, {}};
     TRY(claim.epoch, rows.integer(0, 0));
     return claim;
 }
@@ -180,6 +193,20 @@ Result<void> retire_instance(Transaction& tx, const InstanceClaim& claim) {
         "UPDATE compute_instances SET alive_until = $3 WHERE instance = $1 AND epoch = $2",
         {claim.instance, claim.epoch, now}));
     return {};
+}
+
+Error master_key_changed() {
+    return Error::unavailable(
+        "another instance has changed the master key; start this one again with it",
+        "master_key_changed");
+}
+
+Result<void> check_master_key(Transaction& tx, const InstanceClaim& claim) {
+    return compare_master_key(tx, claim, {});
+}
+
+Result<void> hold_master_key(Transaction& tx, const InstanceClaim& claim) {
+    return compare_master_key(tx, claim, tx.fragment(Fragment::ForUpdate));
 }
 
 Result<bool> is_alone(Transaction& tx, const InstanceClaim& claim) {

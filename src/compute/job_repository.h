@@ -41,6 +41,7 @@ std::string_view status_word(JobPhase phase);
 struct InstanceClaim {
     std::string instance;
     std::int64_t epoch = 0;
+    std::string master_key_id;  // under which this process seals
 };
 
 struct JobRow {
@@ -78,6 +79,14 @@ Result<void> renew_instance(
     storage::Transaction& tx, const InstanceClaim& claim, base::Duration lease);
 // Its jobs are cut off from now on.
 Result<void> retire_instance(storage::Transaction& tx, const InstanceClaim& claim);
+// Unavailable, reason "master_key_changed".
+Error master_key_changed();
+// master_key_changed(): another instance was started with a newer master key, so
+// what this one would seal is not what the others read.
+Result<void> check_master_key(storage::Transaction& tx, const InstanceClaim& claim);
+// The same, and nobody changes the key until the unit ends; one unit after the other, so not for
+// what every job does.
+Result<void> hold_master_key(storage::Transaction& tx, const InstanceClaim& claim);
 // Whether no other instance is alive.
 Result<bool> is_alone(storage::Transaction& tx, const InstanceClaim& claim);
 
@@ -91,7 +100,7 @@ struct NewJob {
     base::Timestamp created_at;
 };
 // What an owner takes on is its own: an owner whose lease is over is renewed, or refused as
-// renew_instance() says.
+// renew_instance() and check_master_key() say.
 struct Owner {
     const InstanceClaim& claim;
     base::Duration lease;

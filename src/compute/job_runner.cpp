@@ -337,6 +337,7 @@ const workflow::IdempotencyStore& idempotency() {
 Result<Admission> admit_in(
     storage::Transaction& tx, ComputeContext& compute, JobPlan& plan, const jobs::NewJob& job,
     const std::optional<JobFailure>& refusal, const AdmissionOptions& options) {
+    TRY_VOID(jobs::check_master_key(tx, compute.claim));
     Admission out;
     out.job_id = plan.job_id;
     std::optional<JobFailure> failure = refusal;

@@ -32,7 +32,11 @@ TEST_P(SchemaTest, RowsOfTheFirstLayoutAreKept) {
     migrate_to(50);
     const auto filled = write([&](storage::Transaction& tx) -> Result<void> {
         constexpr auto kLease = std::chrono::hours(1);
-        TRY(const auto claim, jobs::register_instance(tx, "one", kLease));
+        TRY(auto claim, jobs::register_instance(tx, "one", kLease));
+        claim.master_key_id = "key";
+        TRY_VOID(tx.execute(
+            "INSERT INTO compute_meta (name, value) VALUES ('master_key', $1)",
+            {claim.master_key_id}));
         TRY_VOID(jobs::insert_running(tx, job("b"), {claim, kLease}, 5));
         TRY_VOID(jobs::insert_queued(tx, job("a"), 5));
         jobs::FinalJob end;

@@ -324,5 +324,13 @@ Result<std::int64_t> rotate(
     return static_cast<std::int64_t>(rows.size());
 }
 
+Result<std::int64_t> count_foreign(storage::Transaction& tx, const std::string& master_key_id) {
+    TRY(const auto rows, tx.query(
+                             "SELECT COUNT(*) FROM compute_secrets WHERE sealed IS NOT NULL "
+                             "AND master_key_id <> $1",
+                             {master_key_id}));
+    return rows.integer(0, 0);
+}
+
 }  // namespace secrets
 }  // namespace adyton::compute

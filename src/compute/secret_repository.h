@@ -109,6 +109,8 @@ Result<void> remove(storage::Transaction& tx, const std::string& owner, const st
 Result<std::int64_t> rotate(
     storage::Transaction& tx, const ComputeKeys& from, const ComputeKeys& to,
     base::RandomSource& random, std::int64_t limit);
+// How many lie under another master key than this one.
+Result<std::int64_t> count_foreign(storage::Transaction& tx, const std::string& master_key_id);
 
 }  // namespace secrets
 }  // namespace adyton::compute

@@ -99,6 +99,7 @@ Answer put_route(Parts& parts, Call call) {
     CO_TRY(const User user, co_await std::move(resolving));
     CO_TRY(const PutInput input, put_input(compute, call, user));
     auto unit = [&](storage::Transaction& tx) -> Result<SecretInfo> {
+        TRY_VOID(jobs::hold_master_key(tx, compute.claim));
         TRY(auto info, secrets::put(
                            tx, compute.keys, compute.random, input.secret, input.in_transit,
                            compute.options.secrets_per_user_max));

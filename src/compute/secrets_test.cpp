@@ -254,6 +254,40 @@ TEST_P(SecretsTest, SecretsAreSealedAnewUnderANewMasterKey) {
     EXPECT_NE(std::find(kinds.begin(), kinds.end(), "compute.secrets_rotated"), kinds.end());
 }
 
+// Instances are started anew one after the other.
+TEST_P(SecretsTest, WhoHasTheMasterKeyBeforeTakesNothingOnAnyMore) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    open();
+    put_secret("token", "value");
+    const auto held = begin_hold("bob");
+    until([&] { return engine().running == 1; });
+    auto options = development();
+    options.instance = "test-2";
+    options.seed = 77;
+    options.master = 8;
+    options.previous_master = 7;
+    FakeEngine newer(executor());
+    auto second = *run(TestCompute::open(database(), executor(), newer, options));
+
+    const TestCall put{
+        "PUT", "/secrets/token", R"({"value":"other","any_code":true})", "alice", {}};
+    const auto refused = call(put);
+    EXPECT_EQ(refused.status, 503) << refused.text;
+    EXPECT_EQ(refused.at("details").find("reason")->string_value(), "master_key_changed");
+    EXPECT_EQ(run_with("\"token\"").status, 503);
+    EXPECT_EQ(call({"POST", "/execute?wait=0", R"({"script":"x"})", "alice", {}}).status, 503);
+    until([&] { return !compute().service().check_keys(); });
+
+    // Its own job goes on to its end, and the newer one's queue is not its.
+    compute_.swap(second);
+    EXPECT_EQ(run_with("\"token\"").string("status"), "completed");
+    engine().release();
+    until([&] { return held->status == 200; });
+    EXPECT_EQ(held->string("status"), "completed");
+    EXPECT_EQ(number("SELECT COUNT(DISTINCT master_key_id) FROM compute_secrets"), 1);
+    run(second->stop());
+}
+
 TEST_P(SecretsTest, AnExportableSecretInTheOutputOnlyWarns) {
     open();
     put_secret("api_key", "super-secret");
