@@ -207,8 +207,7 @@ std::string line_json(std::string_view line) {
 // Lines of a job of this process as they are made, then its end.
 Task<Result<void>> stream_live(
     base::Executor& executor, std::shared_ptr<LiveJob> live, std::size_t after,
-    http::BodyWriter& body) {
-    const base::SteadyTime until = executor.steady_now() + kStreamMax;
+    base::SteadyTime until, http::BodyWriter& body) {
     std::size_t seen = after;
     for (;;) {
         const LiveJob::View view = live->view(seen);
@@ -229,28 +228,27 @@ Task<Result<void>> stream_live(
     }
 }
 
-// A job of another process, or one that is over: its end, when that has come.
-Task<Result<void>> stream_stored(
+// A job that is not here now, for a moment: one that waits in the queue, of another process, or one
+// that is over. True: it was, and its end was written.
+Task<Result<bool>> stream_stored(
     ComputeContext& compute, base::Executor& executor, std::string user, std::string job_id,
     http::BodyWriter& body) {
-    const base::SteadyTime until = executor.steady_now() + kStreamMax;
-    while (executor.steady_now() < until) {
-        auto reading = read_job(compute, user, job_id);
-        CO_TRY(const auto row, co_await std::move(reading));
-        if (!row) co_return Result<void>();
-        if (is_final(row->phase)) {
-            CO_TRY(const auto answer, answer_text(compute, *row));
-            const std::string text = event_text("end", 0, answer);
-            auto writing = body.write(text);
-            co_return co_await std::move(writing);
-        }
-        auto pause = base::sleep_for(executor, kPoll);
-        co_await std::move(pause);
-        const std::string text = ": still running\n\n";
+    auto reading = read_job(compute, user, job_id);
+    CO_TRY(const auto row, co_await std::move(reading));
+    if (!row) co_return true;
+    if (is_final(row->phase)) {
+        CO_TRY(const auto answer, answer_text(compute, *row));
+        const std::string text = event_text("end", 0, answer);
         auto writing = body.write(text);
         CO_TRY_VOID(co_await std::move(writing));
+        co_return true;
     }
-    co_return Result<void>();
+    auto pause = base::sleep_for(executor, kPoll);
+    co_await std::move(pause);
+    const std::string text = ": still running\n\n";
+    auto writing = body.write(text);
+    CO_TRY_VOID(co_await std::move(writing));
+    co_return false;
 }
 
 Task<Result<void>> stream_job(
@@ -258,14 +256,20 @@ Task<Result<void>> stream_job(
     http::BodyWriter& body) {
     base::Executor* const executor = base::Executor::current();
     CHECK(executor != nullptr);
-    if (auto live = compute.live.find(job_id)) {
-        auto streaming = stream_live(*executor, live, after, body);
-        CO_TRY_VOID(co_await std::move(streaming));
-        const LiveJob::View view = live->view(0);
-        if (!view.answer || !view.answer->empty()) co_return Result<void>();
+    const base::SteadyTime until = executor->steady_now() + kStreamMax;
+    while (executor->steady_now() < until) {
+        if (const auto live = compute.live.find(job_id)) {
+            auto streaming = stream_live(*executor, live, after, until, body);
+            CO_TRY_VOID(co_await std::move(streaming));
+            const LiveJob::View view = live->view(0);
+            if (!view.answer || !view.answer->empty()) co_return Result<void>();
+            after = 0;  // should it run again, its lines count from the first again
+        }
+        auto streaming = stream_stored(compute, *executor, user, job_id, body);
+        CO_TRY(const bool over, co_await std::move(streaming));
+        if (over) co_return Result<void>();
     }
-    auto streaming = stream_stored(compute, *executor, user, job_id, body);
-    co_return co_await std::move(streaming);
+    co_return Result<void>();
 }
 
 Answer events_route(Parts& parts, Call call) {

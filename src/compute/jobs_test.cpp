@@ -691,6 +691,30 @@ TEST_P(JobsTest, LiveLinesAreServedAsEventsUntilTheEnd) {
     EXPECT_EQ(call(bad).status, 400);
 }
 
+TEST_P(JobsTest, AStreamThatBeganWhileItsJobWasQueuedShowsTheLinesToo) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    open();
+    const auto other = begin_hold("bob");
+    until([&] { return engine().running == 1; });
+    const auto id = async(kHold).string("job_id");
+    EXPECT_EQ(phase(id), "queued");
+    const auto events = begin({"GET", "/jobs/" + id + "/events", "", "alice", {}});
+    let_beats_pass();
+    for (const auto& job : compute().context().live.all()) {
+        if (job->user() == "bob") engine().cancel(job->job_id());
+    }
+    until([&] {
+        const auto live = compute().context().live.find(id);
+        return live != nullptr && live->watchers() == 1;
+    });
+    engine().release();
+    until([&] { return events->status == 200; });
+    EXPECT_NE(
+        events->text.find("event: log\nid: 1\ndata: {\"text\":\"holding\"}\n\n"), std::string::npos)
+        << events->text;
+    EXPECT_NE(events->text.find("event: end\ndata: {\"job_id\":\"" + id), std::string::npos);
+}
+
 TEST_P(JobsTest, ARepeatedKeyWaitsForTheSameJob) {
     open();
     const TestCall keyed{"POST", "/execute", kHold, "alice", {{"X-Idempotency-Key", "k"}}};
