@@ -428,7 +428,7 @@ Result<script::RunResult> replay(
     job.language = recording->language;
     job.entry_point = recording->entry_point;
     job.input_json = recording->input_json;
-    job.limits = recording->limits;
+    job.limits = recording->replay_limits();
     job.start_time = recording->start_time;
     job.random_seed = recording->random_seed;
     job.secrets = [&process, recording, places = std::move(places)] {
@@ -463,13 +463,20 @@ Exit run_replay(Process& process, const JobOptions& options, bool json) {
             Json::object()
                 .set("job_id", Json::string(recording->job_id))
                 .set("same", Json::boolean(found.empty()))
+                .set("cut_off", Json::boolean(recording->cut_off()))
                 .set("differences", std::move(list))
                 .set("metered_gas", Json::unsigned_integer(result->metered_gas)));
     } else if (found.empty()) {
         const bool whole = recording->output && recording->console_hash;
-        process.console.print(fmt::format(
-            "the same: {}{} metered gas", whole ? "output, console and " : "",
-            grouped(result->metered_gas)));
+        if (recording->cut_off()) {
+            process.console.print(fmt::format(
+                "the same until it was cut off ({}): {}{} metered gas", recording->status,
+                whole ? "console and " : "", grouped(recording->metered_gas)));
+        } else {
+            process.console.print(fmt::format(
+                "the same: {}{} metered gas", whole ? "output, console and " : "",
+                grouped(result->metered_gas)));
+        }
         if (!whole) process.console.note("output and console held a secret: not compared");
     } else {
         for (const std::string& line : found) process.console.error(line);

@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
+
 #include "compute/job_runner.h"
 #include "compute/receipt.h"
+#include "compute/recording.h"
 #include "compute/test_compute.h"
 
 // Jobs through time: waiting, cancelling, restarts, limits that bind across processes.
@@ -766,6 +770,33 @@ TEST_P(JobsTest, ARecordingHoldsWhatAReplayNeeds) {
     EXPECT_EQ(recording.string("input"), "{\"a\":2,\"b\":1}");
     EXPECT_EQ(recording.number("metered_gas"), 1000);
     EXPECT_EQ(get("/jobs/" + id + "/recording", "bob").status, 404);
+}
+
+TEST(RecordingTest, AJobThatWasCutOffIsComparedUpToThere) {
+    Recording recording;
+    recording.status = "timed_out";
+    recording.limits.time = std::chrono::seconds(1);
+    recording.limits.gas = 0;
+    recording.metered_gas = 5000;
+    script::RunResult result;
+    result.logs = {{script::LogLevel::Log, "a line"}};
+    recording.console_hash = console_hash({{"log", "a line"}});
+    recording.output = crypto::sha256({});
+    EXPECT_EQ(recording.replay_limits().gas, 5000u);
+    result.status = script::Status::GasExhausted;
+    result.metered_gas = 5010;
+    EXPECT_TRUE(differences(recording, result).empty());
+    result.metered_gas = 4990;
+    EXPECT_EQ(differences(recording, result).size(), 1u);
+    result.metered_gas = 5000;
+    result.logs.clear();
+    EXPECT_EQ(differences(recording, result).size(), 1u);
+    // Nothing was seen of it: a cap of 0 would be none.
+    recording.metered_gas = 0;
+    EXPECT_EQ(recording.replay_limits().gas, 1u);
+    recording.status = "failed";
+    EXPECT_EQ(recording.replay_limits().gas, 0u);
+    EXPECT_EQ(differences(recording, result).size(), 3u);
 }
 
 TEST_P(JobsTest, AnotherMasterKeyIsRefusedUnlessTheOldOneComesAlong) {

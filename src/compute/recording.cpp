@@ -122,6 +122,19 @@ std::string secret_placeholder(const std::string& key) {
     return "{{secret:" + key + "}}";
 }
 
+bool Recording::cut_off() const {
+    return status == script::to_string(script::Status::TimedOut) ||
+           status == script::to_string(script::Status::Cancelled);
+}
+
+script::Limits Recording::replay_limits() const {
+    script::Limits out = limits;
+    if (!cut_off()) return out;
+    out.gas = std::max<std::uint64_t>(metered_gas, 1);  // 0 would be no cap
+    out.time *= 2;
+    return out;
+}
+
 std::string Recording::to_json_text() const {
     std::string text;
     JsonWriter out(text);
@@ -198,17 +211,22 @@ std::vector<std::string> differences(const Recording& recording, const script::R
     Recording now;
     note_outcome(now, result);
     std::vector<std::string> out;
-    if (now.status != recording.status) {
+    const bool cut_off = recording.cut_off();
+    if (!cut_off && now.status != recording.status) {
         out.push_back("status: " + now.status + " instead of " + recording.status);
     }
-    if (recording.output && now.output != recording.output) out.push_back("output: another");
+    if (!cut_off && recording.output && now.output != recording.output) {
+        out.push_back("output: another");
+    }
     if (recording.console_hash && now.console_hash != recording.console_hash) {
         out.push_back("console: other lines");
     }
-    if (now.metered_gas != recording.metered_gas) {
+    if (cut_off ? now.metered_gas < recording.metered_gas
+                : now.metered_gas != recording.metered_gas) {
         out.push_back(
             "metered gas: " + std::to_string(now.metered_gas) + " instead of " +
-            std::to_string(recording.metered_gas));
+            std::to_string(recording.metered_gas) +
+            (cut_off ? ", where the job was cut off; this run: " + now.status : ""));
     }
     return out;
 }

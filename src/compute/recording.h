@@ -41,6 +41,12 @@ struct Recording {
     std::optional<crypto::Sha256Digest> console_hash;
     std::uint64_t metered_gas = 0;
 
+    // Whether the clock or a cancel ended the job: at another point of its work each time.
+    bool cut_off() const;
+    // Those of the job. One that was cut off ends at the first thing that costs gas beyond what the
+    // job used; a slower machine has twice the time for that.
+    script::Limits replay_limits() const;
+
     std::string to_json_text() const;
     // InvalidArgument: not what to_json_text() writes.
     static Result<Recording> parse(std::string_view text);
@@ -48,7 +54,8 @@ struct Recording {
 
 // Sets what a run came to.
 void note_outcome(Recording& recording, const script::RunResult& result);
-// What differs from the recording, one line each; none: it is the same, as far as it says.
+// What differs from the recording, one line each; none: it is the same, as far as it says. Of a job
+// that was cut off: whether a run within replay_limits() came as far, with the same console.
 std::vector<std::string> differences(const Recording& recording, const script::RunResult& result);
 
 }  // namespace adyton::compute

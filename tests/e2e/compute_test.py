@@ -417,6 +417,30 @@ def TheCommandLineRunsListsAndReplays(world):
     replayed = adyton("compute", "replay", bound["job_id"], "--url", url, "--secret",
                       "api_key=%s" % value)
     check(replayed.returncode == 0, replayed.stdout, replayed.stderr)
+    # What the clock ended is compared up to there; what came before must be the same.
+    lines = "function main() { for (let i = 0; ; i++) if (i % 1000000 == 0) console.log(i); }"
+    timed = client.execute(lines, timeout=1, record=True)
+    check(timed["phase"] == "timed_out" and len(timed["logs"]) > 2, timed)
+    replayed = adyton("compute", "replay", timed["job_id"], "--url", url)
+    check(replayed.returncode == 0, replayed.stdout, replayed.stderr)
+    check("cut off (timed_out)" in replayed.stdout, replayed.stdout)
+    native = client.execute("function main() { console.log('before'); "
+                            "return 'a'.repeat(8e6).indexOf('a'.repeat(4e6) + 'b'); }",
+                            timeout=1, record=True)
+    check(native["phase"] == "timed_out", native)
+    replayed = adyton("compute", "replay", native["job_id"], "--url", url, "--json")
+    check(replayed.returncode == 0, replayed.stdout, replayed.stderr)
+    check(json.loads(replayed.stdout)["cut_off"] is True, replayed.stdout)
+    recording = client.must("GET", "/jobs/%s/recording" % timed["job_id"])
+    recording["script"] = lines.replace("% 1000000", "% 3000000")
+    changed = world.directory / "recording.json"
+    changed.write_text(json.dumps(recording))
+    other = adyton("compute", "replay", timed["job_id"], "--file", str(changed))
+    check(other.returncode == 1 and "console" in other.stderr, other.stdout, other.stderr)
+    recording["script"] = "function main() { return 1; }"
+    changed.write_text(json.dumps(recording))
+    other = adyton("compute", "replay", timed["job_id"], "--file", str(changed))
+    check(other.returncode == 1 and "metered gas" in other.stderr, other.stdout, other.stderr)
     listed = adyton("compute", "jobs", "--url", url)
     check(recorded["job_id"] in listed.stdout, listed.stdout)
     check(json.loads(adyton("compute", "job", recorded["job_id"], "--url", url).stdout)["job_id"]
