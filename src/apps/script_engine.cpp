@@ -18,6 +18,11 @@ Result<std::unique_ptr<script::InProcessEngine>> open_threads(
     return script::InProcessEngine::create(executor, options);
 }
 
+// A user alone gets half of them (compute::FairGate): that half keeps all cores at work.
+std::size_t default_executors() {
+    return std::max<std::size_t>(4, std::size_t{2} * base::usable_cores());
+}
+
 // Scripts in threads that nothing else works in: the database must not wait for them.
 class ThreadEngine final : public script::Engine {
 public:
@@ -72,7 +77,7 @@ Result<std::unique_ptr<script::Engine>> open_service_engine(
         return std::unique_ptr<script::Engine>(std::move(engine));
     }
     script::Executors::Options options;
-    options.executors = executors;
+    options.executors = executors == 0 ? default_executors() : executors;
     TRY(auto engine, script::Executors::create(loop, std::move(options)));
     return std::unique_ptr<script::Engine>(std::move(engine));
 }

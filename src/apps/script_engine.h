@@ -28,8 +28,8 @@ enum class EngineForm : std::uint8_t {
 Result<EngineForm> decide_engine_form(
     std::string_view choice, attest::PlatformMode platform, script::Layers guards);
 
-// The engine of a service. `executors` 0: one for each core; threads are never more than that.
-// Errors of script::Executors and script::InProcessEngine.
+// The engine of a service. `executors` 0: two for each core, at least four; in threads one for each
+// core, and never more than that. Errors of script::Executors and script::InProcessEngine.
 Result<std::unique_ptr<script::Engine>> open_service_engine(
     base::EventLoop& loop, EngineForm form, std::size_t executors);
 

@@ -27,12 +27,13 @@ FairGate::Ticket& FairGate::Ticket::operator=(Ticket&& other) noexcept {
 void FairGate::Ticket::leave() {
     const std::shared_ptr<State> state = std::exchange(state_, nullptr);
     if (state == nullptr) return;
-    Completer next;
+    std::vector<Completer> begun;
     {
         const std::lock_guard lock(state->mutex);
         const auto user = state->users.find(user_);
         if (running_) {
             --user->second.running;
+            --state->running;
         } else if (from_queue_) {
             --user->second.from_queue;
         } else {
@@ -40,19 +41,24 @@ void FairGate::Ticket::leave() {
         }
         if (--user->second.tickets == 0) state->users.erase(user);
         if (!running_) return;
-        // The right to run goes on to the next one.
-        next = state->take_next();
-        if (next == nullptr) --state->running;
+        // Two may have waited for this: who may have one more now, and the next of this user.
+        while (Completer next = state->take_next()) begun.push_back(std::move(next));
     }
-    if (next != nullptr) next->set(true);
+    for (const Completer& turn : begun) turn->set(true);
+}
+
+bool FairGate::State::may_begin(std::size_t own, std::size_t in_use) const {
+    return own < user_max && own + in_use < running_max;
 }
 
 // The first of the first user in line who may have another job run; null: nobody.
 FairGate::Completer FairGate::State::take_next() {
+    if (running >= running_max) return nullptr;
     for (auto turn = turns.begin(); turn != turns.end(); ++turn) {
         User& user = users[*turn];
-        if (user.running >= user_max) continue;
+        if (!may_begin(user.running, running)) continue;
         ++user.running;
+        ++running;
         const auto line = lines.find(*turn);
         Completer next = std::move(line->second.front().turn);
         if (!line->second.front().from_queue) --lined;
@@ -156,7 +162,7 @@ Task<bool> FairGate::wait_turn(Ticket& ticket) {
         const std::lock_guard lock(state_->mutex);
         State::User& user = state_->users[ticket.user_];
         if (ticket.from_queue_ && state_->queue_ended) co_return false;
-        if (state_->running < state_->running_max && user.running < state_->user_max) {
+        if (state_->may_begin(user.running, state_->running)) {
             ++user.running;
             ++state_->running;
             state_->begin(ticket);
@@ -173,10 +179,13 @@ Task<bool> FairGate::wait_turn(Ticket& ticket) {
     co_return has_turn;
 }
 
-// While there is room, who waits in the line waits for others of the same user.
-bool FairGate::has_room() const {
+// Those with a ticket who are not in the line have their turn before.
+bool FairGate::has_room(const std::string& user) const {
     const std::lock_guard lock(state_->mutex);
-    return state_->running + state_->entered - state_->lined < state_->running_max;
+    if (state_->lines.contains(user)) return false;
+    const auto found = state_->users.find(user);
+    const std::size_t held = found == state_->users.end() ? 0 : found->second.tickets;
+    return state_->may_begin(held, state_->running + state_->entered - state_->lined);
 }
 
 std::size_t FairGate::running() const {

@@ -14,7 +14,9 @@
 namespace adyton::compute {
 
 // Who may use an executor next: as many jobs at once as there are executors, never more than
-// `user_max` of one user, and among those that wait one of each user before a second of any.
+// `user_max` of one user, and among those that wait one of each user before a second of any. A user
+// gets another executor only while more are free than that user has, so none can keep all of them
+// (of more than one): a user alone half, rounded up; two a third each, and so on.
 // Thread safe.
 class FairGate {
     struct State;
@@ -53,8 +55,8 @@ public:
     // True when the ticket's turn has come; a ticket that has had its turn keeps it. False: it was
     // for a queued job, and end_queue() was called.
     Task<bool> wait_turn(Ticket& ticket);
-    // Whether enter() now would run at once, within its user's limit.
-    bool has_room() const;
+    // Whether a ticket that this user took now would have its turn at once.
+    bool has_room(const std::string& user) const;
     std::size_t running() const;
     // In the line; not those that have a ticket and have not asked for their turn.
     std::size_t waiting() const;
@@ -83,6 +85,8 @@ private:
         std::map<std::string, std::deque<Waiting>> lines;
         std::deque<std::string> turns;  // users with a line, the next one first
 
+        // Whether a user who has `own` executors may have one more when so many are in use.
+        bool may_begin(std::size_t own, std::size_t in_use) const;
         Result<Ticket> admit(const std::shared_ptr<State>& self, const std::string& user);
         Ticket place(const std::shared_ptr<State>& self, const std::string& user, bool from_queue);
         void begin(Ticket& ticket);

@@ -166,6 +166,7 @@ TEST_P(JobsTest, TheLimitBindsAcrossProcesses) {
 }
 
 TEST_P(JobsTest, MoreThanTheSlotsWaitInTheQueueAndRunInTurn) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 8);
     auto options = development();
     options.compute.queued_per_user_max = 3;
     open(options);
@@ -175,7 +176,7 @@ TEST_P(JobsTest, MoreThanTheSlotsWaitInTheQueueAndRunInTurn) {
         ASSERT_EQ(accepted.status, 202) << i << accepted.text;
         ids.push_back(accepted.string("job_id"));
     }
-    // Four executors, so four run and three wait: no more.
+    // Four of the executors are for one user, so four run and three wait: no more.
     EXPECT_EQ(async(kHold).status, 429);
     EXPECT_EQ(phase(ids.back()), "queued");
     engine().release();
@@ -208,6 +209,89 @@ TEST_P(JobsTest, OneOfEachWaitingUserRunsBeforeASecondOfAny) {
     EXPECT_EQ(engine().order[1], "greedy");
     EXPECT_EQ(engine().order[2], "modest");
     EXPECT_EQ(engine().running_max, 1u);
+}
+
+TEST_P(JobsTest, NoUserKeepsEveryExecutor) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 2);
+    open();
+    std::vector<std::string> ids;
+    for (int i = 0; i < 3; ++i) ids.push_back(async(kHold, "hog").string("job_id"));
+    EXPECT_EQ(number("SELECT COUNT(*) FROM compute_jobs WHERE phase = 'running'"), 1);
+    const auto held = begin_hold("hog");
+    until([&] { return compute().context().gate.waiting() == 2; });
+    EXPECT_EQ(phase(ids[0], "hog"), "running");
+    EXPECT_EQ(phase(ids[1], "hog"), "queued");
+    const auto other = begin({"POST", "/execute", R"({"script":"x"})", "victim", {}});
+    until([&] { return other->status == 200; });
+    EXPECT_EQ(engine().order, (std::vector<std::string>{"hog", "victim"}));
+    engine().release();
+    for (const auto& id : ids) until([&] { return phase(id, "hog") == "completed"; });
+    until([&] { return held->status == 200 && slots() == 0; });
+    EXPECT_EQ(compute().context().gate.running(), 0u);
+}
+
+// A holder of a ticket, once its turn has come.
+struct Place {
+    FairGate::Ticket ticket;
+    bool has_turn = false;
+};
+
+Task<void> take(FairGate& gate, std::string user, Place& place) {
+    place.ticket = *gate.enter(user);
+    auto turn = gate.wait_turn(place.ticket);
+    place.has_turn = co_await std::move(turn);
+}
+
+TEST_P(JobsTest, AUserGetsAnotherExecutorWhileMoreAreFreeThanItHas) {
+    // How many each of so many users gets who would take all that there is.
+    const auto shares = [this](std::size_t executors, std::size_t users) {
+        FairGate gate(executors, 100, 5);
+        std::deque<Place> places;
+        std::vector<std::size_t> out(users);
+        for (std::size_t user = 0; user < users; ++user) {
+            const std::string name = "user-" + std::to_string(user);
+            for (int i = 0; i < 8; ++i) {
+                const bool room = gate.has_room(name);
+                base::spawn(executor(), take(gate, name, places.emplace_back()));
+                until([&] { return gate.running() + gate.waiting() == places.size(); });
+                until([turns = 0]() mutable { return ++turns > 3; });
+                EXPECT_EQ(places.back().has_turn, room);
+                if (room) ++out[user];
+            }
+        }
+        // Whoever waits has a turn in the end.
+        for (std::size_t gone = 0; gone < places.size(); ++gone) {
+            const auto first = std::find_if(places.begin(), places.end(), [](const Place& place) {
+                return place.has_turn;
+            });
+            if (first == places.end()) break;
+            { const FairGate::Ticket done = std::move(first->ticket); }
+            first->has_turn = false;
+            until([turns = 0]() mutable { return ++turns > 3; });
+        }
+        EXPECT_EQ(gate.running() + gate.waiting(), 0u);
+        return out;
+    };
+    using Shares = std::vector<std::size_t>;
+    EXPECT_EQ(shares(1, 2), (Shares{1, 0}));
+    EXPECT_EQ(shares(2, 2), (Shares{1, 1}));
+    EXPECT_EQ(shares(3, 3), (Shares{2, 1, 0}));
+    EXPECT_EQ(shares(4, 4), (Shares{2, 1, 1, 0}));
+    EXPECT_EQ(shares(16, 3), (Shares{5, 5, 3}));
+}
+
+TEST_P(JobsTest, TwoWhoWaitedForOnePlaceBothBeginWhereBothMay) {
+    FairGate gate(6, 100, 5);
+    std::deque<Place> places;
+    for (const std::string user : {"a", "a", "b", "b", "b", "a"}) {
+        base::spawn(executor(), take(gate, user, places.emplace_back()));
+        until([&] { return gate.running() + gate.waiting() == places.size(); });
+    }
+    EXPECT_EQ(gate.running(), 4u);
+    { const FairGate::Ticket done = std::move(places[0].ticket); }
+    until([&] { return places[4].has_turn && places[5].has_turn; });
+    EXPECT_EQ(gate.running(), 5u);
+    until([turns = 0]() mutable { return ++turns > 3; });
 }
 
 TEST_P(JobsTest, AQueuedJobIsInTheSameLineAsThoseWhoseCallersWait) {
@@ -244,7 +328,7 @@ Task<bool> give_up(base::Executor& executor, FairGate::Ticket& ticket) {
 
 // As soon as somebody else means to.
 Task<bool> take_turn(base::Executor& executor, FairGate& gate, FairGate::Ticket& ticket) {
-    while (gate.has_room()) {
+    while (gate.has_room("carol")) {
         auto pause = base::sleep_for(executor, std::chrono::microseconds(1));
         co_await std::move(pause);
     }

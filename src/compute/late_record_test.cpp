@@ -105,7 +105,7 @@ TEST_P(LateRecordTest, TheSixthJobOfAUserIsRefusedWithOrWithoutRecords) {
 }
 
 TEST_P(LateRecordTest, AQueuedJobStaysQueuedWhileJobsWithoutRecordsFillItsUsersPlaces) {
-    engine_ = std::make_unique<FakeEngine>(executor(), 6);
+    engine_ = std::make_unique<FakeEngine>(executor(), 10);  // five of them for alice
     open_alone(kNever);
     std::vector<std::shared_ptr<TestAnswer>> held;
     for (int i = 0; i < 5; ++i) held.push_back(begin_hold());
@@ -120,7 +120,7 @@ TEST_P(LateRecordTest, AQueuedJobStaysQueuedWhileJobsWithoutRecordsFillItsUsersP
         until([turns = 0]() mutable { return ++turns > 25; });
     }
     EXPECT_EQ(slots(), 0);
-    // The place that is left is for others meanwhile, and one that waits can be taken back.
+    // The places that are left are for others meanwhile, and one that waits can be taken back.
     call({"POST", "/execute?wait=0", kHold, "bob", {}});
     until([&] { return engine().running == 6; });
     const auto cancelled = call({"DELETE", "/jobs/" + second, "", "alice", {}});
@@ -145,6 +145,7 @@ TEST_P(LateRecordTest, AJobWhoseUserHasNoSlotLeftElsewhereIsStoppedAndRefused) {
 }
 
 TEST_P(LateRecordTest, WhatMayBeAskedForAgainOrLeavesATraceHasItsRecordFirst) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 16);
     open_alone(kNever);
     const auto keyed = begin({"POST", "/execute", kHold, "alice", {{"Idempotency-Key", "k"}}});
     until([&] { return engine().running == 1; });

@@ -112,7 +112,7 @@ Answer submit_async(Parts& parts, Call call, Submission submission) {
     const SharedPlan plan = submission.plan;
     plan->keep_request = true;
     submission.options.may_queue = true;
-    submission.options.run_now = compute.gate.has_room();
+    submission.options.run_now = compute.gate.has_room(plan->user);
     std::optional<FairGate::Ticket> ticket;
     if (submission.options.run_now) {
         auto entered = compute.gate.enter_within_limit(plan->user);

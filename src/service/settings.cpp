@@ -500,7 +500,8 @@ constexpr std::array kCompute = {
     row(kComputeCleanupPeriod, "1m", "How often expired jobs are removed.",
         {.min = 1000, .max = kDayMs}),
     row(kComputeExecutors, "0",
-        "Scripts that run at once. 0: one for each core. In threads: one for each core at most.",
+        "Scripts that run at once, of more than one never all of one user (docs/compute.md). 0: "
+        "two for each core, at least four. In threads: one for each core at most.",
         {.min = 0, .max = 1024}),
     choice(
         kComputeEngine, "auto processes threads", "auto",

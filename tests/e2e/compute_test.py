@@ -161,7 +161,7 @@ def HostileScriptsEndAtTheirLimitsAndTheNextJobIsClean(world):
 
 @scenario
 def JobsSurviveAKillAndTheirSlotsComeBack(world):
-    server = compute(world, settings=["compute.executors=2"])
+    server = compute(world, settings=["compute.executors=4"])  # two of them for this user
     client = Compute(server.port)
     done = client.execute(SUM, input={"a": 1, "b": 2})
     asked = {"script": LOOP, "timeout": 100}
@@ -197,6 +197,21 @@ def ARunningJobIsCancelledAndOthersGoOn(world):
 
 
 @scenario
+def AnotherUsersJobRunsBesideTheLoopsOfOne(world):
+    server = compute(world)
+    hog = Compute(server.port, user="hog")
+    loops = [hog.call("POST", "/execute?wait=0", {"script": LOOP, "timeout": 60}).json["job_id"]
+             for _ in range(5)]
+    wait_until(lambda: hog.job(loops[1])["phase"] == "running", 20, "two of them run")
+    begun = time.monotonic()
+    check(Compute(server.port, user="victim").execute(SUM, input={"a": 2, "b": 2})["output"]
+          == {"result": 4})
+    check(time.monotonic() - begun < 10, time.monotonic() - begun)
+    for job_id in loops:
+        check(hog.must("DELETE", "/jobs/" + job_id)["phase"] == "cancelled")
+
+
+@scenario
 def ScriptsInThreadsKeepTheirLimitsAndLeaveNothing(world):
     server = compute(world, settings=["compute.engine=threads"])
     check("scripts run in threads" in server.log_text())
@@ -210,8 +225,9 @@ def ScriptsInThreadsKeepTheirLimitsAndLeaveNothing(world):
     check(strict["status"] == "failed" and "process of its own" in strict["error"], strict)
     endless = client.call("POST", "/execute?wait=0", {"script": LOOP, "timeout": 100}).json["job_id"]
     wait_until(lambda: client.job(endless)["phase"] == "running", 20, "the job runs")
-    # Beside it, where there is a second core.
-    client.execute("globalThis.left = 'behind'; function main() { return {}; }", timeout=20)
+    # Beside it, where there is a second core: a user never has all of them.
+    Compute(server.port, user="carol").execute(
+        "globalThis.left = 'behind'; function main() { return {}; }", timeout=20)
     check(client.must("DELETE", "/jobs/" + endless)["phase"] == "cancelled")
     check(client.execute(LOOP, timeout=1)["phase"] == "timed_out")
     clean = Compute(server.port, user="bob").execute(
@@ -248,7 +264,7 @@ def OnlyWhomARuleIsForHasFetchAndNoPrivateHostIsReached(world):
 
 @scenario
 def SixAtOnceGiveOne429(world):
-    server = compute(world, settings=["compute.executors=8"])
+    server = compute(world, settings=["compute.executors=9"])  # five of them for this user
     answers = []
 
     def ask():
