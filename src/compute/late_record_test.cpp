@@ -72,7 +72,8 @@ TEST_P(LateRecordTest, ARecordedJobThatIsCutOffIsReported) {
     EXPECT_EQ(slots(), 0);
     lost.release();
     until([&] { return held->status != 0; });
-    EXPECT_EQ(held->status, 409);
+    EXPECT_EQ(held->status, 200);
+    EXPECT_EQ(held->string("phase"), "interrupted");
     run(victim->stop());
 }
 

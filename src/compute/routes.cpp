@@ -75,6 +75,18 @@ Answer answer_of(
     co_return service::json_answer(std::move(text));
 }
 
+// What a run here came to. Of a process that was away for too long another one has taken the job,
+// and what that has made of it counts.
+Answer answer_of_run(const ComputeContext& compute, SharedPlan plan, Result<std::string> ran) {
+    if (!ran && ran.error().reason() == "job_lost") {
+        auto answering =
+            answer_of(compute, plan->user, plan->job_id, std::chrono::seconds(kWaitSecondsMax));
+        co_return co_await std::move(answering);
+    }
+    CO_TRY(auto text, std::move(ran));
+    co_return service::json_answer(std::move(text));
+}
+
 // The job of an idempotency key: the key is remembered for longer than the job is kept.
 Answer answer_again(
     const ComputeContext& compute, std::string user, std::string job_id, base::Duration at_most) {
@@ -155,8 +167,9 @@ Answer submit_and_wait(Parts& parts, Call call, Submission submission) {
     FairGate::Ticket ticket = *std::move(entered);
     if (unrecorded) {
         auto running = run_unrecorded(compute, plan, std::move(ticket));
-        CO_TRY(auto text, co_await std::move(running));
-        co_return service::json_answer(std::move(text));
+        auto ran = co_await std::move(running);
+        auto answering = answer_of_run(compute, plan, std::move(ran));
+        co_return co_await std::move(answering);
     }
     auto admitting =
         admit(compute, plan, submission.refusal, call.request.body, submission.options);
@@ -173,8 +186,9 @@ Answer submit_and_wait(Parts& parts, Call call, Submission submission) {
     }
     auto live = compute.live.add(plan->job_id, plan->user);
     auto running = run_job(compute, plan, std::move(ticket), std::move(live));
-    CO_TRY(auto text, co_await std::move(running));
-    co_return service::json_answer(std::move(text));
+    auto ran = co_await std::move(running);
+    auto answering = answer_of_run(compute, plan, std::move(ran));
+    co_return co_await std::move(answering);
 }
 
 Answer execute_route(Parts& parts, Call call) {

@@ -28,7 +28,7 @@ public:
         std::size_t warm = 14;
         std::uint32_t jobs_per_executor = 10'000;
         // What a job may run over its time before its process is killed.
-        base::Duration grace = std::chrono::milliseconds(40);
+        base::Duration grace = std::chrono::milliseconds(30);
         // For tests: executors report system calls outside the list (Stats::violations).
         bool signal_outside_calls = false;
         // The binary whose main() begins with run_zygote_if_asked(); this one by default.
