@@ -140,6 +140,7 @@ protected:
     Site inside_;
     http::TestCa ca_ = http::TestCa::create_root("public internet");
     std::vector<std::string> authorizations_;
+    std::vector<std::string> taken_;  // queries of /taken
     std::atomic<int> inside_answers_{0};
     base::Completion<bool> late_;  // what /late waits for
     std::unique_ptr<http::GuardedClient> client_;
@@ -192,6 +193,27 @@ private:
             base::Completion<bool>& late = late_;  // g++ 12 would copy the member
             co_await late;
             co_return Response::text(Status::Ok, "late");
+        });
+        // Sends the caller where it says, in the form that the query names: an open redirector.
+        public_.router.add("POST", "/forward", [](http::Request& request) -> Task<Response> {
+            const std::string form(request.query.find("form").value_or(""));
+            const std::size_t value = request.body.find('=') + 1;
+            std::string location = request.body.substr(0, value);
+            for (const char c : request.body.substr(value)) {
+                const auto byte = static_cast<std::uint8_t>(c);
+                const std::string digits = base::hex_encode(base::ByteView(&byte, 1));
+                if (form == "plain") location += c;
+                if (form == "percent") location += "%" + digits;
+                if (form == "json") location += "%5Cu00" + digits;
+                if (form == "hex") location += digits;
+            }
+            Response out = Response::empty(Status(302));
+            out.headers.set("Location", location);
+            co_return out;
+        });
+        public_.router.add("GET", "/taken", [this](http::Request& request) -> Task<Response> {
+            taken_.emplace_back(request.query.find("x").value_or(""));
+            co_return Response::text(Status::Ok, "thanks");
         });
         public_.router.add("GET", "/inside", [this](http::Request&) -> Task<Response> {
             Response out = Response::empty(Status(302));
@@ -380,6 +402,27 @@ TEST_P(FetchRunTest, ABoundSecretReachesItsDestinationAndNeverTheScript) {
             refs),
         R"({"result":"fetch refused: the secret token may not be sent to this host"})");
     EXPECT_EQ(inside_answers_, 0);
+}
+
+TEST_P(FetchRunTest, ABoundSecretDoesNotLeaveInTheLocationOfARedirect) {
+    open_with();
+    put_secret("token", "s3cr3t-value-of-alice", R"(,"destinations":["127.0.0.2"])");
+    const auto sent = [this](const std::string& form, const std::string& value) {
+        return output(
+            "async function main() { try { return await (await fetch('" +
+                url("/forward?form=" + form) + "', { method: 'POST', body: '" + url("/taken?x=") +
+                "' + " + value + " })).text(); } catch (e) { return e.message; } }",
+            R"(,"secret_refs":["token"])");
+    };
+    for (const std::string form : {"plain", "percent", "json", "hex"}) {
+        EXPECT_EQ(
+            sent(form, "secrets.token"),
+            R"({"result":"fetch refused: the redirect holds a secret"})")
+            << form;
+    }
+    EXPECT_EQ(taken_, std::vector<std::string>{});
+    EXPECT_EQ(sent("plain", "'nothing'"), R"({"result":"thanks"})");
+    EXPECT_EQ(taken_, std::vector<std::string>{"nothing"});
 }
 
 INSTANTIATE_TEST_SUITE_P(

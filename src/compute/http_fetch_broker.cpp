@@ -188,10 +188,28 @@ bool is_redirect(http::Status status) {
     return number == 301 || number == 302 || number == 303 || number == 307 || number == 308;
 }
 
+// Finds the secrets that the script must not see.
+Result<LeakGuard> guard_of_bound(const ComputeKeys& keys, const JobPlan& plan) {
+    std::vector<LeakGuard::Guarded> guarded;
+    for (const GrantedSecret& secret : plan.secrets) {
+        if (!secret.sealed.info.policy.bound()) continue;
+        TRY(auto value, open_secret(keys, secret.sealed));
+        guarded.push_back({secret.key, std::move(value), false, false});
+    }
+    return LeakGuard(std::move(guarded));
+}
+
 // What the next request is, as browsers do it. InvalidArgument: a relative location that is none.
-Result<Wanted> follow(Wanted wanted, const http::Url& from, const http::Response& answer) {
+// PermissionDenied: the location holds a secret, which would go where its owner did not let it.
+Result<Wanted> follow(
+    const ComputeKeys& keys, const JobPlan& plan, Wanted wanted, const http::Url& from,
+    const http::Response& answer) {
     const auto location = answer.headers.find("Location");
     if (!location) return Error::invalid_argument("a redirect without a location");
+    TRY(auto guard, guard_of_bound(keys, plan));
+    if (!guard.search(*location).empty()) {
+        return Error::permission_denied("the redirect holds a secret");
+    }
     const std::string origin = (from.tls ? "https://" : "http://") + from.authority();
     if (location->starts_with("//")) {
         wanted.url = (from.tls ? "https:" : "http:") + std::string(*location);
@@ -227,13 +245,7 @@ Result<bool> holds_bound_secret(
     const ComputeKeys& keys, const JobPlan& plan, const http::Url& url,
     const http::Response& answer) {
     if (may_repeat_secret(plan, url) && has_another_form(answer)) return true;
-    std::vector<LeakGuard::Guarded> guarded;
-    for (const GrantedSecret& secret : plan.secrets) {
-        if (!secret.sealed.info.policy.bound()) continue;
-        TRY(auto value, open_secret(keys, secret.sealed));
-        guarded.push_back({secret.key, std::move(value), false, false});
-    }
-    LeakGuard guard(std::move(guarded));
+    TRY(auto guard, guard_of_bound(keys, plan));
     if (!guard.search(answer.body).empty()) return true;
     for (std::size_t i = 0; i < answer.headers.size(); ++i) {
         const auto header = answer.headers.at(i);
@@ -320,7 +332,7 @@ Task<HostReply> HttpFetchBroker::fetch(
             if (!held || *held) co_return refused("the answer holds a secret");
             co_return reply_of(*answer, *rule);
         }
-        auto next = follow(*std::move(wanted), *url, *answer);
+        auto next = follow(*keys_, *plan, *std::move(wanted), *url, *answer);
         if (!next) co_return refused(next.error().message());
         wanted = std::move(next);
     }
