@@ -1,5 +1,7 @@
 #include "compute/receipt.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "base/json.h"
@@ -184,6 +186,17 @@ Error malformed(std::string_view why) {
     return Error::invalid_argument("not a receipt: " + std::string(why), "malformed");
 }
 
+// We sign with s in the lower half. The other half verifies as well, and whoever has the one
+// signature has the other: bytes of a receipt would change and it would still hold.
+bool is_low_s(const crypto::P256Signature& signature) {
+    constexpr std::array<std::uint8_t, 32> kHalfOrder = {
+        0x7f, 0xff, 0xff, 0xff, 0x80, 0x00, 0x00, 0x00, 0x7f, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xde, 0x73, 0x7d, 0x56, 0xd3, 0x8b,
+        0xcf, 0x42, 0x79, 0xdc, 0xe5, 0x61, 0x7e, 0x31, 0x92, 0xa8};
+    return !std::lexicographical_compare(
+        kHalfOrder.begin(), kHalfOrder.end(), signature.bytes.begin() + 32, signature.bytes.end());
+}
+
 }  // namespace
 
 Sha256Digest console_hash(const std::vector<ConsoleLine>& lines) {
@@ -295,6 +308,7 @@ Result<void> check_signatures(const SignedReceipt& receipt) {
     const base::Bytes bytes = receipt.signed_bytes();
     const bool valid =
         crypto::verify(receipt.ed25519_key, bytes, receipt.ed25519_signature) &&
+        is_low_s(receipt.p256_signature) &&
         crypto::verify(receipt.p256_key, crypto::sha256(bytes), receipt.p256_signature);
     if (!valid) {
         return Error::permission_denied(

@@ -98,6 +98,23 @@ TEST(ReceiptTest, AnyMissingOrAddedByteFails) {
     }
 }
 
+// Of each ECDSA signature there is another one with n - s, which says the same.
+TEST(ReceiptTest, TheOtherHalfOfAP256SignatureFails) {
+    auto receipt = *sign_receipt(test_keys(), sample());
+    const auto order =
+        *base::hex_decode("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
+    auto& bytes = receipt.p256_signature.bytes;
+    int borrow = 0;
+    for (std::size_t i = 32; i-- > 0;) {
+        const int digit = int{order[i]} - int{bytes[32 + i]} - borrow;
+        borrow = digit < 0 ? 1 : 0;
+        bytes[32 + i] = static_cast<std::uint8_t>(digit + 256 * borrow);
+    }
+    ASSERT_TRUE(crypto::verify(
+        receipt.p256_key, crypto::sha256(receipt.signed_bytes()), receipt.p256_signature));
+    EXPECT_FALSE(check_signatures(receipt));
+}
+
 TEST(ReceiptTest, EveryFieldIsUnderTheSignature) {
     const auto keys = test_keys();
     const base::Bytes good = sign_receipt(keys, sample())->signed_bytes();
