@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/internal/members.h"
+#include "http/url.h"
 
 namespace adyton::api {
 namespace {
@@ -14,7 +15,7 @@ using internal::Members;
 constexpr std::size_t kScriptBytesMax = 8 * 1024 * 1024;  // the job says what is too large
 constexpr std::size_t kLabelBytesMax = 256;
 constexpr std::size_t kSecretRefsMax = 1000;
-constexpr std::size_t kSecretBytesMax = 64 * 1024;
+constexpr std::size_t kSecretBytesMax = 8 * 1024 * 1024;  // likewise
 
 Result<std::optional<base::Bytes>> fixed_bytes(
     const Members& members, std::string_view name, std::size_t size) {
@@ -105,6 +106,13 @@ Result<Json> parse_object(std::string_view body) {
     return json;
 }
 
+// A host as the URL of a request names it; any other text would never match one.
+bool is_host(const std::string& text) {
+    const bool ipv6 = text.find(':') != std::string::npos;
+    const auto url = http::Url::parse(ipv6 ? "https://[" + text + "]" : "https://" + text);
+    return url && url->host == text;
+}
+
 bool is_code_hash(std::string_view text) {
     return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
@@ -150,6 +158,11 @@ Result<PutSecretRequest> parse_put_secret_request(std::string_view body) {
     TRY(out.destinations, texts(members, "destinations", kSecretListMax));
     if (!std::all_of(out.code_hashes.begin(), out.code_hashes.end(), is_code_hash)) {
         return members.wrong("code_hashes", "a list of SHA-256 in lower-case hex");
+    }
+    if (!std::all_of(out.destinations.begin(), out.destinations.end(), is_host)) {
+        return members.wrong(
+            "destinations",
+            "a list of host names or addresses in lower case, without scheme, port, path or '*'");
     }
     return out;
 }

@@ -65,6 +65,9 @@ Result<PutInput> put_input(const ComputeContext& compute, Call& call, const User
     TRY(auto request, api::parse_put_secret_request(call.request.body));
     const script::SensitiveBytes value = take_value(call, request.value);
     if (value.size() > script::kSecretBytesMax) {
+        call.hints.details = base::Json::object();
+        call.hints.details.set(
+            "limit_bytes", base::Json::unsigned_integer(script::kSecretBytesMax));
         return Error::too_large("a secret has at most 65536 bytes");
     }
     out.in_transit = secrets::seal_in_transit(compute.keys, compute.random, value);

@@ -119,8 +119,33 @@ TEST_P(SecretsTest, ANameAndAValueHaveAForm) {
     EXPECT_EQ(put("n", "{\"value\":\"v\",\"code_hashes\":[\"abc\"]}"), 400);
     EXPECT_EQ(put("n", "{\"value\":\"v\",\"on_leak\":\"shrug\"}"), 400);
     EXPECT_EQ(put("n", "{\"value\":\"" + std::string(65'536, 'v') + "\"}"), 201);
-    EXPECT_EQ(put("n", "{\"value\":\"" + std::string(65'537, 'v') + "\"}"), 400);
+    EXPECT_EQ(put("n", "{\"value\":\"" + std::string(65'537, 'v') + "\"}"), 413);
     EXPECT_EQ(put(std::string(128, 'n'), "{\"value\":\"v\"}"), 201);
+}
+
+TEST_P(SecretsTest, ADestinationIsAHostAsAUrlNamesIt) {
+    open();
+    const auto put = [this](const std::string& destination) {
+        return call(
+            {"PUT",
+             "/secrets/n",
+             R"({"value":"v","destinations":["api.example",")" + destination + "\"]}",
+             "alice",
+             {}});
+    };
+    for (const std::string good :
+         {"example.com", "a-b_c.example.com", "203.0.113.7", "2001:db8::7"}) {
+        EXPECT_LT(put(good).status, 300) << good;
+    }
+    // What no request goes to: the secret would be of no use, and nobody told.
+    for (const std::string bad :
+         {"", "http://x", "x/", "EXAMPLE.com", "example.com:443", "*", "*.example.com", "a@b",
+          "x?y", "[2001:db8::7]", "2001:DB8::7", "\\u00e4.example", "a b"}) {
+        const TestAnswer refused = put(bad);
+        EXPECT_EQ(refused.status, 400) << bad;
+        EXPECT_NE(refused.string("message").find("destinations"), std::string::npos)
+            << refused.text;
+    }
 }
 
 TEST_P(SecretsTest, AJobGetsItsSecretsByNameAndTheReadingIsAudited) {
