@@ -196,6 +196,8 @@ Answer execute_route(Parts& parts, Call call) {
     auto resolving = resolve_user(compute, call);
     CO_TRY(const User user, co_await std::move(resolving));
     if (call.request.body.size() > kRequestBytesMax) {
+        call.hints.details = base::Json::object();
+        call.hints.details.set("limit_bytes", base::Json::unsigned_integer(kRequestBytesMax));
         co_return Error::too_large("request body too large");
     }
     CO_TRY(auto request, api::parse_execute_request(call.request.body));

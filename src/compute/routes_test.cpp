@@ -286,7 +286,10 @@ TEST_P(ExecuteTest, EachLimitHoldsAtItsEdgeAndNotAboveIt) {
     EXPECT_EQ(
         execute("{\"script\":\"x\",\"secret_refs\":[" + refs + "]}").string("error"),
         "too many secret references (max 10)");
-    EXPECT_EQ(execute(std::string(kRequestBytesMax + 1, ' ')).status, 413);
+    const TestAnswer large = execute(std::string(kRequestBytesMax + 1, ' '));
+    EXPECT_EQ(large.status, 413);
+    EXPECT_EQ(
+        large.at("details").dump(), "{\"limit_bytes\":" + std::to_string(kRequestBytesMax) + "}");
 }
 
 TEST_P(ExecuteTest, AnOutputMayHaveAMebibyteAndNoMore) {
