@@ -147,6 +147,26 @@ TEST_F(HostFunctionsTest, EncodingsRoundTripAndRefuseNonsense) {
         R"(["TypeError","TypeError","TypeError"]]})");
 }
 
+TEST_F(HostFunctionsTest, EachViewOfABufferIsItsBytes) {
+    EXPECT_EQ(
+        output("const b = new Uint8Array([9, 1, 2, 3, 9]).buffer; "
+               "const view = new DataView(b, 1, 3); "
+               "Object.defineProperty(view, 'byteLength', { value: 1 }); "
+               "DataView.prototype.toString = () => 'text'; "
+               "return [hex.encode(view), hex.encode(new Uint16Array(b, 2, 1)), "
+               "crypto.sha512(view) === crypto.sha512(new Uint8Array([1, 2, 3])), "
+               "new TextDecoder().decode(new DataView(new Uint8Array([226, 130, 172]).buffer)), "
+               "base64.encode(new DataView(b, 5))];"),
+        "{\"result\":[\"010203\",\"0203\",true,\"\xE2\x82\xAC\",\"\"]}");
+    // Of a view whose buffer is gone nobody can say what is meant.
+    EXPECT_EQ(
+        output("const b = new ArrayBuffer(8, { maxByteLength: 16 }); "
+               "const whole = new DataView(b), end = new DataView(b, 6, 2); b.resize(4); "
+               "let name = ''; try { hex.encode(end); } catch (e) { name = e.name; } "
+               "return [hex.encode(whole), name];"),
+        R"({"result":["00000000","TypeError"]})");
+}
+
 TEST_F(HostFunctionsTest, TextIsEncodedAndDecoded) {
     EXPECT_EQ(
         output(

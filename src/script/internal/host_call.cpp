@@ -22,6 +22,7 @@ constexpr std::uint64_t kGasPerRequest = 100'000;
 constexpr std::size_t kArgumentBytesMax = std::size_t{8} << 20U;
 constexpr std::size_t kResultBytesMax = std::size_t{8} << 20U;
 constexpr std::uint32_t kNoTypedArray = UINT32_MAX;
+constexpr std::uint32_t kUint8Array = 2;  // JSTypedArrayEnum (quickjs.h)
 
 // Where in the scratch memory of the guest out-parameters go.
 constexpr std::uint32_t kOffsetAt = 0;
@@ -97,8 +98,12 @@ std::uint32_t Machine::guest_library_call(
                                     QJS(JS_IsArrayBuffer, values[i]) != 0)) {
             continue;
         }
-        values[i] = is_number(parameter) ? QJS(JS_ToNumber, context, values[i])
-                                         : QJS(JS_ToString, context, values[i]);
+        if (is_bytes(parameter) && QJS(JS_IsDataView, values[i]) != 0) {
+            values[i] = guest_array_of_view(values[i]);
+        } else {
+            values[i] = is_number(parameter) ? QJS(JS_ToNumber, context, values[i])
+                                             : QJS(JS_ToString, context, values[i]);
+        }
         if (values[i] == kException) return 0;
         made[i] = true;
     }
@@ -194,6 +199,24 @@ bool Machine::guest_bytes(std::uint64_t value, Argument& out) {
     argument_bytes_.append(reinterpret_cast<const char*>(from), length);
     out.to = argument_bytes_.size();
     return true;
+}
+
+// A Uint8Array of the bytes of a DataView; an exception when it is out of its buffer's bounds. No
+// code of the script runs.
+std::uint64_t Machine::guest_array_of_view(std::uint64_t view) {
+    const BootImage& image = booting_ != nullptr ? *booting_ : *image_;
+    std::array<std::uint64_t, 3> parts;  // buffer, offset and length, as the constructor takes them
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        parts[i] = QJS(JS_Call, image.context, image.view_getters[i], view, 0, 0);
+        if (parts[i] == kException) return kException;
+    }
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        slot_.write_u64(image.scratch + static_cast<std::uint32_t>(i * 8), parts[i]);
+    }
+    const std::uint64_t array =
+        QJS(JS_NewTypedArray, image.context, parts.size(), image.scratch, kUint8Array);
+    QJS(JS_FreeValue, image.context, parts[0]);
+    return array;
 }
 
 void Machine::compute_library_call(std::uint32_t index, std::size_t count) {

@@ -44,6 +44,11 @@ constexpr std::string_view kFileName = "script.js";
 constexpr std::uint32_t kOwnLine = 2'000'001;
 static_assert(kOwnLine > kSourceBytesMax + 1 && kOwnLine > Stripped::kBytesMax + 1);
 
+constexpr std::array<std::string_view, 3> kViewGetters = {
+    "Object.getOwnPropertyDescriptor(DataView.prototype, 'buffer').get",
+    "Object.getOwnPropertyDescriptor(DataView.prototype, 'byteOffset').get",
+    "Object.getOwnPropertyDescriptor(DataView.prototype, 'byteLength').get"};
+
 bool is_identifier(std::string_view name) {
     if (name.empty() || name.size() > kEntryPointBytesMax) return false;
     const auto letter = [](char c) {
@@ -166,6 +171,10 @@ void Machine::guest_boot() {
         const std::uint32_t fetch = guest_copy("enableFetch");
         boot.settle = QJS(JS_GetPropertyStr, boot.context, parts, settle);
         boot.enable_fetch = QJS(JS_GetPropertyStr, boot.context, parts, fetch);
+    }
+    for (std::size_t i = 0; i < boot.view_getters.size(); ++i) {
+        boot.view_getters[i] = guest_eval_own(kViewGetters[i], boot.file_name);
+        if (boot.view_getters[i] == kException) return guest_take_exception(Stage::Script);
     }
     QJS(JS_RunGC, boot.runtime);
 }

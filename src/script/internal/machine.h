@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -66,6 +67,9 @@ struct BootImage {
     std::uint64_t global = 0;
     std::uint64_t settle = 0;        // function(sequence, ok, text)
     std::uint64_t enable_fetch = 0;  // function()
+    // The engine's own getters of a DataView's buffer, byteOffset and byteLength, whatever scripts
+    // do to theirs.
+    std::array<std::uint64_t, 3> view_getters{};
     HostLibrary library;
 };
 
@@ -160,6 +164,7 @@ private:
     bool guest_argument(std::uint64_t value, Parameter parameter, Argument& out);
     bool guest_bytes(std::uint64_t value, Argument& out);
     std::uint32_t guest_library_call(
+    std::uint64_t guest_array_of_view(std::uint64_t view);
         std::uint32_t index, std::uint32_t argument_count, std::uint32_t arguments);
     std::uint32_t guest_builtin(
         Builtin builtin, std::uint32_t argument_count, std::uint32_t arguments);
