@@ -124,6 +124,48 @@ TEST_F(EngineTest, ErrorsHaveLineAndColumnAndTheSeedsWords) {
     EXPECT_TRUE(seed_error_text(broken_copy, parsed).starts_with("script error: SyntaxError: "));
 }
 
+TEST_F(EngineTest, ErrorsOfTheEnginesOwnFunctionsHaveTheirPlace) {
+    const auto place = [this](const std::string& source) {
+        const RunResult result = run(source);
+        EXPECT_TRUE(result.error) << source;
+        const ScriptError error = result.error.value_or(ScriptError{});
+        return error.name + " " + std::to_string(error.line) + ":" + std::to_string(error.column);
+    };
+    EXPECT_EQ(place("function main() {\n  atob('a'); }"), "InvalidCharacterError 2:3");
+    EXPECT_EQ(place("function main() {\n  btoa('\\u0100'); }"), "InvalidCharacterError 2:3");
+    EXPECT_EQ(place("function main() {\n  throw new DOMException('a', 'b'); }"), "b 2:13");
+    // A literal that does not compile has none: the engine tells it to code that evals only.
+    EXPECT_EQ(place("function main() {\n  return /(/; }"), "SyntaxError 0:0");
+}
+
+TEST_F(EngineTest, ColumnsAreRightBehindEachKindOfLineEnd) {
+    const auto place = [this](const std::string& source) {
+        const RunResult result = run(source);
+        EXPECT_TRUE(result.error) << source;
+        const ScriptError error = result.error.value_or(ScriptError{});
+        return std::to_string(error.line) + ":" + std::to_string(error.column);
+    };
+    const std::string head = "function main() {";
+    const std::string tail = "/*\u00e4\u00e4*/ throw new Error('x'); }";
+    const std::string separator = "\u2028";
+    const std::string paragraph = "\u2029";
+    EXPECT_EQ(place(head + "\n" + tail), "2:18");
+    EXPECT_EQ(place(head + "\r\n" + tail), "2:18");
+    EXPECT_EQ(place(head + "\r" + tail), "2:18");
+    EXPECT_EQ(place(head + separator + tail), "2:18");
+    EXPECT_EQ(place(head + paragraph + tail), "2:18");
+    EXPECT_EQ(place(head + "\n\r\n\r" + separator + tail), "5:18");
+    // Inside of these they end no line, or none that the engine counts.
+    EXPECT_EQ(place(head + "\n// '" + separator + tail), "2:23");
+    EXPECT_EQ(place(head + "\n'" + separator + "\\''; " + tail), "2:25");
+    EXPECT_EQ(place(head + "\n\"" + separator + "'\"; " + tail), "2:24");
+    EXPECT_EQ(place(head + "\n`" + separator + "`; " + tail), "2:23");
+    EXPECT_EQ(place(head + "\n/*" + separator + "'*/ " + tail), "2:25");
+    EXPECT_EQ(place(head + "\n`\r\n\r`; " + tail), "4:21");
+    EXPECT_EQ(place(head + "\n'a\\\r\\\nb'; " + tail), "4:22");
+    EXPECT_EQ(place(head + "\n'a\\\r\n" + separator + "'; " + tail), "3:22");
+}
+
 TEST_F(EngineTest, NothingOfTheHostIsInAStackTrace) {
     const std::string text =
         output("function main() { try { null.x; } catch (e) { return e.stack; } }");

@@ -621,13 +621,31 @@ void Machine::guest_clear_exception() {
     QJS(JS_FreeValue, context, QJS(JS_GetException, context));
 }
 
+// What atob and btoa throw; the engine does not count it among its errors.
+bool Machine::guest_is_dom_exception(std::uint64_t value) {
+    const std::uint32_t context = booting_ != nullptr ? booting_->context : image_->context;
+    const std::uint32_t runtime = booting_ != nullptr ? booting_->runtime : image_->runtime;
+    const std::uint32_t atom = QJS(JS_GetClassName, runtime, QJS(JS_GetClassID, value));
+    const std::uint32_t at = QJS(JS_AtomToCStringLen, context, 0, atom);
+    QJS(JS_FreeAtom, context, atom);
+    constexpr std::string_view kName("DOMException\0", 13);
+    const std::uint8_t* const name = at == 0 ? nullptr : slot_.view(at, kName.size());
+    const bool is = name != nullptr && std::memcmp(name, kName.data(), kName.size()) == 0;
+    if (at == 0) {
+        guest_clear_exception();
+    } else {
+        QJS(JS_FreeCString, context, at);
+    }
+    return is;
+}
+
 // The thrown value is the script's: its properties may be getters that throw or never end.
 void Machine::guest_take_exception(Stage stage) {
     const std::uint32_t context = booting_ != nullptr ? booting_->context : image_->context;
     const std::uint64_t thrown = QJS(JS_GetException, context);
     result_.error.emplace();
     result_.error->stage = stage;
-    if (QJS(JS_IsError, thrown) == 0) {
+    if (QJS(JS_IsError, thrown) == 0 && !guest_is_dom_exception(thrown)) {
         if (!guest_text(thrown, kErrorMessageBytesMax, result_.error->message, nullptr)) {
             guest_clear_exception();
             result_.error->message = "uncaught exception";

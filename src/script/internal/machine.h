@@ -156,6 +156,7 @@ private:
     bool guest_text(std::uint64_t value, std::size_t max, std::string& out, bool* cut);
     bool guest_property(
         std::uint64_t object, std::string_view name, std::size_t max, std::string& out);
+    bool guest_is_dom_exception(std::uint64_t value);
     void guest_take_exception(Stage stage);
     void guest_clear_exception();
     std::uint32_t guest_throw(const Error& error);
@@ -163,8 +164,8 @@ private:
 
     bool guest_argument(std::uint64_t value, Parameter parameter, Argument& out);
     bool guest_bytes(std::uint64_t value, Argument& out);
-    std::uint32_t guest_library_call(
     std::uint64_t guest_array_of_view(std::uint64_t view);
+    std::uint32_t guest_library_call(
         std::uint32_t index, std::uint32_t argument_count, std::uint32_t arguments);
     std::uint32_t guest_builtin(
         Builtin builtin, std::uint32_t argument_count, std::uint32_t arguments);

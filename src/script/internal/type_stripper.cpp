@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 namespace adyton::script::internal {
 namespace {
@@ -40,9 +41,11 @@ public:
     void step() {
         const auto byte = static_cast<unsigned char>(text_[at_]);
         const std::size_t length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+        const bool line_end = ends_line();
+        enter(line_end);
         at_ += length;
         units_ += length == 4 ? 2 : 1;
-        if (byte == '\n') {
+        if (line_end) {
             ++place_.line;
             place_.column = 1;
             bytes_ = 1;
@@ -53,11 +56,69 @@ public:
     }
 
 private:
+    // What ends a line depends on where it stands. Regular expressions count as code, so a quote in
+    // one is taken for that of a text.
+    enum class Inside { Code, Quotes, Template, LineComment, BlockComment };
+
+    char byte_at(std::size_t at) const { return at < text_.size() ? text_[at] : '\0'; }
+
+    // Whether the engine counts a line here.
+    bool ends_line() const {
+        if (text_[at_] == '\n') return true;
+        if (text_[at_] == '\r') {
+            return byte_at(at_ + 1) != '\n' && inside_ != Inside::BlockComment;
+        }
+        return inside_ == Inside::Code && is_separator();
+    }
+    bool is_separator() const {
+        if (text_[at_] != '\xe2') return false;
+        const std::string_view three = text_.substr(at_, 3);
+        return three == "\u2028" || three == "\u2029";
+    }
+    void enter(bool line_end) {
+        const char here = text_[at_];
+        const char next = byte_at(at_ + 1);
+        const bool escaped = std::exchange(escaped_, false);
+        switch (inside_) {
+            case Inside::Code:
+                if (here == '\'' || here == '"') {
+                    inside_ = Inside::Quotes;
+                    quote_ = here;
+                } else if (here == '`') {
+                    inside_ = Inside::Template;
+                    quote_ = here;
+                } else if (here == '/' && next == '/') {
+                    inside_ = Inside::LineComment;
+                } else if (here == '/' && next == '*') {
+                    inside_ = Inside::BlockComment;
+                    comment_ = at_ + 2;
+                }
+                break;
+            case Inside::LineComment:
+                if (line_end || is_separator()) inside_ = Inside::Code;
+                break;
+            case Inside::BlockComment:
+                if (here == '/' && at_ > comment_ && text_[at_ - 1] == '*') inside_ = Inside::Code;
+                break;
+            case Inside::Quotes:
+                if (line_end && !escaped) inside_ = Inside::Code;
+                [[fallthrough]];
+            case Inside::Template:
+                escaped_ = escaped ? here == '\r' && next == '\n' : here == '\\';
+                if (here == quote_ && !escaped) inside_ = Inside::Code;
+                break;
+        }
+    }
+
     std::string_view text_;
     std::size_t at_ = 0;
     std::size_t units_ = 0;
     Place place_{1, 1};
     std::size_t bytes_ = 1;  // the column in bytes
+    Inside inside_ = Inside::Code;
+    char quote_ = '\0';
+    bool escaped_ = false;     // by the character before
+    std::size_t comment_ = 0;  // where the block comment's text starts
 };
 
 }  // namespace
