@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -13,12 +14,15 @@
 #include "apps/compute_connection.h"
 #include "apps/files.h"
 #include "apps/script_engine.h"
+#include "attest/value_file.h"
 #include "base/event_loop.h"
 #include "base/json.h"
 #include "compute/canonical_json.h"
 #include "compute/options.h"
 #include "compute/recording.h"
+#include "compute/secret_repository.h"
 #include "crypto/random.h"
+#include "crypto/secret.h"
 #include "http/url.h"
 #include "script/engine.h"
 
@@ -54,6 +58,9 @@ Result<std::vector<SecretPlace>> secret_places(const std::vector<std::string>& t
         SecretPlace place;
         place.name = text.substr(0, equals);
         if (place.name.empty()) return Error::invalid_argument("--secret wants NAME or NAME=FILE");
+        // Behind OWNER/, as jobs of a service name a secret of another user.
+        TRY_VOID(compute::check_secret_name(
+            std::string_view(place.name).substr(place.name.find('/') + 1)));
         place.reference.kind = attest::SecretReference::Kind::File;
         if (equals != std::string::npos) {
             place.reference.name = text.substr(equals + 1);
@@ -69,13 +76,18 @@ Result<std::vector<SecretPlace>> secret_places(const std::vector<std::string>& t
     return out;
 }
 
-script::SensitiveBytes without_line_end(base::ByteView bytes) {
-    std::string_view text = base::as_text(bytes);
-    if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
-    return script::SensitiveBytes(text);
+// Without the line end that an editor puts there, as `adyton secrets set` takes it.
+Result<script::SensitiveBytes> value_in_file(const std::string& path) {
+    TRY(auto value, attest::read_value_file(path, script::kSecretBytesMax + 2));
+    std::string_view text = value;
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    script::SensitiveBytes out(text);
+    crypto::wipe({reinterpret_cast<std::uint8_t*>(value.data()), value.size()});
+    return out;
 }
 
-Result<script::Secret> read_secret(attest::SecretSource& source, const SecretPlace& place) {
+Result<script::Secret> read_secret(const SecretPlace& place) {
     script::Secret secret;
     secret.name = place.name;
     if (place.reference.kind == attest::SecretReference::Kind::Environment) {
@@ -86,17 +98,18 @@ Result<script::Secret> read_secret(attest::SecretSource& source, const SecretPla
         }
         secret.value = script::SensitiveBytes(std::string_view(value));
     } else {
-        TRY(const auto bytes, source.read(place.reference));
-        secret.value = without_line_end(bytes.expose());
+        TRY(secret.value, value_in_file(place.reference.name));
+    }
+    if (secret.value.size() > script::kSecretBytesMax) {
+        return Error::too_large("the secret " + place.name + " has more than 65536 bytes");
     }
     return secret;
 }
 
-Result<std::vector<script::Secret>> read_secrets(
-    attest::SecretSource& source, const std::vector<SecretPlace>& places) {
+Result<std::vector<script::Secret>> read_secrets(const std::vector<SecretPlace>& places) {
     std::vector<script::Secret> out;
     for (const SecretPlace& place : places) {
-        TRY(auto secret, read_secret(source, place));
+        TRY(auto secret, read_secret(place));
         out.push_back(std::move(secret));
     }
     return out;
@@ -148,9 +161,7 @@ Result<script::Job> make_job(
     job.start_time = runner.now();
     runner.fill(job.random_seed);
     TRY(auto places, secret_places(options.secrets));
-    job.secrets = [&process, places = std::move(places)] {
-        return read_secrets(process.secrets, places);
-    };
+    job.secrets = [places = std::move(places)] { return read_secrets(places); };
     if (!json) {
         Console& console = process.console;
         job.on_log = [&console](const script::LogEntry& entry) {
@@ -400,8 +411,7 @@ Result<std::vector<SecretPlace>> replay_places(
 }
 
 Result<std::vector<script::Secret>> replay_secrets(
-    attest::SecretSource& source, const compute::Recording& recording,
-    const std::vector<SecretPlace>& places) {
+    const compute::Recording& recording, const std::vector<SecretPlace>& places) {
     const auto& bound = recording.bound_names;
     std::vector<script::Secret> out;
     for (const SecretPlace& place : places) {
@@ -410,15 +420,14 @@ Result<std::vector<script::Secret>> replay_secrets(
                 {place.name, script::SensitiveBytes(compute::secret_placeholder(place.name))});
             continue;
         }
-        TRY(auto secret, read_secret(source, place));
+        TRY(auto secret, read_secret(place));
         out.push_back(std::move(secret));
     }
     return out;
 }
 
 Result<script::RunResult> replay(
-    Process& process, const std::shared_ptr<const compute::Recording>& recording,
-    const JobOptions& options) {
+    const std::shared_ptr<const compute::Recording>& recording, const JobOptions& options) {
     TRY(auto places, replay_places(*recording, options.secrets));
     TRY(const auto runner, LocalRunner::create());
     script::Job job;
@@ -431,8 +440,8 @@ Result<script::RunResult> replay(
     job.limits = recording->replay_limits();
     job.start_time = recording->start_time;
     job.random_seed = recording->random_seed;
-    job.secrets = [&process, recording, places = std::move(places)] {
-        return replay_secrets(process.secrets, *recording, places);
+    job.secrets = [recording, places = std::move(places)] {
+        return replay_secrets(*recording, places);
     };
     if (recording->has_host) {
         job.host = [recording](script::HostRequest request) {
@@ -450,7 +459,7 @@ Exit run_replay(Process& process, const JobOptions& options, bool json) {
     }
     // Shared with the engine's callback.
     const auto recording = std::make_shared<const compute::Recording>(*std::move(loaded));
-    const auto result = replay(process, recording, options);
+    const auto result = replay(recording, options);
     if (!result) {
         process.console.fail(result.error(), json);
         return Exit::Failed;
@@ -510,7 +519,8 @@ void add_run(CLI::App& group, Invocation& invocation) {
     command.add_option("--timeout", options->timeout, "Seconds")
         ->check(CLI::Range(std::int64_t{1}, compute::kTimeoutMaxSeconds))
         ->capture_default_str();
-    command.add_option("--gas", options->gas_max, "Metered gas to stop at; 0: no cap");
+    command.add_option("--gas", options->gas_max, "Metered gas to stop at; 0: no cap")
+        ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
     command.add_flag("--watch", options->watch, "Run again whenever a file changes");
     on_run(command, invocation, [options, &invocation](Process& process) {
         return run_local(process, *options, invocation.json);

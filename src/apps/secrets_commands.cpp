@@ -8,6 +8,7 @@
 
 #include "apps/command.h"
 #include "apps/compute_connection.h"
+#include "attest/value_file.h"
 #include "base/json.h"
 #include "crypto/secret.h"
 #include "http/url.h"
@@ -38,11 +39,10 @@ void wipe_text(std::string& text) {
 }
 
 // Never from argv, where every user of the machine sees it.
-Result<std::string> read_value(const SecretsOptions& options, attest::SecretSource& secrets) {
+Result<std::string> read_value(const SecretsOptions& options) {
     std::string value;
     if (!options.file.empty()) {
-        TRY(const auto bytes, secrets.read({attest::SecretReference::Kind::File, options.file}));
-        value = base::as_text(bytes.expose());
+        TRY(value, attest::read_value_file(options.file, kValueBytesMax + 2));
     } else {
         value.reserve(kValueBytesMax + 4096);  // no copy is left behind by growing
         std::array<char, 4096> buffer{};
@@ -79,7 +79,7 @@ void write_list(
 }
 
 Result<Json> set_secret(Process& process, const SecretsOptions& options) {
-    TRY(auto value, read_value(options, process.secrets));
+    TRY(auto value, read_value(options));
     std::string body;
     body.reserve(value.size() * 6 + 4096);
     base::JsonWriter out(body);

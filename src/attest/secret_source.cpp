@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "attest/marble_secrets.h"
+#include "attest/value_file.h"
 #include "crypto/harden.h"
 #include "crypto/secret_text.h"
 
@@ -271,6 +272,23 @@ Result<crypto::SecretBuffer> read_secret_file(const std::string& path) {
     if (have == 0) return Error::not_found("\"" + path + "\": is empty");
     secret.shrink(have);
     return secret;
+}
+
+Result<std::string> read_value_file(const std::string& path, std::size_t bytes_max) {
+    std::size_t size = 0;
+    TRY(const auto file, open_file(path, FileUse::Secret, size));
+    if (size > bytes_max) {
+        return Error::too_large("\"" + path + "\": is larger than a secret may be");
+    }
+    std::string text(size, '\0');
+    const std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(text.data()), text.size());
+    const auto have = read_all(file, path, bytes);
+    if (!have || *have == 0) {
+        crypto::wipe(bytes);
+        return have ? Error::not_found("\"" + path + "\": is empty") : have.error();
+    }
+    text.resize(*have);
+    return text;
 }
 
 }  // namespace adyton::attest

@@ -11,6 +11,8 @@
 #include <fstream>
 #include <string>
 
+#include "attest/value_file.h"
+
 namespace adyton::attest {
 namespace {
 
@@ -132,6 +134,22 @@ TEST_F(SecretSourceTest, AFileOverTheLimitIsRefusedAndOneAtTheLimitIsNot) {
     EXPECT_TRUE(read_file(write("fits", std::string(limit, 'k'))));
     EXPECT_EQ(
         read_file(write("large", std::string(limit + 1, 'k'))).error().code(), ErrorCode::TooLarge);
+}
+
+TEST_F(SecretSourceTest, AValueOfAUserMayBeAsLargeAsItsReaderSays) {
+    const std::string value(65'536, 'v');
+    const auto read = read_value_file(write("value", value), value.size());
+    ASSERT_TRUE(read) << read.error().message();
+    EXPECT_EQ(*read, value);
+    EXPECT_EQ(
+        read_value_file(write("large", value + "v"), value.size()).error().code(),
+        ErrorCode::TooLarge);
+    EXPECT_EQ(
+        read_value_file(write("shown", "value", 0644), value.size()).error().code(),
+        ErrorCode::PermissionDenied);
+    EXPECT_EQ(
+        read_value_file(write("empty", ""), value.size()).error().code(), ErrorCode::NotFound);
+    EXPECT_EQ(read_value_file(directory_, value.size()).error().code(), ErrorCode::InvalidArgument);
 }
 
 TEST_F(SecretSourceTest, ACredentialIsAFileOfItsDirectory) {

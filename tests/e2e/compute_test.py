@@ -422,6 +422,28 @@ def TheCommandLineRunsListsAndReplays(world):
     other = adyton("compute", "replay", recorded["job_id"], "--url", url, "--secret",
                    "api_key=%s" % value)
     check(other.returncode == 1 and "output" in other.stderr, other.stderr)
+    # The largest value there may be, from a file, in each command; and one byte more.
+    length = "function main() { return { n: secrets.large.length }; }"
+    (world.directory / "length.js").write_text(length)
+    value.write_text("v" * 65536 + "\n")
+    given = "large=%s" % value
+    stored = adyton("secrets", "set", "large", "--any-code", "--file", str(value), "--url", url)
+    check(stored.returncode == 0, stored.stderr)
+    large = client.execute(length, secret_refs=["large"], record=True)
+    check(large["output"] == {"n": 65536}, large)
+    local = adyton("compute", "run", str(world.directory / "length.js"), "--secret", given, "--json")
+    check(json.loads(local.stdout)["metered_gas"] == large["metered_gas"], local.stdout)
+    replayed = adyton("compute", "replay", large["job_id"], "--url", url, "--secret", given)
+    check(replayed.returncode == 0, replayed.stderr)
+    value.write_text("v" * 65537)
+    for refused in (
+            adyton("secrets", "set", "large", "--any-code", "--file", str(value), "--url", url),
+            adyton("compute", "run", str(world.directory / "length.js"), "--secret", given)):
+        check(refused.returncode == 1 and "65536" in refused.stderr, refused.stderr)
+    value.write_text("the-value\n")
+    for wrong, code in ((("--gas", "-1"), 2), (("--secret", "two words=%s" % value), 1)):
+        refused = adyton("compute", "run", str(script), *wrong)
+        check(refused.returncode == code, wrong, refused.returncode, refused.stderr)
     # A script sees a placeholder of a secret with a destination, and so does its replay.
     stored = adyton("secrets", "set", "bound", "--any-code", "--destination", "api.example", "--url",
                     url, given="a-value-of-another-length-than-the-placeholder\n")
