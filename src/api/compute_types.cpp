@@ -89,6 +89,9 @@ Result<void> parse_wishes(const Members& members, ExecuteRequest& out) {
     }
     out.on_restart = restart && *restart == "rerun" ? OnRestart::Rerun : OnRestart::Fail;
     TRY(out.record, flag(members, "record", false));
+    if (out.record && out.sealed_only) {
+        return members.wrong("record", "absent with sealed_only: a recording is not sealed to you");
+    }
     TRY(out.strict, flag(members, "strict", false));
     TRY(out.metered_gas_max, members.integer("metered_gas_max"));
     if (out.metered_gas_max && *out.metered_gas_max <= 0) {

@@ -236,6 +236,10 @@ TEST_P(ExecuteTest, WhatIsNoRequestIs400) {
     EXPECT_EQ(execute("{\"script\":\"x\",\"on_restart\":\"maybe\"}").status, 400);
     EXPECT_EQ(execute("{\"script\":\"x\",\"output_public_key\":\"AAAA\"}").status, 400);
     EXPECT_EQ(execute("{\"script\":\"x\",\"sealed_only\":true}").status, 400);
+    // A recording has the input, and with it the output, for whoever asks as the user.
+    const std::string sealed = R"({"script":"x","sealed_only":true,"output_public_key":")" +
+                               base::base64_encode(base::Bytes(32, 9)) + "\"";
+    EXPECT_EQ(execute(sealed + R"(,"record":true})").status, 400);
     EXPECT_EQ(execute("").status, 400);
     EXPECT_TRUE(engine().seen.empty());
     EXPECT_EQ(number("SELECT COUNT(*) FROM compute_jobs"), 0);
