@@ -204,6 +204,9 @@ Json to_json(
     out.set("phase", Json::string(std::string(script::to_string(result.status))));
     if (auto parsed = Json::parse(output)) out.set("output", *std::move(parsed));
     out.set("logs", std::move(logs));
+    if (result.logs_dropped > 0) {
+        out.set("logs_dropped", Json::unsigned_integer(result.logs_dropped));
+    }
     if (!error.empty()) out.set("error", Json::string(error));
     if (result.error && result.error->line > 0) {
         out.set("error_line", Json::unsigned_integer(result.error->line));
@@ -236,6 +239,9 @@ Exit show(
     if (json) {
         process.console.print_json(to_json(result, output, error, gas));
         return good ? Exit::Ok : Exit::Failed;
+    }
+    if (result.logs_dropped > 0) {
+        process.console.note(fmt::format("{} more console entries dropped", result.logs_dropped));
     }
     if (const auto pretty = Json::parse(output)) process.console.print_json(*pretty);
     if (!good) {

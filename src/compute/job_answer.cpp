@@ -46,6 +46,9 @@ void write_ours(JsonWriter& out, const JobAnswer& answer) {
         out.member("error_line", static_cast<std::uint64_t>(answer.error_line));
         out.member("error_column", static_cast<std::uint64_t>(answer.error_column));
     }
+    if (answer.logs_dropped > 0) {
+        out.member("logs_dropped", static_cast<std::uint64_t>(answer.logs_dropped));
+    }
     if (answer.metered_gas) out.member("metered_gas", *answer.metered_gas);
     if (!answer.log_levels.empty()) write_texts(out, "log_levels", answer.log_levels);
     if (!answer.warnings.empty()) write_texts(out, "warnings", answer.warnings);

@@ -18,6 +18,7 @@ struct JobAnswer {
     JobPhase phase = JobPhase::Queued;
     std::string output;  // canonical JSON; empty: none
     std::optional<std::vector<std::string>> logs;
+    std::uint32_t logs_dropped = 0;  // console entries past kLogEntriesMax
     std::string error;
     std::string error_code;  // a stable word; empty: none
     std::int64_t gas_used = 0;

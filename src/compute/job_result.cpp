@@ -248,6 +248,7 @@ Result<JobAnswer> conclude_run(const ComputeContext& compute, const JobPlan& pla
     const std::vector<ConsoleLine> console = clean_console(guard, run.result.logs);
     answer.logs = all_logs(plan, run, console);
     answer.log_levels = levels_to_tell(console);
+    answer.logs_dropped = run.result.logs_dropped;
     if (answer.phase == JobPhase::Completed && !guard.refused().empty()) {
         fail(
             answer,

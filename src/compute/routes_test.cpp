@@ -307,6 +307,21 @@ TEST_P(ExecuteTest, AnOutputMayHaveAMebibyteAndNoMore) {
     EXPECT_EQ(execute(kSum).string("error"), "output exceeds maximum size of 1048576 bytes");
 }
 
+TEST_P(ExecuteTest, ConsoleEntriesThatWereDroppedAreCounted) {
+    open();
+    std::uint32_t dropped = 0;
+    engine().behave = [&dropped](const auto&, const auto&) {
+        script::RunResult result = completed("{}", {"hello"});
+        result.logs_dropped = dropped;
+        return result;
+    };
+    EXPECT_FALSE(execute(kSum).has("logs_dropped"));
+    dropped = 5;
+    const TestAnswer answer = execute(kSum);
+    EXPECT_EQ(answer.number("logs_dropped"), 5);
+    EXPECT_EQ(get("/jobs/" + answer.string("job_id")).number("logs_dropped"), 5);
+}
+
 TEST_P(ExecuteTest, TimeoutsAreSecondsBetweenOneAndTwoMinutes) {
     open();
     const auto time_of = [this](const std::string& timeout) {
