@@ -300,6 +300,12 @@ TEST_F(EngineTest, GasIsTheSameEachTimeAndEndsTheRunAtItsCap) {
     Job below = job_of(source);
     below.limits.gas = first.metered_gas / 2;
     EXPECT_EQ(run(std::move(below)).status, Status::GasExhausted);
+    // At once, before the script is looked at: still in words that callers know.
+    Job none = job_of(source);
+    none.limits.gas = 1;
+    const Job shown = none;
+    EXPECT_EQ(
+        seed_error_text(shown, run(std::move(none))), "script error: gas exhausted (limit 1)");
 }
 
 TEST_F(EngineTest, CancelEndsAnEndlessLoop) {

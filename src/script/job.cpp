@@ -17,8 +17,7 @@ std::string error_text(const ScriptError& error) {
 
 std::string_view prefix_of(Stage stage) {
     switch (stage) {
-        case Stage::Input:
-            return "input error: ";
+        case Stage::Input:  // only of limits that end a job at once
         case Stage::Script:
             return "script error: ";
         case Stage::EntryPoint:
