@@ -228,9 +228,19 @@ Result<void> read_raw_args(const Fields& fields, GateCall& call) {
     return {};
 }
 
-// Limits that the gate sets, and money that is not the wallet's.
+bool is_gate(std::string_view id, const CoordinatorOptions& options) {
+    return std::any_of(
+        options.gates.begin(), options.gates.end(),
+        [id](const near::AccountId& gate) { return gate.text() == id; });
+}
+
+// Limits that the gate sets, and what is not the wallet's: the gate's money, and its name. A gate
+// takes itself for the caller of its own methods, and may own another one.
 Reason gate_reason(
     const GateCall& call, const std::string& where, const CoordinatorOptions& options) {
+    if (is_gate(call.receiver_id, options)) {
+        return where + ".receiver_id must not be a gate: it would be called in its own name";
+    }
     if (near::Gas(call.gas) > near::inner_gas_max(options.submit_gas)) {
         return where + ".gas exceeds the gate limit";
     }
@@ -414,9 +424,7 @@ Result<Reason> read_batch(
     const Fields fields(body, "$");
     TRY(out.gate_id, fields.optional("gate_id"));
     if (!out.gate_id || out.gate_id->empty()) return Reason("gate_id is required");
-    const auto known = std::any_of(
-        options.gates.begin(), options.gates.end(),
-        [&](const near::AccountId& gate) { return gate.text() == *out.gate_id; });
+    const bool known = is_gate(*out.gate_id, options);
     const Json* const calls = fields.find("calls");
     if (calls != nullptr && !calls->is_array()) return invalid("calls is not a list");
     if (calls == nullptr || calls->size() == 0 || calls->size() > options.gate_calls_max) {

@@ -96,6 +96,42 @@ TEST(RequestTest, BatchesAreRejectedWithTheTextsOfTheContract) {
         "calls[0].deposit must be zero: the gate would pay it with its own money");
 }
 
+TEST(RequestTest, NoGateIsCalledThroughAGate) {
+    CoordinatorOptions two = options();
+    two.gates.push_back(near::AccountId::parse("gate2.sequential.near").value());
+    const auto refusal = [](const Result<PlannedRequest>& planned) {
+        EXPECT_TRUE(planned) << planned.error().message();
+        if (!planned) return std::string();
+        EXPECT_TRUE(planned->outcome.calls.empty());
+        EXPECT_EQ(planned->outcome.plan.status, PlanOutcome::Status::Rejected);
+        return planned->outcome.plan.error;
+    };
+    const std::string why = " must not be a gate: it would be called in its own name";
+    const std::string other =
+        R"({"receiver_id":"count.mike.near","method_name":"increase","gas":"1","args_json":{}})";
+    for (const near::AccountId& gate : two.gates) {
+        const std::string call = R"({"receiver_id":")" + gate.text() +
+                                 R"(","method_name":"continue_chain","gas":"1",)"
+                                 R"("args_json":"{}","route":"gate_proxy"})";
+        const Json in_batch = json(with_call(other + "," + call));
+        EXPECT_EQ(
+            refusal(plan_batch_request(in_batch, two, kNow)), "calls[1].receiver_id" + why);
+        const Json alone = json(R"({"steps":[)" + call + "]}");
+        EXPECT_EQ(refusal(plan_request(alone, two, kNow)), "steps[0].receiver_id" + why);
+        CoordinatorOptions lanes = two;
+        lanes.enable_funding_lane = true;
+        const Json mixed =
+            json(R"({"steps":[{"kind":"funding.wrap_near","amount":"1"},)" + call + "]}");
+        EXPECT_EQ(refusal(plan_request(mixed, lanes, kNow)), "steps[1].receiver_id" + why);
+    }
+    // Others are called, the intents contract as well.
+    const Json raw = json(with_call(
+        R"({"receiver_id":"intents.near","method_name":"execute_intents","gas":"1",)"
+        R"("args_json":{"signed":[]}})"));
+    EXPECT_EQ(
+        plan_batch_request(raw, two, kNow)->outcome.plan.status, PlanOutcome::Status::Executable);
+}
+
 TEST(RequestTest, ArgumentsAreTakenByteForByteOrDumpedCompact) {
     const auto args = [](const std::string& member) {
         const auto planned = batch(

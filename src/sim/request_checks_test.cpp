@@ -1,0 +1,56 @@
+#include <gtest/gtest.h>
+
+#include "sim/routes_test_support.h"
+
+// What requests may not ask for, over HTTP: nothing of it reaches the chain.
+namespace adyton::sim {
+namespace {
+
+using base::Json;
+
+constexpr const char* kBatch = "/wallet/v1/sequential-batch";
+constexpr const char* kExecute = "/wallet/v1/workflows/execute";
+
+class RequestChecksTest : public RoutesTest {
+protected:
+    std::string gate_view(const std::string& method) {
+        return world().chain().view(gate_, method, "{}").value().dump();
+    }
+    // A record that ended before anything was asked.
+    void expect_rejected(const WorldAnswer& answer, const std::string& why) {
+        EXPECT_EQ(answer.status, 400) << answer.text;
+        EXPECT_EQ(answer.string("status"), "rejected") << answer.text;
+        EXPECT_EQ(answer.string("user_visible_error"), why);
+        EXPECT_EQ(answer.body.find("error"), nullptr);
+        const std::string id = answer.string("request_id");
+        EXPECT_EQ(answer.headers.find("X-Request-Id"), id);
+        EXPECT_EQ(record(id).string("status"), "rejected");
+    }
+
+    const near::AccountId gate_ = near::AccountId::parse("gate.sequential.near").value();
+};
+
+TEST_F(RequestChecksTest, NobodyActsInTheGatesName) {
+    open();
+    const std::string before = gate_view("stats");
+    const std::string next = Json::parse(before).value().items().at(3).string_value();
+    const std::string forged =
+        R"({"receiver_id":"gate.sequential.near","method_name":"continue_chain",)"
+        R"("gas":"30000000000000","args_json":{"next_id":")" +
+        next + R"(","next_seq":1})";
+    const std::string why = "receiver_id must not be a gate: it would be called in its own name";
+    const WorldAnswer batch = world().post(
+        kBatch, world().wallet(0),
+        R"({"gate_id":"gate.sequential.near","calls":[)" + forged + "}]}");
+    expect_rejected(batch, "calls[0]." + why);
+    const WorldAnswer workflow = world().post(
+        kExecute, world().wallet(0), R"({"steps":[)" + forged + R"(,"route":"gate_proxy"}]})");
+    expect_rejected(workflow, "steps[0]." + why);
+    world().pass(std::chrono::seconds(30));
+    EXPECT_EQ(gate_view("stats"), before);
+    EXPECT_EQ(gate_view("get_batch_tail"), "[]");
+    EXPECT_EQ(world().deeds(), 0U);
+}
+
+}  // namespace
+}  // namespace adyton::sim
