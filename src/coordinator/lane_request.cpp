@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "coordinator/internal/step_fields.h"
-#include "near/compact_json.h"
 #include "near/intents.h"
 
 namespace adyton::coordinator {
@@ -42,47 +41,29 @@ public:
         if (!near::AccountId::parse(found)) return bad(name, "is no fungible token's contract");
         return found;
     }
-    Result<std::uint64_t> gas(std::uint64_t otherwise) const {
-        const Json* const found = find("gas");
-        if (found == nullptr) return otherwise;
-        const auto number =
-            found->is_string() ? near::parse_u64(found->string_value()) : found->as_uint64();
-        if (!number || *number == 0 || near::Gas(*number) > near::Gas::from_tgas(300)) {
+    Result<std::uint64_t> gas_or(std::uint64_t otherwise) const {
+        TRY(const auto found, gas());
+        if (!found) return otherwise;
+        if (*found == 0 || near::Gas(*found) > near::Gas::from_tgas(300)) {
             return bad("gas", "is not 1 to 300000000000000");
         }
-        return *number;
+        return *found;
     }
-    Result<std::string> args() const {
-        const Json* const json = find("args_json");
-        TRY(const auto base64, optional("args_base64"));
-        if (json != nullptr && base64) return bad("args_json", "and args_base64 are both given");
-        std::string out;
-        if (base64) {
-            const auto bytes = base::base64_decode(*base64);
-            if (!bytes) return bad("args_base64", "is not base64");
-            out = std::string(base::as_text(*bytes));
-        } else if (json != nullptr) {
-            const bool is_text = json->is_string();
-            if (is_text && !Json::parse(json->string_value()))
-                return bad("args_json", "is no JSON");
-            if (!is_text && !json->is_object() && !json->is_array()) {
-                return bad("args_json", "is not an object, a list or a text of JSON");
-            }
-            out = is_text ? json->string_value() : near::compact_json(*json);
+    Result<std::string> one_of_args() const {
+        if (find("args_json") != nullptr && find("args_base64") != nullptr) {
+            return bad("args_json", "and args_base64 are both given");
         }
-        if (out.size() > kArgsBytesMax) return bad("args", "are too long");
-        return out;
+        TRY(auto found, args());
+        if (found && found->size() > kArgsBytesMax) return bad("args", "are too long");
+        return found.value_or("");
     }
 };
 
 Result<LaneCall> read_call(const StepReader& in, std::uint64_t gas) {
     LaneCall out;
-    TRY(out.method_name, in.required("method_name"));
-    if (!is_method_name(out.method_name)) {
-        return in.bad("method_name", "is not an identifier of 1 to 256 characters");
-    }
-    TRY(out.args, in.args());
-    TRY(out.gas, in.gas(gas));
+    TRY(out.method_name, in.method_name());
+    TRY(out.args, in.one_of_args());
+    TRY(out.gas, in.gas_or(gas));
     TRY(out.deposit, in.deposit());
     return out;
 }

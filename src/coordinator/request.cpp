@@ -21,7 +21,7 @@ constexpr base::Duration kOwnDeadlineMax = std::chrono::hours(1);
 constexpr std::size_t kArgsBytesMax = 256 * 1024;
 
 Error invalid(std::string_view why) {
-    return Error::invalid_argument("invalid workflow JSON: " + std::string(why));
+    return Error::invalid_argument(std::string(kInvalidJson) + std::string(why));
 }
 
 Json text(std::string_view value) {
@@ -42,20 +42,6 @@ public:
             return bad(name, "is not nep141:CONTRACT, nep171:CONTRACT:ID or nep245:CONTRACT:ID");
         }
         return found;
-    }
-    // Decimal text, or an integer.
-    Result<std::uint64_t> gas(std::uint64_t otherwise) const {
-        const Json* const found = find("gas");
-        if (found == nullptr) return otherwise;
-        if (found->is_number()) {
-            const auto number = found->as_uint64();
-            if (!number) return bad("gas", "is not a whole number");
-            return *number;
-        }
-        if (!found->is_string()) return bad("gas", "is not a number in decimal digits");
-        const auto number = near::parse_u64(found->string_value());
-        if (!number) return bad("gas", "is not a number in decimal digits");
-        return *number;
     }
 };
 
@@ -160,7 +146,8 @@ Result<Reason> read_near_intents(
         TRY(call.intents, short_form(json, where));
         return Reason();
     }
-    if (!list->is_array() || list->size() == 0) return fields.bad("intents", "is not a list");
+    if (!list->is_array()) return fields.bad_type("intents", "is not a list");
+    if (list->size() == 0) return fields.bad("intents", "is empty");
     if (list->size() > 100) return fields.bad("intents", "has more than 100 items");
     call.intents = *list;
     return Reason();
@@ -205,25 +192,8 @@ Result<Reason> read_swap(const Fields& fields, GateCall& call) {
 // ----- calls ------------------------------------------------------------------------------------
 
 Result<void> read_raw_args(const Fields& fields, GateCall& call) {
-    const Json* const json = fields.find("args_json");
-    TRY(const auto base64, fields.optional("args_base64"));
-    if (base64) {
-        const auto bytes = base::base64_decode(*base64);
-        if (!bytes) return fields.bad("args_base64", "is not base64");
-        call.raw_args = base::base64_encode(*bytes);
-    } else if (json != nullptr) {
-        if (json->is_string() && !Json::parse(json->string_value())) {
-            return fields.bad("args_json", "is not JSON");
-        }
-        if (!json->is_string() && !json->is_object() && !json->is_array()) {
-            return fields.bad("args_json", "is not an object, a list or a text of JSON");
-        }
-        const std::string exact =
-            json->is_string() ? json->string_value() : near::compact_json(*json);
-        call.raw_args = base::base64_encode(base::as_bytes(exact));
-    } else {
-        call.raw_args = std::string();
-    }
+    TRY(const auto found, fields.args());
+    call.raw_args = base::base64_encode(base::as_bytes(found.value_or("")));
     if (call.raw_args->size() > kArgsBytesMax) return fields.bad("args", "are too long");
     return {};
 }
@@ -254,10 +224,7 @@ Reason gate_reason(
 Result<Reason> read_call(
     const Fields& fields, const CoordinatorOptions& options, base::Timestamp now, GateCall& call) {
     TRY(call.receiver_id, fields.account("receiver_id"));
-    TRY(call.method_name, fields.required("method_name"));
-    if (!is_method_name(call.method_name)) {
-        return fields.bad("method_name", "is not an identifier of 1 to 256 characters");
-    }
+    TRY(call.method_name, fields.method_name());
     TRY(call.deposit, fields.deposit());
     Reason reason = gate_reason(call, fields.where(), options);
     if (reason) return reason;
@@ -277,7 +244,8 @@ Result<Reason> read_step(
     const Json& step, std::size_t index, const CoordinatorOptions& options, base::Timestamp now,
     GateCall& call) {
     const Fields fields(step, fmt::format("steps[{}]", index));
-    TRY(call.gas, fields.gas(kGasDefault));
+    TRY(const auto gas, fields.gas());
+    call.gas = gas.value_or(kGasDefault);
     if (call.gas == 0) return fields.bad("gas", "must be non-zero");
     TRY(const auto kind, fields.optional("kind"));
     if (!kind) return read_call(fields, options, now, call);
@@ -305,31 +273,13 @@ Result<Reason> read_step(
     return add_intent_actions(call, options);
 }
 
-Result<void> check_text_members(
-    const Json& step, const std::string& where, std::initializer_list<std::string_view> names) {
-    const Fields fields(step, where);
-    for (const std::string_view name : names) {
-        TRY_VOID(fields.required(name));
-    }
-    return {};
-}
-
-// near.md 6.4: what a near.function_call must say, whatever lane is on.
+// near.md 6.4: what a near.function_call must say, whatever lane is on. The lane itself asks for the
+// user, whom short steps leave out (planner.json).
 Result<void> check_function_call(const Json& step, std::size_t index) {
-    const std::string where = fmt::format("steps[{}]", index);
-    TRY_VOID(check_text_members(step, where, {"user_id", "receiver_id"}));
-    const Fields fields(step, where);
-    const Json* const actions = fields.find("actions");
-    if (actions == nullptr) {
-        TRY_VOID(check_text_members(step, where, {"method_name"}));
-        return {};
-    }
-    if (!actions->is_array() || actions->size() == 0) return fields.bad("actions", "is not a list");
-    for (std::size_t i = 0; i < actions->size(); ++i) {
-        const Json& action = actions->items()[i];
-        const std::string place = fmt::format("{}.actions[{}]", where, i);
-        if (!action.is_object()) return invalid(place + " is not an object");
-        TRY_VOID(check_text_members(action, place, {"method_name"}));
+    const Fields fields(step, fmt::format("steps[{}]", index));
+    TRY_VOID(fields.account("receiver_id"));
+    if (fields.find("actions") == nullptr) {
+        TRY_VOID(fields.method_name());
     }
     return {};
 }
@@ -368,11 +318,12 @@ Result<Reason> read_batch_call(
     if (!receiver || receiver->empty()) return Reason(where + ".receiver_id is required");
     TRY(const auto method, fields.optional("method_name"));
     if (!method || method->empty()) return Reason(where + ".method_name is required");
-    TRY(call.gas, fields.gas(0));
+    TRY(const auto gas, fields.gas());
+    call.gas = gas.value_or(0);
     if (call.gas == 0) return Reason(where + ".gas must be non-zero");
     const Json* const user = fields.find("requires_user_predecessor");
     if (user != nullptr && !user->is_boolean()) {
-        return fields.bad("requires_user_predecessor", "is not true or false");
+        return fields.bad_type("requires_user_predecessor", "is not true or false");
     }
     if (user != nullptr && user->boolean_value()) {
         return Reason(where + " requires user predecessor, which the gate proxy cannot satisfy");
@@ -521,6 +472,7 @@ Result<PlannedRequest> plan_request(
     const Json& body, const CoordinatorOptions& options, base::Timestamp now) {
     TRY_VOID(check_no_signing_fields(body));
     TRY(const auto steps, parse_workflow(body));
+    TRY_VOID(check_step_forms(body));
     PlannedRequest out;
     const Json& list = *body.find("steps");
     out.workflow = Json::object().set("steps", list);
@@ -581,7 +533,8 @@ Result<DirectUserRequest> parse_direct_user_request(const Json& body) {
     TRY(out.registry_id, fields.account("registry_id"));
     TRY(out.receiver_id, fields.account("receiver_id"));
     TRY(out.method_name, fields.required("method_name"));
-    TRY(out.gas, fields.gas(kDirectUserGasDefault));
+    TRY(const auto gas, fields.gas());
+    out.gas = gas.value_or(kDirectUserGasDefault);
     if (out.gas == 0 || near::Gas(out.gas) > near::Gas::from_tgas(300)) {
         return fields.bad("gas", "is not 1 to 300000000000000");
     }

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+
 namespace adyton::coordinator {
 namespace {
 
@@ -240,6 +243,81 @@ TEST(RequestTest, MalformedStepsAndRawSignaturesAreNotKept) {
         const auto refused = plan_request(json(text), options(), kNow);
         ASSERT_FALSE(refused) << text;
         EXPECT_EQ(refused.error().code(), ErrorCode::InvalidArgument) << text;
+    }
+}
+
+// Those of the contract alone: others of their shape are for the planner, which comes after this.
+TEST(RequestTest, ShortStepsOfTheVectorsAreAnsweredAsTheySay) {
+    std::ifstream file("tests/vectors/near/planner.json", std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    const Json document = json(text);
+    const Json* const cases = document.find("cases");
+    ASSERT_TRUE(cases != nullptr && cases->size() > 0);
+    for (const Json& each : cases->items()) {
+        SCOPED_TRACE(each.find("name")->dump());
+        const Json& workflow = *each.find("workflow");
+        EXPECT_TRUE(check_step_forms(workflow));
+        const Json& expected = *each.find("expected_execute");
+        if (expected.find("http_status") == nullptr) continue;
+        const auto planned = plan_request(workflow, options(), kNow);
+        ASSERT_TRUE(planned) << planned.error().message();
+        const PlanOutcome& outcome = planned->outcome.plan;
+        EXPECT_EQ(to_string(outcome.status), expected.find("status")->string_value());
+        if (const Json* const why = expected.find("user_visible_error")) {
+            EXPECT_EQ(outcome.error, why->string_value());
+        }
+    }
+}
+
+TEST(RequestTest, FormsAreCheckedWhateverLaneIsOn) {
+    const std::string user =
+        R"("kind":"near.function_call","predecessor_requirement":"user_required",)"
+        R"("receiver_id":"count.mike.near")";
+    for (const std::string& step : {
+             std::string(R"("kind":"funding.wrap_near","amount":5)"),
+             std::string(R"("kind":"funding.wrap_near","amount":"-1")"),
+             std::string(R"("kind":"funding.intents_deposit","amount":"1","token":7)"),
+             std::string(R"("kind":"funding.balance_check","account_id":"A")"),
+             std::string(R"("kind":"funding.storage_deposit","receiver_id":"A")"),
+             std::string(R"("kind":"intents.transfer","amount":1)"),
+             std::string(R"("kind":"intents.transfer","deposit":"1","receiver_id":"A B")"),
+             std::string(R"("kind":"intents.transfer","deposit":"1","gas":true)"),
+             std::string(R"("kind":"intents.swap","deposit":"1","amount_in":"x")"),
+             std::string(R"("kind":"intents.swap","deposit":"1","counterparty_signed":{})"),
+             std::string(R"("kind":"intents.execute_raw","deposit":"1","near_intents":[])"),
+             std::string(R"("receiver_id":"A","method_name":"ft_balance_of")"),
+             std::string(R"("receiver_id":"a.near","method_name":"a b","route":"direct_user")"),
+             std::string(R"("receiver_id":"a.near","near_intents":"x")"),
+             std::string(R"("receiver_id":"a.near","near_intents":{"intents":{}})"),
+             user + R"(,"method_name":"m","user_id":5)",
+             user + R"(,"method_name":"m","user_id":"NOT AN ID")",
+             user + R"(,"method_name":"m","gas":"x")",
+             user + R"(,"method_name":"m","gas":"300000000000001")",
+             user + R"(,"method_name":"m","deposit":"-5")",
+             user + R"(,"method_name":"m","args_json":"{")",
+             user + R"(,"actions":5)",
+             user + R"(,"actions":[])",
+             user + R"(,"actions":[5])",
+             user + R"(,"actions":[{"gas":"1"}])",
+             user + R"(,"actions":[{"method_name":"in\"c"}])",
+             user + R"(,"actions":[{"method_name":"m","gas":true}])",
+             user + R"(,"actions":[{"method_name":"m","deposit":[]}])",
+             user + R"(,"actions":[{"method_name":"m","args_base64":"!"}])",
+         }) {
+        const auto refused =
+            plan_request(json(R"({"steps":[{"kind":"funding.balance_check"},{)" + step + "}]}"),
+                         options(), kNow);
+        ASSERT_FALSE(refused) << step;
+        EXPECT_TRUE(refused.error().message().starts_with("invalid workflow JSON: steps[1]."))
+            << refused.error().message();
+    }
+    // What is missing is asked for by the lane that needs it.
+    for (const char* const step :
+         {R"("kind":"funding.wrap_near")", R"("kind":"intents.transfer","deposit":"1")",
+          R"("kind":"near.function_call")", R"("kind":"unheard.of","amount":1)"}) {
+        EXPECT_TRUE(plan_request(
+            json(R"({"steps":[{)" + std::string(step) + "}]}"), options(), kNow))
+            << step;
     }
 }
 

@@ -93,6 +93,7 @@ Answer plan_route(Core& core, Call call) {
     CO_TRY(const Json body, read_body(call, core.options.body_bytes_max));
     CO_TRY_VOID(check_no_signing_fields(body));
     CO_TRY(const auto steps, parse_workflow(body));
+    CO_TRY_VOID(check_step_forms(body));
     const Plan plan = plan_workflow(steps, planner_options(core.options));
     co_return service::json_answer(to_json(plan).dump());
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "near/compact_json.h"
 #include "near/intents.h"
 
 namespace adyton::coordinator {
@@ -18,7 +19,7 @@ const Json* StepFields::find(std::string_view name) const {
 Result<std::optional<std::string>> StepFields::optional(std::string_view name) const {
     const Json* const found = find(name);
     if (found == nullptr) return std::optional<std::string>();
-    if (!found->is_string()) return bad(name, "is not a string");
+    if (!found->is_string()) return bad_type(name, "is not a string");
     return std::optional<std::string>(found->string_value());
 }
 
@@ -49,9 +50,52 @@ Result<std::string> StepFields::deposit() const {
     return *std::move(found);
 }
 
+Result<std::string> StepFields::method_name() const {
+    TRY(auto found, required("method_name"));
+    if (is_method_name(found)) return found;
+    return bad("method_name", "is not an identifier of 1 to 256 characters");
+}
+
+Result<std::optional<std::uint64_t>> StepFields::gas() const {
+    const Json* const found = find("gas");
+    if (found == nullptr) return std::optional<std::uint64_t>();
+    if (found->is_number()) {
+        const auto number = found->as_uint64();
+        if (!number) return bad_type("gas", "is not a whole number");
+        return std::optional(*number);
+    }
+    if (!found->is_string()) return bad_type("gas", "is not a number in decimal digits");
+    const auto number = near::parse_u64(found->string_value());
+    if (!number) return bad("gas", "is not a number in decimal digits");
+    return std::optional(*number);
+}
+
+Result<std::optional<std::string>> StepFields::args() const {
+    const Json* const json = find("args_json");
+    TRY(const auto base64, optional("args_base64"));
+    if (base64) {
+        const auto bytes = base::base64_decode(*base64);
+        if (!bytes) return bad("args_base64", "is not base64");
+        return std::optional(std::string(base::as_text(*bytes)));
+    }
+    if (json == nullptr) return std::optional<std::string>();
+    if (json->is_string()) {
+        if (!Json::parse(json->string_value())) return bad("args_json", "is not JSON");
+        return std::optional(json->string_value());
+    }
+    if (!json->is_object() && !json->is_array()) {
+        return bad_type("args_json", "is not an object, a list or a text of JSON");
+    }
+    return std::optional(near::compact_json(*json));
+}
+
 Error StepFields::bad(std::string_view name, std::string_view why) const {
     return Error::invalid_argument(
-        fmt::format("invalid workflow JSON: {}.{} {}", where_, name, why));
+        fmt::format("{}{}.{} {}", kInvalidJson, where_, name, why), std::string(kInvalidValue));
+}
+
+Error StepFields::bad_type(std::string_view name, std::string_view why) const {
+    return Error::invalid_argument(fmt::format("{}{}.{} {}", kInvalidJson, where_, name, why));
 }
 
 bool is_method_name(std::string_view name) {

@@ -9,6 +9,7 @@ namespace {
 using base::Json;
 
 constexpr const char* kBatch = "/wallet/v1/sequential-batch";
+constexpr const char* kPlan = "/wallet/v1/workflows/plan";
 constexpr const char* kExecute = "/wallet/v1/workflows/execute";
 
 class RequestChecksTest : public RoutesTest {
@@ -50,6 +51,25 @@ TEST_F(RequestChecksTest, NobodyActsInTheGatesName) {
     EXPECT_EQ(gate_view("stats"), before);
     EXPECT_EQ(gate_view("get_batch_tail"), "[]");
     EXPECT_EQ(world().deeds(), 0U);
+}
+
+TEST_F(RequestChecksTest, PlanAndExecuteRefuseTheSameForms) {
+    open();
+    for (const char* const step :
+         {R"({"kind":"intents.transfer","amount":1,"token":5,"gas":true})",
+          R"({"kind":"intents.transfer","receiver_id":"NOT AN ACCOUNT","amount":"-1"})",
+          R"({"kind":"near.function_call","requires_user_predecessor":true,"user_id":5})",
+          R"({"kind":"near.function_call","requires_user_predecessor":true,"actions":[]})",
+          R"({"receiver_id":"intents.near","method_name":"execute_intents","near_intents":"x"})",
+          R"({"kind":"funding.wrap_near","amount":"-1"})"}) {
+        const std::string body = std::string(R"({"steps":[)") + step + "]}";
+        for (const char* const path : {kPlan, kExecute}) {
+            const WorldAnswer answer = world().post(path, world().wallet(0), body);
+            expect_error(answer, 400, "invalid_request");
+            EXPECT_TRUE(answer.string("message").starts_with("invalid workflow JSON: steps[0]."))
+                << answer.text;
+        }
+    }
 }
 
 }  // namespace

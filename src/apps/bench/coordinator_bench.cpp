@@ -433,6 +433,7 @@ Result<void> bench_planner(
             TRY(const Json body, Json::parse(text));
             TRY_VOID(coordinator::check_no_signing_fields(body));
             TRY(const auto its_steps, coordinator::parse_workflow(body));
+            TRY_VOID(coordinator::check_step_forms(body));
             const auto plan = coordinator::plan_workflow(its_steps, {});
             if (coordinator::to_json(plan).dump().empty()) return Error::internal("no answer");
             return accepted(plan);

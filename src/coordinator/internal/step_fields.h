@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,10 @@
 
 // What readers of a workflow's JSON have in common, whatever the lane. Pure.
 namespace adyton::coordinator {
+
+// The reason of errors about a value. Those about JSON of another type have none.
+inline constexpr std::string_view kInvalidValue = "invalid_value";
+inline constexpr std::string_view kInvalidJson = "invalid workflow JSON: ";
 
 // Members of one step or call, with their place for messages. Absent and null are the same. Every
 // error is InvalidArgument, "invalid workflow JSON: PLACE.NAME WHY". `json` outlives it.
@@ -22,7 +27,14 @@ public:
     Result<std::string> account(std::string_view name) const;   // a NEAR account id
     Result<std::string> amount(std::string_view name) const;    // decimal u128 above zero
     Result<std::string> deposit() const;                        // decimal u128; "0": not given
-    Error bad(std::string_view name, std::string_view why) const;
+    Result<std::string> method_name() const;                    // required
+    // Decimal text, or an integer; nothing: not given.
+    Result<std::optional<std::uint64_t>> gas() const;
+    // The bytes of args_base64, or of args_json: a text of JSON as it is, an object or a list
+    // compact; nothing: neither is given. When both are, args_base64.
+    Result<std::optional<std::string>> args() const;
+    Error bad(std::string_view name, std::string_view why) const;       // its value
+    Error bad_type(std::string_view name, std::string_view why) const;  // its JSON
     const std::string& where() const { return where_; }
 
 private:
