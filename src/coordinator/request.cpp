@@ -362,9 +362,12 @@ Result<Json> read_view_checks(const Json& body) {
     return *checks;
 }
 
-// A call as the step that the planner sorts.
+// A call as the step that the planner sorts: it has no kind, whatever the call says.
 Json step_of(const Json& call, const std::string& gate_id) {
-    Json step = call;
+    Json step = Json::object();
+    for (const auto& [name, value] : call.members()) {
+        if (name != "kind") step.set(name, value);
+    }
     step.set("route", text("gate_proxy"));
     step.set("gate_batch", text(gate_id));
     return step;
@@ -395,6 +398,12 @@ Result<Reason> read_batch(
     }
     out.workflow.set("steps", std::move(steps));
     return Reason();
+}
+
+// near.md 6.7: a value that cannot be makes a record, not a bare error.
+Result<Reason> reason_of(Error error) {
+    if (error.reason() != kInvalidValue) return error;
+    return Reason(error.message().substr(kInvalidJson.size()));
 }
 
 void write_canonical(std::string& out, const Json& json) {
@@ -506,8 +515,16 @@ Result<PlannedRequest> plan_batch_request(
     TRY_VOID(check_no_signing_fields(body));
     PlannedRequest out;
     out.workflow = Json::object().set("steps", Json::array());
-    TRY(out.view_checks, read_view_checks(body));
-    TRY(auto reason, read_batch(body, options, now, out));
+    auto read = read_batch(body, options, now, out);
+    if (!read) read = reason_of(read.error());
+    TRY(auto reason, std::move(read));
+    auto checks = read_view_checks(body);
+    if (checks) {
+        out.view_checks = *std::move(checks);
+    } else {
+        TRY(auto other, reason_of(checks.error()));
+        if (!reason) reason = std::move(other);
+    }
     if (reason) {
         reject(out, *std::move(reason));
         return out;

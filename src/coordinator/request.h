@@ -62,7 +62,8 @@ Result<void> check_step_forms(const base::Json& request);
 Result<PlannedRequest> plan_request(
     const base::Json& body, const CoordinatorOptions& options, base::Timestamp now);
 
-// POST /wallet/v1/sequential-batch (near.md 6.7). InvalidArgument: not an object, or wrong types.
+// POST /wallet/v1/sequential-batch (near.md 6.7). InvalidArgument: not an object, wrong JSON types
+// or fields that must not be there. Everything else is in the outcome.
 Result<PlannedRequest> plan_batch_request(
     const base::Json& body, const CoordinatorOptions& options, base::Timestamp now);
 

@@ -146,11 +146,59 @@ TEST(RequestTest, ArgumentsAreTakenByteForByteOrDumpedCompact) {
     EXPECT_EQ(args(R"("args_json":"{ \"a\" : 1 }")"), R"({ "a" : 1 })");
     EXPECT_EQ(args(R"("args_json":{ "a" : "<" })"), R"({"a":"<"})");
     EXPECT_EQ(args(R"("args_base64":"AAE=")"), std::string("\0\1", 2));
-    for (const char* const bad :
-         {R"("args_json":"{")", R"("args_json":7)", R"("args_base64":"!")"}) {
-        EXPECT_FALSE(batch(with_call(
-            std::string(R"({"receiver_id":"a.near","method_name":"m","gas":"1",)") + bad + "}")));
+}
+
+TEST(RequestTest, ValuesOfABatchThatCannotBeAreRejectedAndOtherJsonIsRefused) {
+    const std::string call = R"({"receiver_id":"a.near","method_name":"m","gas":"1",)";
+    const std::string start = R"({"method_name":"m","gas":"1","args_json":{},)";
+    const std::string to_intents =
+        R"({"receiver_id":"intents.near","method_name":"execute_intents","gas":"1",)"
+        R"("near_intents":)";
+    for (const auto& [text, why] : std::vector<std::pair<std::string, std::string>>{
+             {start + R"("receiver_id":"A"})", "receiver_id is not an account id"},
+             {R"({"receiver_id":"a.near","method_name":"a-b","gas":"1","args_json":{}})",
+              "method_name is not an identifier of 1 to 256 characters"},
+             {R"({"receiver_id":"a.near","method_name":"m","gas":"1e5","args_json":{}})",
+              "gas is not a number in decimal digits"},
+             {call + R"("args_json":"{"})", "args_json is not JSON"},
+             {call + R"("args_base64":"!"})", "args_base64 is not base64"},
+             {call + R"("args_json":{},"deposit":"-1"})",
+              "deposit is not an amount in decimal digits"},
+             {to_intents + R"({"intents":[]}})", "near_intents.intents is empty"},
+             {to_intents + R"({"deadline":"tomorrow","intents":[{}]}})",
+              "near_intents.deadline is not a time of RFC 3339"},
+             {to_intents + R"({"kind":"transfer","token":"nep141:a.near","amount":"1"}})",
+              "near_intents.receiver_id is required"}}) {
+        EXPECT_EQ(batch_error(with_call(text)), "calls[0]." + why) << text;
     }
+    const std::string good = with_call(call + R"("args_json":{}})");
+    const std::string checked = good.substr(0, good.size() - 1) + R"(,"post_batch_view_checks":)";
+    EXPECT_EQ(
+        batch_error(checked + "[{}]}"), "post_batch_view_checks[0].contract_id is required");
+    EXPECT_EQ(
+        batch_error(R"({"gate_id":"","post_batch_view_checks":[{}]})"), "gate_id is required");
+    for (const std::string& text :
+         {with_call("7"), with_call(call + R"("args_json":7})"),
+          with_call(R"({"receiver_id":5})"), with_call(call + R"("args_json":{},"deposit":1})"),
+          with_call(R"({"receiver_id":"a.near","method_name":"m","gas":true,"args_json":{}})"),
+          with_call(R"({"receiver_id":"a.near","method_name":"m","gas":1.5,"args_json":{}})"),
+          with_call(to_intents + "5}"), with_call(to_intents + R"({"intents":{}}})"),
+          std::string(R"({"gate_id":5})"),
+          std::string(R"({"gate_id":"gate.sequential.near","calls":{}})"), checked + "5}",
+          checked + "[5]}"}) {
+        const auto refused = batch(text);
+        ASSERT_FALSE(refused) << text;
+        EXPECT_TRUE(refused.error().message().starts_with("invalid workflow JSON: ")) << text;
+    }
+}
+
+TEST(RequestTest, ACallOfABatchHasNoKind) {
+    const auto planned = batch(with_call(
+        R"({"kind":"funding.wrap_near","receiver_id":"a.near","method_name":"m","gas":"1",)"
+        R"("args_json":{}})"));
+    ASSERT_TRUE(planned) << planned.error().message();
+    EXPECT_EQ(planned->outcome.plan.status, PlanOutcome::Status::Executable);
+    EXPECT_EQ(planned->plan.steps.at(0).lane, Lane::GateProxy);
 }
 
 TEST(RequestTest, ATransferAsksThePolicyForTheCallAndForWhatLeaves) {

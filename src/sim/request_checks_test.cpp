@@ -72,5 +72,20 @@ TEST_F(RequestChecksTest, PlanAndExecuteRefuseTheSameForms) {
     }
 }
 
+TEST_F(RequestChecksTest, ABatchOfWrongValuesIsARecord) {
+    open();
+    const auto post = [&](const std::string& call) {
+        return world().post(
+            kBatch, world().wallet(0),
+            R"({"idempotency_key":"k","gate_id":"gate.sequential.near","calls":[)" + call + "]}");
+    };
+    const std::string call =
+        R"({"receiver_id":"A","method_name":"m","gas":"1","args_json":"{}"})";
+    const WorldAnswer rejected = post(call);
+    expect_rejected(rejected, "calls[0].receiver_id is not an account id");
+    EXPECT_EQ(post(call).string("request_id"), rejected.string("request_id"));
+    expect_error(post(R"({"receiver_id":5})"), 400, "invalid_request");
+}
+
 }  // namespace
 }  // namespace adyton::sim
