@@ -220,6 +220,34 @@ Reason gate_reason(
     return std::nullopt;
 }
 
+// About the bytes that the gate will hold: those of a raw call, or signed intents as JSON in JSON.
+std::size_t argument_bytes(const GateCall& call) {
+    if (call.raw_args) {
+        const std::size_t end = call.raw_args->find('=');
+        const std::size_t digits = end == std::string::npos ? call.raw_args->size() : end;
+        return digits * 6 / 8;
+    }
+    constexpr std::size_t kPayloadBytes = 1'024;  // key, signature, nonce and names
+    const Json message = text(near::compact_json(call.intents));
+    const std::size_t theirs =
+        call.counterparties.is_null() ? 0 : near::compact_json(call.counterparties).size();
+    return near::compact_json(message).size() + theirs + kPayloadBytes;
+}
+
+// What long arguments cost the gate is missing where its callback needs it.
+Reason argument_reason(
+    const GateCall& call, const std::string& where, const CoordinatorOptions& options) {
+    const std::size_t bytes = argument_bytes(call);
+    if (bytes <= kArgumentBytesFree) return std::nullopt;
+    const std::uint64_t cost = (bytes - kArgumentBytesFree) * kGasPerArgumentByte;
+    const std::uint64_t whole = near::inner_gas_max(options.submit_gas).units();
+    const std::uint64_t most = whole > cost ? whole - cost : 0;
+    if (call.gas <= most) return std::nullopt;
+    return fmt::format(
+        "{}.gas exceeds the gate limit, which is {} with {} bytes of arguments", where, most,
+        bytes);
+}
+
 // A raw call or one with near_intents, checked for its form; `where` is "calls[0]" or "steps[0]".
 Result<Reason> read_call(
     const Fields& fields, const CoordinatorOptions& options, base::Timestamp now, GateCall& call) {
@@ -230,10 +258,13 @@ Result<Reason> read_call(
     if (reason) return reason;
     if (const Json* const intents = fields.find("near_intents")) {
         TRY(reason, read_near_intents(*intents, fields.where() + ".near_intents", now, call));
+        if (!reason) reason = argument_reason(call, fields.where(), options);
         if (reason) return reason;
         return add_intent_actions(call, options);
     }
     TRY_VOID(read_raw_args(fields, call));
+    reason = argument_reason(call, fields.where(), options);
+    if (reason) return reason;
     call.actions.push_back(call_action(
         "call", call.receiver_id, call.method_name, call.deposit, call.raw_args.value_or("")));
     return Reason();
@@ -269,6 +300,7 @@ Result<Reason> read_step(
                         nested ? *intents : step,
                         nested ? fields.where() + ".near_intents" : fields.where(), now, call));
     }
+    if (!reason) reason = argument_reason(call, fields.where(), options);
     if (reason) return reason;
     return add_intent_actions(call, options);
 }

@@ -21,6 +21,13 @@ inline constexpr std::size_t kIdempotencyKeyBytesMax = 128;
 inline constexpr std::uint64_t kGasDefault = 100'000'000'000'000;
 inline constexpr std::uint64_t kDirectUserGasDefault = 30'000'000'000'000;
 inline constexpr std::size_t kViewChecksMax = 16;
+// The gate reads a call's arguments, hashes them, stores them, reads them back and sends them on,
+// out of the gas that near.md 4.6 counts as its own work. With the fees of nearcore (storage write
+// 31.0, send 47.7 + 2.2, SHA-256 24.1, storage read and remove 17.1, each copy 3.8 Mgas a byte) and
+// as much again for the contract's own instructions that is 300 Mgas a byte. The first bytes are in
+// what was measured, and in the 10 Tgas that the rule leaves beyond it.
+inline constexpr std::size_t kArgumentBytesFree = 16 * 1024;
+inline constexpr std::uint64_t kGasPerArgumentByte = 300'000'000;
 
 // Canonical JSON: names sorted bytewise, no spaces, numbers as given, strings as JsonWriter's.
 std::string canonical_json(const base::Json& json);

@@ -201,6 +201,35 @@ TEST(RequestTest, ACallOfABatchHasNoKind) {
     EXPECT_EQ(planned->plan.steps.at(0).lane, Lane::GateProxy);
 }
 
+TEST(RequestTest, LongArgumentsLeaveLessGas) {
+    const auto error_of = [](std::size_t bytes, std::uint64_t gas) {
+        const auto planned = batch(with_call(
+            R"({"receiver_id":"a.near","method_name":"m","gas":)" + std::to_string(gas) +
+            R"(,"args_json":"\")" + std::string(bytes - 2, 'x') + R"(\""})"));
+        EXPECT_TRUE(planned) << planned.error().message();
+        return planned ? planned->outcome.plan.error : "";
+    };
+    constexpr std::uint64_t kMost = 210'000'000'000'000;
+    constexpr std::uint64_t kLess = kMost - 1'000 * kGasPerArgumentByte;
+    EXPECT_EQ(error_of(kArgumentBytesFree, kMost), "");
+    EXPECT_EQ(error_of(kArgumentBytesFree + 1'000, kLess), "");
+    EXPECT_EQ(
+        error_of(kArgumentBytesFree + 1'000, kLess + 1),
+        "calls[0].gas exceeds the gate limit, which is 209700000000000 with 17384 bytes of "
+        "arguments");
+    // Intents are signed as text, with their quotes escaped.
+    const auto planned = plan_request(
+        json(
+            R"({"steps":[{"kind":"intents.transfer","token":"nep141:a.near","amount":"1",)"
+            R"("receiver_id":"b.near","gas":"210000000000000","memo":")" +
+            std::string(kArgumentBytesFree, 'x') + R"("}]})"),
+        options(), kNow);
+    ASSERT_TRUE(planned) << planned.error().message();
+    EXPECT_TRUE(
+        planned->outcome.plan.error.starts_with("steps[0].gas exceeds the gate limit, which is "))
+        << planned->outcome.plan.error;
+}
+
 TEST(RequestTest, ATransferAsksThePolicyForTheCallAndForWhatLeaves) {
     const auto planned = plan_request(
         json(R"({"steps":[{"kind":"intents.transfer","token":"nep141:wrap.near","amount":"5",)"
