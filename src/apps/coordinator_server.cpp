@@ -315,6 +315,11 @@ void CoordinatorServer::Parts::log_start() const {
     if (ground.mode == attest::IdentityMode::Development) {
         ground.logger->warning("DEVELOPMENT: tokens and API keys travel in plain HTTP");
     }
+    if (auth->has_short_secrets()) {
+        ground.logger->warning(
+            "DEVELOPMENT: INTERNAL_WALLET_AUTH_TOKEN or a key of WALLET_API_KEYS_JSON has fewer "
+            "than 16 bytes, which stops the start elsewhere");
+    }
     host->log_serving(
         coordinator::kServiceName,
         base::LogField("evidence_key", service->evidence_key().to_hex()));

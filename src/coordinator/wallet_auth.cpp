@@ -10,7 +10,6 @@ namespace adyton::coordinator {
 namespace {
 
 constexpr std::size_t kWalletIdBytesMax = 128;
-constexpr std::size_t kApiKeyBytesMin = 16;
 constexpr std::string_view kApiKeyPrefix = "wk_";
 constexpr std::string_view kScheme = "Bearer ";
 
@@ -42,16 +41,17 @@ Result<void> check_wallet_id(std::string_view text) {
 
 Result<std::vector<WalletApiKey>> parse_wallet_api_keys(base::ByteView json) {
     const Error bad = Error::invalid_argument(
-        "WALLET_API_KEYS_JSON is no JSON object of keys (wk_ and 13 or more characters) to wallet "
-        "ids");
+        "WALLET_API_KEYS_JSON is no JSON object of keys (wk_...) to wallet ids");
     const auto parsed = base::Json::parse(base::as_text(json));
     if (!parsed || !parsed->is_object()) return bad;
     std::vector<WalletApiKey> out;
     for (const auto& [key, wallet] : parsed->members()) {
-        const bool good = key.starts_with(kApiKeyPrefix) && key.size() >= kApiKeyBytesMin &&
+        const bool good = key.starts_with(kApiKeyPrefix) && key.size() > kApiKeyPrefix.size() &&
                           wallet.is_string() && check_wallet_id(wallet.string_value());
         if (!good) return bad;
-        out.push_back({crypto::sha256(base::as_bytes(key)), wallet.string_value()});
+        out.push_back(
+            {crypto::sha256(base::as_bytes(key)), wallet.string_value(),
+             key.size() < kWalletAuthBytesMin});
     }
     return out;
 }
@@ -65,8 +65,17 @@ Result<std::unique_ptr<WalletAuth>> WalletAuth::create(
     const crypto::SecretBuffer* internal_token_or_null, std::vector<WalletApiKey> keys,
     attest::IdentityMode mode) {
     crypto::Sha256Digest token{};
+    const bool development = mode == attest::IdentityMode::Development;
+    const bool short_key = std::any_of(
+        keys.begin(), keys.end(), [](const WalletApiKey& key) { return key.is_short; });
+    if (short_key && !development) {
+        return Error::invalid_argument("WALLET_API_KEYS_JSON has a key of fewer than 16 bytes");
+    }
+    bool short_token = false;
     if (internal_token_or_null != nullptr) {
-        if (internal_token_or_null->size() < kInternalTokenBytesMin) {
+        const std::size_t size = internal_token_or_null->size();
+        short_token = size < kWalletAuthBytesMin;
+        if (size == 0 || (short_token && !development)) {
             return Error::invalid_argument("INTERNAL_WALLET_AUTH_TOKEN has fewer than 16 bytes");
         }
         token = crypto::sha256(internal_token_or_null->expose());
@@ -74,8 +83,10 @@ Result<std::unique_ptr<WalletAuth>> WalletAuth::create(
         return Error::invalid_argument(
             "nobody may call: set INTERNAL_WALLET_AUTH_TOKEN or WALLET_API_KEYS_JSON");
     }
-    return std::unique_ptr<WalletAuth>(
+    std::unique_ptr<WalletAuth> out(
         new WalletAuth(internal_token_or_null != nullptr, token, std::move(keys), mode));
+    out->has_short_secrets_ = short_key || short_token;
+    return out;
 }
 
 Result<std::shared_ptr<const attest::Caller>> WalletAuth::resolve(

@@ -16,28 +16,33 @@ namespace adyton::coordinator {
 // seeds, so it is never changed.
 Result<void> check_wallet_id(std::string_view text);
 
+// Of tokens and API keys; shorter ones are for development alone.
+inline constexpr std::size_t kWalletAuthBytesMin = 16;
+
 // One key of WALLET_API_KEYS_JSON, as its SHA-256.
 struct WalletApiKey {
     crypto::Sha256Digest hash;
     std::string wallet_id;
+    bool is_short = false;  // fewer than kWalletAuthBytesMin
 };
-// {"wk_...":"wallet id",..}. InvalidArgument: another shape, a key that does not begin with wk_ or
-// is shorter than 16 bytes, a malformed wallet id. The message repeats neither.
+// {"wk_...":"wallet id",..}. InvalidArgument: another shape, a key that is not wk_ and more, a
+// malformed wallet id. The message repeats neither.
 Result<std::vector<WalletApiKey>> parse_wallet_api_keys(base::ByteView json);
-
-inline constexpr std::size_t kInternalTokenBytesMin = 16;
 
 // Which wallet calls (near.md 6.2): X-Internal-Wallet-Auth with X-Wallet-Id, else Authorization:
 // Bearer wk_.... Caller::issuer is the wallet id; service_id is "worker" for the first way,
 // "wallet" for the second. Thread safe.
 class WalletAuth final : public attest::IdentityResolver {
 public:
-    // InvalidArgument: a token of fewer than 16 bytes, or neither a token nor a key.
+    // InvalidArgument: outside of development a token or a key of fewer than kWalletAuthBytesMin;
+    // an empty token; neither a token nor a key.
     static Result<std::unique_ptr<WalletAuth>> create(
         const crypto::SecretBuffer* internal_token_or_null, std::vector<WalletApiKey> keys,
         attest::IdentityMode mode);
 
     attest::IdentityMode mode() const override { return mode_; }
+    // In development: a token or a key that would be refused elsewhere.
+    bool has_short_secrets() const { return has_short_secrets_; }
     // Unauthenticated: "missing_auth", "invalid_api_key", "missing_wallet_id",
     // "invalid_internal_auth". InvalidArgument: "invalid_wallet_id", "duplicate_header".
     Result<std::shared_ptr<const attest::Caller>> resolve(
@@ -51,6 +56,7 @@ private:
         attest::IdentityMode mode);
 
     bool has_token_;
+    bool has_short_secrets_ = false;
     crypto::Sha256Digest token_;
     std::vector<WalletApiKey> keys_;
     attest::IdentityMode mode_;

@@ -65,13 +65,31 @@ TEST(WalletAuthTest, RefusalsSayWhatIsMissing) {
 
 TEST(WalletAuthTest, MalformedConfigurationsAreRefused) {
     for (const char* const text :
-         {"[]", "{", R"({"key":"w"})", R"({"wk_short":"w"})", R"({"wk_0123456789abcdef":""})",
+         {"[]", "{", R"({"key":"w"})", R"({"wk_":"w"})", R"({"wk_0123456789abcdef":""})",
           R"({"wk_0123456789abcdef":7})"}) {
         EXPECT_FALSE(parse_wallet_api_keys(base::as_bytes(text))) << text;
     }
     EXPECT_FALSE(WalletAuth::create(nullptr, {}, attest::IdentityMode::Development));
-    const auto token = crypto::SecretBuffer::copy_of(base::as_bytes("short")).value();
-    EXPECT_FALSE(WalletAuth::create(&token, {}, attest::IdentityMode::Development));
+}
+
+TEST(WalletAuthTest, ShortKeysAreForDevelopmentAlone) {
+    using attest::IdentityMode;
+    const auto short_token = crypto::SecretBuffer::copy_of(base::as_bytes("short")).value();
+    const auto token = crypto::SecretBuffer::copy_of(base::as_bytes(kToken)).value();
+    const auto short_keys = parse_wallet_api_keys(base::as_bytes(R"({"wk_test":"w-1"})"));
+    ASSERT_TRUE(short_keys) << short_keys.error().message();
+    EXPECT_FALSE(WalletAuth::create(&short_token, {}, IdentityMode::Strict));
+    EXPECT_FALSE(WalletAuth::create(&token, *short_keys, IdentityMode::Strict));
+    EXPECT_FALSE(WalletAuth::create(&token, {}, IdentityMode::Strict).value()->has_short_secrets());
+    const auto by_token = WalletAuth::create(&short_token, {}, IdentityMode::Development);
+    ASSERT_TRUE(by_token);
+    EXPECT_TRUE(by_token.value()->has_short_secrets());
+    EXPECT_TRUE(by_token.value()->resolve(
+        request({{"X-Internal-Wallet-Auth", "short"}, {"X-Wallet-Id", "w"}})));
+    const auto by_key = WalletAuth::create(nullptr, *short_keys, IdentityMode::Development);
+    ASSERT_TRUE(by_key);
+    EXPECT_TRUE(by_key.value()->has_short_secrets());
+    EXPECT_TRUE(by_key.value()->resolve(request({{"Authorization", "Bearer wk_test"}})));
 }
 
 }  // namespace

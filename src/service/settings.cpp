@@ -402,7 +402,7 @@ constexpr std::array kCoordinator = {
     row(kCoordinatorInternalToken, "",
         "What workers show as X-Internal-Wallet-Auth, at least 16 bytes.",
         {.environment = "INTERNAL_WALLET_AUTH_TOKEN"}),
-    row(kCoordinatorApiKeys, "", "A JSON object of API keys (wk_...) to wallet ids.",
+    row(kCoordinatorApiKeys, "", "A JSON object of API keys (wk_..., at least 16 bytes) to wallet ids.",
         {.environment = "WALLET_API_KEYS_JSON"}),
     row(kCoordinatorKeystoreUrl, "", "The keystore's address.", {.environment = "KEYSTORE_URL"}),
     row(kCoordinatorKeystoreToken, "", "The bearer token that the keystore knows this service by.",
