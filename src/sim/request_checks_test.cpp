@@ -87,5 +87,19 @@ TEST_F(RequestChecksTest, ABatchOfWrongValuesIsARecord) {
     expect_error(post(R"({"receiver_id":5})"), 400, "invalid_request");
 }
 
+TEST_F(RequestChecksTest, AKeyThatIsNotInstalledIsMissingAsOfABlock) {
+    open();
+    world().pass(std::chrono::seconds(5));
+    const WorldAnswer answer =
+        world().get("/wallet/v1/direct-user/function-call-key/status", world().wallet(0));
+    ASSERT_EQ(answer.status, 200) << answer.text;
+    EXPECT_FALSE(answer.at("installed").boolean_value());
+    EXPECT_TRUE(answer.at("nonce").is_null());
+    const auto height = answer.at("block_height").as_uint64();
+    ASSERT_TRUE(height) << answer.text;
+    EXPECT_LE(*height, world().chain().height());
+    EXPECT_GT(*height + 10, world().chain().height());
+}
+
 }  // namespace
 }  // namespace adyton::sim
