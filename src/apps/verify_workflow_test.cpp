@@ -248,7 +248,7 @@ TEST_F(VerifyWorkflowTest, AnotherCallOfAUserIsFound) {
          {with("wrap.near", "increase", status->nonce),
           with(counter_.text(), "decrease", status->nonce),
           with(counter_.text(), "increase", status->nonce + 1)}) {
-        EXPECT_NE(said.find("the chain shows another "), std::string::npos) << said;
+        EXPECT_NE(said.find("step 0: the chain shows another "), std::string::npos) << said;
     }
 }
 
