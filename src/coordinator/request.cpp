@@ -305,8 +305,8 @@ Result<Reason> read_step(
     return add_intent_actions(call, options);
 }
 
-// near.md 6.4: what a near.function_call must say, whatever lane is on. The lane itself asks for the
-// user, whom short steps leave out (planner.json).
+// near.md 6.4: what a near.function_call must say, whatever lane is on. The lane itself asks for
+// the user, whom short steps leave out (planner.json).
 Result<void> check_function_call(const Json& step, std::size_t index) {
     const Fields fields(step, fmt::format("steps[{}]", index));
     TRY_VOID(fields.account("receiver_id"));

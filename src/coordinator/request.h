@@ -58,9 +58,10 @@ struct PlannedRequest {
 PlannerOptions planner_options(const CoordinatorOptions& options);
 LaneSwitches lane_switches(const CoordinatorOptions& options);
 
-// What the steps of `request` say, as parse_workflow() has read it: JSON types, account ids, amounts,
-// gas, method names and arguments of the fields that a step of its kind has (near.md 6.4, 6.5), where
-// they are given. What is missing, and whether a lane would carry it out, is not looked at.
+// What the steps of `request` say, as parse_workflow() has read it: JSON types, account ids,
+// amounts, gas, method names and arguments of the fields that a step of its kind has (near.md 6.4,
+// 6.5), where they are given. What is missing, and whether a lane would carry it out, is not looked
+// at.
 // InvalidArgument, "invalid workflow JSON: steps[i]....".
 Result<void> check_step_forms(const base::Json& request);
 

@@ -6,8 +6,8 @@
 #include "coordinator/request.h"
 #include "near/amounts.h"
 
-// The forms of steps (near.md 6.4), before the planner and whatever lane is on: who plans a workflow
-// first learns there what execute would refuse.
+// The forms of steps (near.md 6.4), before the planner and whatever lane is on: who plans a
+// workflow first learns there what execute would refuse.
 namespace adyton::coordinator {
 namespace {
 
