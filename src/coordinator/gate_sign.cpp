@@ -45,13 +45,14 @@ std::optional<GateStandstill> standstill_of(const Json& evidence) {
     return GateStandstill{text_member(*held, "intent_id"), *block};
 }
 
-std::optional<Ending> check_signers(const GateState& state) {
+// `list`: what the request calls them.
+std::optional<Ending> check_signers(const GateState& state, std::string_view list) {
     for (std::size_t i = 0; i < state.calls.size(); ++i) {
         const auto& signer = state.calls[i].own_signer;
         if (!signer || *signer == state.wallet_account) continue;
         return Ending{
             WorkflowStatus::Rejected,
-            fmt::format("calls[{}].near_intents.signer_id is not the wallet's account", i),
+            fmt::format("{}[{}].near_intents.signer_id is not the wallet's account", list, i),
             {}};
     }
     return std::nullopt;
@@ -203,7 +204,8 @@ Task<StepResult> CoordinatorService::Core::policy_step(StepContext& context, Fli
         state.wallet_key = wallet->public_key;
         state.relayer_id = keys.relayer.text();
         state.approver_id = keys.approver.text();
-        ending = check_signers(state);
+        ending = check_signers(
+            state, flight.record.endpoint == kBatchEndpoint ? "calls" : "steps");
     }
     if (!ending && !bug(kSignBeforePolicy)) {
         auto asking = ask_policy(flight.record, state, decisions);

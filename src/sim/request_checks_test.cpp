@@ -87,6 +87,27 @@ TEST_F(RequestChecksTest, ABatchOfWrongValuesIsARecord) {
     expect_error(post(R"({"receiver_id":5})"), 400, "invalid_request");
 }
 
+TEST_F(RequestChecksTest, AForeignSignerIsNamedByItsPlaceInTheRequest) {
+    open();
+    const auto ends_as = [&](const char* path, const std::string& body) {
+        const WorldAnswer kept = world().post(path, world().wallet(0), body);
+        return until(kept.string("request_id"), "done").string("user_visible_error");
+    };
+    const std::string intents =
+        R"("near_intents":{"signer_id":"bob.near","intents":[{"intent":"transfer",)"
+        R"("receiver_id":"carol.near","tokens":{"nep141:wrap.near":"1"}}]}})";
+    const std::string why = ".near_intents.signer_id is not the wallet's account";
+    EXPECT_EQ(
+        ends_as(kExecute, R"({"steps":[{"kind":"intents.execute_raw",)" + intents + "]}"),
+        "steps[0]" + why);
+    EXPECT_EQ(
+        ends_as(
+            kBatch, R"({"gate_id":"gate.sequential.near","calls":[{"receiver_id":"intents.near",)"
+                    R"("method_name":"execute_intents","gas":"100000000000000",)" +
+                        intents + "]}"),
+        "calls[0]" + why);
+}
+
 TEST_F(RequestChecksTest, AKeyThatIsNotInstalledIsMissingAsOfABlock) {
     open();
     world().pass(std::chrono::seconds(5));
