@@ -60,6 +60,7 @@ struct ServiceFrame::Parts {
     void add(std::string_view method, std::string_view pattern, Access access, CallHandler handler);
     Task<Response> run(const Route& route, Request& request);
     std::optional<Task<Result<Response>>> start(const Route& route, Call call);
+    bool may_pass(const Route& route, const Request& request, const Error& error) const;
     Response refuse_caller(const Error& error, const Request& request);
     Response refuse(const Error& error, const ErrorHints& hints, const Request& request);
     void log_failure(const Error& error, const Request& request);
@@ -106,7 +107,7 @@ std::optional<Task<Result<Response>>> ServiceFrame::Parts::start(const Route& ro
 
 Task<Response> ServiceFrame::Parts::run(const Route& route, Request& request) {
     const auto caller = identity.resolve(request);
-    if (!caller && route.access == Access::Service) {
+    if (!caller && !may_pass(route, request, caller.error())) {
         co_return refuse_caller(caller.error(), request);
     }
     // Shared with the connection, whose cache may be replaced while this handler runs.
@@ -122,6 +123,17 @@ Task<Response> ServiceFrame::Parts::run(const Route& route, Request& request) {
     Result<Response> answer = co_await std::move(*task);
     if (!answer) co_return refuse(answer.error(), hints, request);
     co_return std::move(answer).value();
+}
+
+// Whether a request whose caller is not known reaches its handler. Where nobody is asked for, a
+// header that contradicts the certificate is refused in strict mode all the same; so is a second
+// header beside a certificate, behind which it could hide.
+bool ServiceFrame::Parts::may_pass(
+    const Route& route, const Request& request, const Error& error) const {
+    if (route.access == Access::Service) return false;
+    if (identity.mode() != attest::IdentityMode::Strict) return true;
+    if (request.peer->verified_chain_der.empty()) return true;
+    return error.reason() != "service_id_mismatch" && error.reason() != "duplicate_header";
 }
 
 Response ServiceFrame::Parts::refuse_caller(const Error& error, const Request& request) {

@@ -46,7 +46,7 @@ struct Call {
 using CallHandler = std::function<Task<Result<http::Response>>(Call)>;
 
 enum class Access {
-    Public,   // beyond TLS nothing is asked; a caller that is known is passed on
+    Public,   // a known caller is passed on, none asked for; strict: 403 when it contradicts
     Service,  // 401 AUTH_REQUIRED without a service identity, 403 when it contradicts the request
 };
 

@@ -220,6 +220,51 @@ TEST_F(FrameTest, APublicRouteKnowsItsCallerWhenThereIsOne) {
     EXPECT_EQ(send(frame_->router(), peer("gateway"), "GET", "/open").body, "\"gateway\"\n");
 }
 
+TEST_F(FrameTest, AContradictionIsRefusedOnAPublicRouteTooInStrictMode) {
+    start(attest::IdentityMode::Strict);
+    frame_->add("GET", "/open", Access::Public, [](Call) { return ready(json_answer("{}")); });
+    const auto ask = [&](const std::string& path, std::vector<std::string> claims) {
+        std::vector<std::pair<std::string, std::string>> headers;
+        for (std::string& claim : claims) headers.emplace_back("X-Service-ID", std::move(claim));
+        return send(frame_->router(), peer("neofeeds"), "GET", path, "", std::move(headers));
+    };
+    std::size_t logged = 0;
+    for (const char* path : {"/open", "/info", "/ready"}) {
+        expect_error(
+            ask(path, {"gateway"}), Status::Forbidden, "HTTP_403",
+            "service_id does not match authenticated service", "service_id_mismatch");
+        const auto lines = logger_.lines("a request contradicts its certificate");
+        ASSERT_EQ(lines.size(), ++logged) << path;
+        EXPECT_EQ(lines.back().find("service_id")->string_value(), "neofeeds");
+        EXPECT_EQ(lines.back().find("claimed")->string_value(), "gateway");
+        EXPECT_EQ(lines.back().find("route")->string_value(), path);
+        // nor does a second header hide it
+        expect_error(
+            ask(path, {"gateway", "neofeeds"}), Status::BadRequest, "HTTP_400",
+            "X-Service-ID stands twice", "duplicate_header");
+        EXPECT_EQ(ask(path, {"neofeeds"}).status, Status::Ok);
+        EXPECT_EQ(ask(path, {}).status, Status::Ok);
+    }
+    // Who has no identity contradicts none.
+    const Response unknown = send(
+        frame_->router(), peer(), "GET", "/open", "",
+        {{"X-Service-ID", "gateway"}, {"X-Service-ID", "neofeeds"}});
+    EXPECT_EQ(unknown.status, Status::Ok);
+}
+
+TEST_F(FrameTest, APublicRouteInDevelopmentPassesOverWhatTheHeaderSays) {
+    start(attest::IdentityMode::Development);
+    frame_->add("GET", "/open", Access::Public, [](Call call) {
+        return ready(json_answer(call.caller_or_null == nullptr ? "null" : "known"));
+    });
+    const auto ask = [&](http::PeerInfo from,
+                         std::vector<std::pair<std::string, std::string>> headers) {
+        return send(frame_->router(), std::move(from), "GET", "/open", "", std::move(headers)).body;
+    };
+    EXPECT_EQ(ask(peer("neofeeds"), {{"X-Service-ID", "gateway"}}), "null\n");
+    EXPECT_EQ(ask(peer(), {{"X-Service-ID", "a"}, {"X-Service-ID", "b"}}), "null\n");
+}
+
 TEST_F(FrameTest, EveryErrorCodeBecomesItsStatusWithReasonAndRetryAfter) {
     start(attest::IdentityMode::Development);
     std::optional<Error> error;

@@ -81,6 +81,9 @@ def ContradictionsAreRefused(world):
     lying = strict.client("lying", ["neooracle"], service="neocompute")
     answer = lying.get("/accounts")
     check(answer.status == 403 and answer.reason == "service_id_mismatch", answer)
+    # also where nobody is asked who it is
+    answer = lying.get("/info")
+    check(answer.status == 403 and answer.reason == "service_id_mismatch", answer)
     for body in ({"service_id": "neooracle", "count": 1}, {"service_id": "accountpool"},
                  {"service_id": "NeoCompute"}):
         answer = client.post("/request", body)
