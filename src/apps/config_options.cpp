@@ -42,7 +42,11 @@ void add_config_options(CLI::App& command, ConfigFlags& flags) {
         if (setting.flag.empty()) continue;
         std::string help(setting.help);
         if (!setting.default_text.empty()) help += fmt::format(" [{}]", setting.default_text);
-        command.add_option(std::string(setting.flag), flags.values[std::string(setting.key)], help)
+        // An empty value is a value: only what is given may stand in `values`.
+        const auto take = [&flags, key = std::string(setting.key)](const std::string& value) {
+            flags.values[key] = value;
+        };
+        command.add_option_function<std::string>(std::string(setting.flag), take, help)
             ->group(group);
     }
     command
@@ -62,7 +66,7 @@ Result<service::Config> load_config(
         TRY_VOID(service::read_config_file(flags.file, inputs));
     }
     for (const auto& [key, value] : flags.values) {
-        if (!value.empty()) inputs.flags.emplace_back(key, value);
+        inputs.flags.emplace_back(key, value);
     }
     TRY_VOID(add_assignments(flags, inputs));
     for (const auto& [key, value] : decided) inputs.flags.emplace_back(key, value);

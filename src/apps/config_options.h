@@ -14,7 +14,7 @@ namespace adyton::apps {
 // has a flag, and --set KEY=VALUE for the others.
 struct ConfigFlags {
     std::string file;
-    std::map<std::string, std::string> values;  // by setting key; empty when not given
+    std::map<std::string, std::string> values;  // by setting key; only those that were given
     std::vector<std::string> assignments;
 };
 
