@@ -28,7 +28,8 @@ Task<Result<void>> prepare_schema(storage::Database& database, OldSchema old) {
     auto checking = storage::check_schema(database, all);
     CO_TRY(const auto check, co_await std::move(checking));
     if (check.state != storage::SchemaState::Current) {
-        co_return Error::conflict(check.message, "schema");
+        const bool newer = check.state == storage::SchemaState::Newer;
+        co_return Error::conflict(check.message, newer ? "schema_newer" : "schema");
     }
     co_return Result<void>();
 }

@@ -98,7 +98,7 @@ public:
     // "witness_empty"; errors of the witnesses. After the product has said who it is.
     Result<void> open_rollback();
     // Takes the data directory, opens the database at this program's schema, and the audit log of
-    // this instance. Conflict, reason "schema": the database is older or newer.
+    // this instance. Conflict, reason "schema": the database is older; "schema_newer".
     Result<void> open_storage();
 
     const service::Config& config() const { return inputs.config; }

@@ -2,17 +2,20 @@
 """`adyton dev` and the command line, as a newcomer meets them."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import re
+import sqlite3
 import stat
 import subprocess
 import sys
 
 import crypto_check
-from harness import BINARY, ROOT, Client, check, digest_of, main, scenario, wait_until
+from harness import (BINARY, MASTER_KEY, ROOT, Client, check, digest_of, main, scenario,
+                     wait_until)
 
 MAIN_JOB = pathlib.Path(__file__).resolve().parent / "main_job.py"
 WORKFLOW_JOB = MAIN_JOB.with_name("workflow_job.py")
@@ -471,6 +474,15 @@ def ServeRefusesAnOlderSchemaAndMigrateMendsIt(world):
     check(json.loads(world.run("migrate", "--data-dir", str(data), "--json"))["migrated"] == [],
           "twice")
     server.start().wait_ready()
+    check(server.terminate() == 0, "ends")
+    # A newer schema wants the newer program, which migrate is not.
+    with contextlib.closing(sqlite3.connect(data / "adyton.db")) as database, database:
+        database.execute("INSERT INTO schema_migrations (number, name, applied_at) "
+                         "VALUES (99999, 'of tomorrow', 0)")
+    newer = world.try_run("serve", "pool", "--identity", "development", "--data-dir", str(data),
+                          POOL_MASTER_KEY=MASTER_KEY)
+    check(newer.returncode == 1 and "newer program" in newer.stderr, newer)
+    check("migrate" not in newer.stderr, newer)
 
 
 @scenario
