@@ -154,7 +154,8 @@ private:
         if (!committed) {
             for (const RequestPtr& request : batch) void_result(*request, committed.error());
         }
-        note_health(committed);
+        // A commit of nothing says nothing of the disk.
+        if (!committed || wrote_) note_health(committed);
         writes_->answer(batch);
         if (committed) checkpoint_if_due();
     }
@@ -168,6 +169,7 @@ private:
         }
         Connection& connection = *writer_;
         connection.clear_damage();
+        wrote_ = false;
         TRY_VOID(guard(prepare_log(connection)));
         const bool durable = std::any_of(batch.begin(), batch.end(), [](const RequestPtr& request) {
             return request->durability == Durability::Durable;
@@ -179,7 +181,8 @@ private:
         const std::uint64_t log_writes = connection.log_writes();
         Result<void> committed;
         if (connection.in_transaction()) committed = connection.run(Command::Commit);
-        if (connection.log_writes() > log_writes) {
+        wrote_ = connection.log_writes() > log_writes;
+        if (wrote_) {
             stray_commit_ = false;
             note_unsynced(!durable);
         }
@@ -410,6 +413,7 @@ private:
     std::atomic<bool> log_suspect_ = false;  // a sync that covers them failed
     unsigned careful_batches_ = 0;
     int checkpointed_pages_ = 0;
+    bool wrote_ = false;  // the latest batch reached the log
     bool healthy_ = true;
 
     std::vector<std::unique_ptr<Connection>> readers_;  // each for its lane

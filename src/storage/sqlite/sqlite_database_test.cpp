@@ -26,6 +26,17 @@ Result<std::int64_t> count(Transaction& tx) {
     return rows.integer(0, 0);
 }
 
+class LineLogger final : public base::Logger {
+public:
+    bool enabled(base::LogLevel) const override { return true; }
+    void flush() override {}
+    void write(
+        base::LogLevel, std::string_view message, std::initializer_list<base::LogField>) override {
+        lines.emplace_back(message);
+    }
+    std::vector<std::string> lines;
+};
+
 // SQLite on the simulated disk.
 class SqliteDiskTest : public ::testing::Test {
 protected:
@@ -44,7 +55,7 @@ protected:
     }
     void open() {
         database_.reset();
-        auto opened = create_sqlite_database(options_, executor_, base::null_logger());
+        auto opened = create_sqlite_database(options_, executor_, logger_);
         ASSERT_TRUE(opened) << opened.error().message();
         database_ = std::move(*opened);
     }
@@ -67,6 +78,7 @@ protected:
 
     base::SimExecutor executor_{1};
     SimDisk disk_{1};
+    LineLogger logger_;
     SqliteOptions options_;
     std::unique_ptr<Database> database_;
 };
@@ -164,6 +176,21 @@ TEST_F(SqliteDiskTest, AFullDiskRefusesAndRecovers) {
     disk_.set_full(false);
     for (const auto& result : insert_many(100, 5)) EXPECT_TRUE(result);
     EXPECT_EQ(rows(), 10);
+}
+
+TEST_F(SqliteDiskTest, ACommitOfNothingIsNoSignOfAHealthyDisk) {
+    ASSERT_TRUE(insert_one(1));
+    logger_.lines.clear();
+    disk_.set_full(true);
+    for (int round = 0; round < 3; ++round) {
+        EXPECT_FALSE(insert_one(2));
+        EXPECT_TRUE(write([](Transaction&) { return Result<void>(); }));
+    }
+    EXPECT_EQ(logger_.lines, (std::vector<std::string>{"database writes fail"}));
+    disk_.set_full(false);
+    EXPECT_TRUE(insert_one(3));
+    ASSERT_EQ(logger_.lines.size(), 2U);
+    EXPECT_EQ(logger_.lines.back(), "database writes work again");
 }
 
 TEST_F(SqliteDiskTest, ErrorsOfReadingAndWritingPassWithTheDisksTrouble) {
