@@ -11,6 +11,7 @@
 #include "service/settings.h"
 #include "storage/migrator.h"
 #include "storage/open_database.h"
+#include "workflow/lease.h"
 
 namespace adyton::apps {
 namespace {
@@ -34,7 +35,32 @@ Task<Result<void>> prepare_schema(storage::Database& database, OldSchema old) {
     co_return Result<void>();
 }
 
+using Probe = std::function<Task<Result<void>>()>;
+
+// The product's own probe, and the disk's before it.
+Task<Result<void>> probe_storage(ProductGround& ground, const Probe& own) {
+    auto disk = probe_disk(*ground.database, ground.disk_full, ground.instance->id());
+    CO_TRY_VOID(co_await std::move(disk));
+    auto product = own();
+    co_return co_await std::move(product);
+}
+
 }  // namespace
+
+Task<Result<void>> probe_disk(
+    storage::Database& database, std::atomic<bool>& full, const std::string& instance_id) {
+    // Taken back first, so that what another commit finds meanwhile is not lost.
+    if (!full.exchange(false)) co_return Result<void>();
+    auto unit = [&instance_id](storage::Transaction& tx) -> Result<void> {
+        // A lease that is over at once: each call writes, whoever had it before.
+        TRY_VOID(workflow::acquire_lease(tx, "disk_probe", instance_id, base::Duration::zero()));
+        return {};
+    };
+    auto writing = database.write(std::move(unit));
+    Result<void> written = co_await std::move(writing);
+    if (!written) full.store(true);
+    co_return written;
+}
 
 Result<std::unique_ptr<base::Logger>> open_log(const service::Config& config) {
     base::LogOptions options;
@@ -135,9 +161,8 @@ Result<void> ProductGround::open_rollback() {
 Result<void> ProductGround::open_storage() {
     TRY_VOID(open_attestation());
     TRY(instance, service::Instance::open(config().get(settings::kDataDir), random));
-    TRY(database,
-        storage::open_database(
-            config().get(settings::kDatabaseUrl), instance->directory(), loop(), *logger));
+    const std::string& url = config().get(settings::kDatabaseUrl);
+    TRY(database, storage::open_database(url, instance->directory(), loop(), *logger, &disk_full));
     TRY_VOID(loop().run_until_done(prepare_schema(*database, inputs.old_schema)));
     TRY(audit, loop().run_until_done(audit::AuditLog::open(*database, instance->id())));
     return {};
@@ -174,6 +199,9 @@ Result<std::unique_ptr<ProductHost>> ProductHost::create(
     const service::Config& config = ground.config();
     options.health.cache_time = config.get(settings::kHealthCacheTime);
     options.health.timeout = config.get(settings::kHealthTimeout);
+    options.health.probe_database = [&ground, own = std::move(options.health.probe_database)] {
+        return probe_storage(ground, own);
+    };
     TRY(options.access_log, service::parse_access_log(config.get(settings::kLogAccess)));
     options.serve_metrics = config.get(settings::kMetricsEnabled);
     TRY_VOID(ground.open_rollback());

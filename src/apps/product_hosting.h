@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <future>
 #include <memory>
@@ -83,6 +84,12 @@ enum class Callers {
     Tokens,        // and by certificates too where an authority for them is configured
 };
 
+// What probes ask of the disk. Nothing while commits work; once one has found it full (storage sets
+// `full`), one small write a probe, until such a write succeeds. So the answer does not hang on
+// traffic that a balancer no longer sends. Errors of the write.
+Task<Result<void>> probe_disk(
+    storage::Database& database, std::atomic<bool>& full, const std::string& instance_id);
+
 // What lies below every product. Main thread, until the host runs.
 class ProductGround {
 public:
@@ -111,6 +118,7 @@ public:
     std::optional<service::Instance> instance;
     service::MetricsRegistry metrics;
     service::Runtime runtime;
+    std::atomic<bool> disk_full = false;  // see probe_disk()
     std::unique_ptr<storage::Database> database;
     std::unique_ptr<audit::AuditLog> audit;
     std::unique_ptr<attest::AttestationService> attestation;

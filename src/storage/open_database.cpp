@@ -78,18 +78,20 @@ std::string redact_url(std::string_view url) {
 
 Result<std::unique_ptr<Database>> open_database(
     std::string_view url, std::string_view directory, base::Executor& executor,
-    base::Logger& logger) {
+    base::Logger& logger, std::atomic<bool>* disk_full) {
     if (url.empty() || url.starts_with(kSqlite)) {
         const std::string_view name = url.empty() ? kDefaultName : url.substr(kSqlite.size());
         if (name.empty()) return Error::invalid_argument("DATABASE_URL: sqlite: needs a path");
         SqliteOptions options;
         options.path = (std::filesystem::path(directory) / name).string();
+        options.disk_full = disk_full;
         return create_sqlite_database(std::move(options), executor, logger);
     }
     for (const std::string_view scheme : kPostgres) {
         if (!url.starts_with(scheme)) continue;
         PostgresOptions options;
         options.url = std::string(url);
+        options.disk_full = disk_full;
         return create_postgres_database(std::move(options), executor, logger);
     }
     return Error::invalid_argument(

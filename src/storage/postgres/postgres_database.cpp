@@ -216,6 +216,7 @@ private:
         while (taken < batch.size() && go_on) {
             RequestPtr request = std::move(batch[taken++]);
             request->result = run_unit(connection, request->unit);
+            note_disk(request->result);
             const Damage damage = connection.damage();
             go_on = damage == Damage::None;
             (damage == Damage::Retry ? pass.again : pass.ran).push_back(std::move(request));
@@ -225,10 +226,17 @@ private:
         connection.clear_damage();
         if (!answer_relaxed(connection, pass.ran)) return Pass::End::Lost;
         const Result<void> committed = connection.commit();
+        note_disk(committed);
         if (committed) return Pass::End::Committed;
         if (connection.damage() == Damage::Lost) return Pass::End::Unknown;
         pass.error = committed.error();
         return Pass::End::Refused;
+    }
+
+    void note_disk(const Result<void>& result) const {
+        if (options_.disk_full && !result && result.error().reason() == "disk_full") {
+            options_.disk_full->store(true);
+        }
     }
 
     static Result<void> run_unit(Connection& connection, const UnitOfWork& unit) {

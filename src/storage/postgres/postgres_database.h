@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -23,6 +24,7 @@ struct PostgresOptions {
     // How long a unit of a batch waits for a row lock, before it leaves the batch and tries alone,
     // where it waits up to statement_timeout. It bounds how long neighbours wait with it.
     base::Duration lock_timeout = std::chrono::milliseconds(100);
+    std::atomic<bool>* disk_full = nullptr;  // see open_database()
 };
 
 // A database on a PostgreSQL server (14 or newer), shared with other processes. Not through a

@@ -226,6 +226,22 @@ TEST_F(PostgresDatabaseTest, ConcurrentWritersShareTransactions) {
     EXPECT_EQ(rows(), 64);
 }
 
+TEST_F(PostgresDatabaseTest, AFullDiskOfTheServerIsTold) {
+    std::atomic<bool> full = false;
+    options_.disk_full = &full;
+    const auto own = open();
+    ASSERT_TRUE(insert_one(*own, 1));
+    EXPECT_FALSE(full);
+    const auto refused = write(*own, [](Transaction& tx) {
+        return tx.execute_script("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END $$");
+    });
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason(), "disk_full");
+    EXPECT_TRUE(full.exchange(false));
+    EXPECT_TRUE(insert_one(*own, 2));
+    EXPECT_FALSE(full);
+}
+
 TEST_F(PostgresDatabaseTest, AKilledIdleConnectionIsReplacedUnnoticed) {
     options_.url += "&application_name=victim";
     const auto victim = open();

@@ -349,6 +349,9 @@ private:
 
     // Says once that the disk fails, and once that it works again.
     void note_health(const Result<void>& committed) {
+        if (options_.disk_full && !committed && committed.error().reason() == "disk_full") {
+            options_.disk_full->store(true);
+        }
         const bool healthy = committed || committed.error().code() == ErrorCode::Conflict;
         if (healthy == healthy_) return;
         healthy_ = healthy;

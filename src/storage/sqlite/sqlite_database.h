@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,6 +21,8 @@ struct SqliteOptions {
     std::size_t queue_limit = 4096;      // units waiting, writes and reads each
     std::size_t batch_limit = 256;       // units in one commit
     int checkpoint_pages = 2000;         // of the log, before it is moved
+    // See open_database().
+    std::atomic<bool>* disk_full = nullptr;
 };
 
 // A database in one SQLite file in WAL mode with full syncs: an answered durable unit survives a

@@ -79,6 +79,7 @@ protected:
     base::SimExecutor executor_{1};
     SimDisk disk_{1};
     LineLogger logger_;
+    std::atomic<bool> full_ = false;
     SqliteOptions options_;
     std::unique_ptr<Database> database_;
 };
@@ -176,6 +177,22 @@ TEST_F(SqliteDiskTest, AFullDiskRefusesAndRecovers) {
     disk_.set_full(false);
     for (const auto& result : insert_many(100, 5)) EXPECT_TRUE(result);
     EXPECT_EQ(rows(), 10);
+}
+
+TEST_F(SqliteDiskTest, AFullDiskIsToldAlsoWhereNoCallerHearsOfIt) {
+    options_.disk_full = &full_;
+    open();
+    ASSERT_TRUE(insert_one(1));
+    EXPECT_FALSE(full_);
+    disk_.set_full(true);
+    EXPECT_FALSE(insert_one(2));
+    EXPECT_TRUE(full_.exchange(false));
+    EXPECT_TRUE(insert_one(3, Durability::Relaxed));
+    executor_.run();
+    EXPECT_TRUE(full_.exchange(false));
+    disk_.set_full(false);
+    EXPECT_TRUE(insert_one(4));
+    EXPECT_FALSE(full_);
 }
 
 TEST_F(SqliteDiskTest, ACommitOfNothingIsNoSignOfAHealthyDisk) {
