@@ -13,6 +13,7 @@ using base::Json;
 
 constexpr std::size_t kHeightsMax = 100'000;
 constexpr std::size_t kPendingLooksMax = 100;
+constexpr base::Duration kFeesKeep = std::chrono::milliseconds(600);  // a block
 
 Error unreadable(std::string_view method) {
     return Error::corrupt_data("the gate's " + std::string(method) + " cannot be read");
@@ -67,8 +68,8 @@ Json account_args(const near::AccountId& id) {
 
 }  // namespace
 
-std::optional<near::YoctoNear> GateFacts::fee_of(std::uint64_t calls) const {
-    for (const auto& [cap, fee] : fee_tiers) {
+std::optional<near::YoctoNear> GateFees::of(std::uint64_t calls) const {
+    for (const auto& [cap, fee] : tiers) {
         if (calls <= cap) return fee;
     }
     return std::nullopt;
@@ -95,22 +96,42 @@ Task<Result<chain::NearHeights>> ChainFacts::final_heights() {
         [this] { return chain_.final_heights(); });
 }
 
-FreshValue<GateFacts>& ChainFacts::gate_value(const near::AccountId& gate_id) {
+ChainFacts::Remembered& ChainFacts::remembered(const near::AccountId& gate_id) {
     const std::lock_guard lock(mutex_);
     auto& value = gates_[gate_id];
-    if (value == nullptr) value = std::make_unique<FreshValue<GateFacts>>();
+    if (value == nullptr) value = std::make_unique<Remembered>();
     return *value;
 }
 
 void ChainFacts::forget_gate(const near::AccountId& gate_id) {
-    gate_value(gate_id).forget();
+    Remembered& known = remembered(gate_id);
+    known.facts.forget();
+    known.fees.forget();
 }
 
 Task<Result<GateFacts>> ChainFacts::gate(near::AccountId gate_id) {
-    FreshValue<GateFacts>& value = gate_value(gate_id);
+    FreshValue<GateFacts>& value = remembered(gate_id).facts;
     auto getting = FreshValue<GateFacts>::get(
         value, clock_, options_.facts_keep, [this, gate_id] { return read_gate(gate_id); });
     co_return co_await std::move(getting);
+}
+
+Task<Result<GateFees>> ChainFacts::fees(near::AccountId gate_id) {
+    FreshValue<GateFees>& value = remembered(gate_id).fees;
+    auto getting = FreshValue<GateFees>::get(
+        value, clock_, kFeesKeep, [this, gate_id] { return read_fees(gate_id); });
+    co_return co_await std::move(getting);
+}
+
+Task<Result<GateFees>> ChainFacts::read_fees(near::AccountId gate_id) {
+    const std::string method = "get_fee_tiers";
+    auto calling = chain_.call_agreed_function(std::move(gate_id), method, bytes_of("{}"));
+    CO_TRY(const auto answer, co_await std::move(calling));
+    CO_TRY(const Json tiers, read_view(answer, method));
+    GateFees out;
+    CO_TRY(out.tiers, read_tiers(tiers));
+    out.block_height = answer.block_height;
+    co_return out;
 }
 
 Task<Result<Json>> ChainFacts::view(
@@ -134,15 +155,19 @@ Task<Result<GateFacts>> ChainFacts::read_gate(near::AccountId gate_id) {
     CO_TRY(const Json approver, co_await std::move(approving));
     auto listing = agreed_view(gate_id, "is_relayer", account_args(relayer_).dump());
     CO_TRY(const Json listed, co_await std::move(listing));
-    auto pricing = agreed_view(gate_id, "get_fee_tiers", "{}");
-    CO_TRY(const Json tiers, co_await std::move(pricing));
+    auto pricing = read_fees(gate_id);
+    CO_TRY(auto its_fees, co_await std::move(pricing));
     auto tailing = agreed_view(gate_id, "get_batch_tail", "{}");
     CO_TRY(const Json tail, co_await std::move(tailing));
     CO_TRY(auto owner_id, read_account(owner, "get_owner"));
     CO_TRY(auto approver_id, read_account(approver, "get_approver"));
     if (!listed.is_boolean()) co_return unreadable("is_relayer");
-    GateFacts out{std::move(owner_id), std::move(approver_id), listed.boolean_value(), {}, {}, 0};
-    CO_TRY(out.fee_tiers, read_tiers(tiers));
+    GateFacts out{
+        std::move(owner_id),
+        std::move(approver_id),
+        listed.boolean_value(),
+        std::move(its_fees),
+        {}};
     CO_TRY(out.batch_tail, read_ids(tail, "get_batch_tail"));
     auto noting = note_tail(gate_id, out.batch_tail);
     co_await std::move(noting);
@@ -260,7 +285,7 @@ Task<Result<std::vector<std::string>>> ChainFacts::drifts(
         out.push_back(fmt::format(
             "gate approver drift: expected {}, got {}", approver_.text(), facts.approver.text()));
     }
-    const auto fee = facts.fee_of(calls);
+    const auto fee = facts.fees.of(calls);
     if (!fee || *fee > options_.fee_max(calls)) {
         out.push_back(fee_drift_text(calls, options_.fee_max(calls), fee));
     }

@@ -23,17 +23,22 @@
 
 namespace adyton::coordinator {
 
+// What a gate asks for its batches, and the height that it is of.
+struct GateFees {
+    std::vector<std::pair<std::uint64_t, near::YoctoNear>> tiers;  // up to so many calls: fee
+    std::uint64_t block_height = 0;
+
+    // Of the first tier that takes so many calls; nothing: none does.
+    std::optional<near::YoctoNear> of(std::uint64_t calls) const;
+};
+
 // What a gate's views say (near.md 4.2).
 struct GateFacts {
     near::AccountId owner;
     near::AccountId approver;
     bool relayer_listed = false;
-    std::vector<std::pair<std::uint64_t, near::YoctoNear>> fee_tiers;  // up to so many calls: fee
+    GateFees fees;
     std::vector<std::string> batch_tail;
-    std::uint64_t block_height = 0;
-
-    // Of the first tier that takes so many calls; nothing: none does.
-    std::optional<near::YoctoNear> fee_of(std::uint64_t calls) const;
 };
 
 // Why a gate's price is not paid (near.md 6.13).
@@ -62,6 +67,8 @@ public:
     Task<Result<chain::NearHeights>> final_heights();
     // Both as a quorum tells it. The first may be CoordinatorOptions::facts_keep old.
     Task<Result<GateFacts>> gate(near::AccountId gate_id);
+    // For whoever is about to pay: no older than about a block.
+    Task<Result<GateFees>> fees(near::AccountId gate_id);
     Task<Result<std::vector<std::string>>> batch_tail(near::AccountId gate_id);
     // A standstill that lasts for three quarters of an intent's life, so that what is submitted now
     // would most likely die there. Nothing: the gate is free or moves, or nobody looked for so
@@ -102,11 +109,17 @@ public:
     Task<Result<std::optional<chain::NearTransaction>>> find_agreed(
         near::TransactionHash hash, near::AccountId sender, chain::NearStory story);
 
+    // What was asked before is too old, whenever that was.
     void forget_gate(const near::AccountId& gate_id);
 
 private:
     Task<Result<GateFacts>> read_gate(near::AccountId gate_id);
-    FreshValue<GateFacts>& gate_value(const near::AccountId& gate_id);
+    Task<Result<GateFees>> read_fees(near::AccountId gate_id);
+    struct Remembered {
+        FreshValue<GateFacts> facts;
+        FreshValue<GateFees> fees;
+    };
+    Remembered& remembered(const near::AccountId& gate_id);
     Task<void> note_tail(near::AccountId gate_id, std::vector<std::string> tail);
 
     const CoordinatorOptions& options_;
@@ -119,7 +132,7 @@ private:
     FreshValue<chain::NearHeights> final_heights_;
     FreshValue<std::optional<near::IntentsSalt>> salt_;
     std::mutex mutex_;  // guards the three below
-    std::map<near::AccountId, std::unique_ptr<FreshValue<GateFacts>>> gates_;
+    std::map<near::AccountId, std::unique_ptr<Remembered>> gates_;
     // Of gates with a batch at the last look; and when it was first seen there.
     std::map<near::AccountId, std::pair<GateStandstill, base::SteadyTime>> standing_;
     std::map<near::BlockHash, std::uint64_t> heights_;

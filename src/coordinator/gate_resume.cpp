@@ -142,6 +142,17 @@ bool CoordinatorService::Core::gate_is_free(const Flight& flight) const {
     });
 }
 
+bool CoordinatorService::Core::gate_is_held(const Flight& flight) const {
+    const base::SteadyTime now = parts.executor.steady_now();
+    return std::any_of(flights.begin(), flights.end(), [&](const auto& entry) {
+        const Flight& other = *entry.second;
+        if (&other == &flight || other.state.gate_id != flight.state.gate_id) return false;
+        const std::string& where = other.record.phase;
+        const bool resumed = where == phase::kResumePoll || where == phase::kDispatchPoll;
+        return resumed && !other.gate_released && now - other.resumed_at < kGateHeldMax;
+    });
+}
+
 Task<Result<bool>> CoordinatorService::Core::resume_at_once(
     StepContext& context, Flight& flight, Change seen) {
     if (context.run().cancel_requested || !gate_is_free(flight)) co_return false;
@@ -152,10 +163,10 @@ Task<Result<bool>> CoordinatorService::Core::resume_at_once(
     const auto block = co_await std::move(blocking);
     if (!block || late_deadline(flight.state, *block)) co_return false;
     CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
-    auto asking = facts.gate(gate_id);
-    const auto gate = co_await std::move(asking);
+    auto asking = facts.fees(gate_id);
+    const auto fees = co_await std::move(asking);
     const std::size_t calls = flight.state.calls.size();
-    const auto fee = gate ? gate->fee_of(calls) : std::nullopt;
+    const auto fee = fees ? fees->of(calls) : std::nullopt;
     if (!fee || *fee > options.fee_max(calls)) co_return false;
     auto signing = sign_resume(context, flight, *fee, std::move(seen), "intents_submitted");
     const auto made = co_await std::move(signing);
@@ -174,10 +185,12 @@ Task<StepResult> CoordinatorService::Core::resume_step(StepContext& context, Fli
     const auto late = co_await std::move(looking);
     if (!late) co_return again_later(flight, false);
     if (*late) {
-        const std::string why = flight.resume_again_at
-                                    ? "the gate was busy with other batches until the intents "
-                                      "were about to expire"
-                                    : "the intents were about to expire before the gate was free";
+        std::string why = "the intents were about to expire before the gate was free";
+        if (flight.resume_again_at) {
+            why = "the gate was busy with other batches until the intents were about to expire";
+        } else if (!flight.fee_refusal.empty()) {
+            why = "resume failed: " + flight.fee_refusal;
+        }
         auto failing = fail(context, flight, why);
         co_return co_await std::move(failing);
     }
@@ -197,12 +210,17 @@ Task<StepResult> CoordinatorService::Core::resume_step(StepContext& context, Fli
         const bool early = parts.executor.steady_now() < *flight.resume_again_at;
         if (!tail->empty() || early) co_return again_later(flight, true);
     }
-    auto asking = facts.gate(gate_id);
-    const auto gate = co_await std::move(asking);
-    if (!gate) co_return again_later(flight, false);
-    const auto fee = gate->fee_of(flight.state.calls.size());
+    // The unit that takes the gate would say so too; until then the fee need not be asked for.
+    if (gate_is_held(flight) && !bug(kIgnoreLane)) co_return again_later(flight, true);
+    auto asking = facts.fees(gate_id);
+    const auto fees = co_await std::move(asking);
+    if (!fees) co_return again_later(flight, false);
+    // A fee from before the refusal would be refused again.
+    if (fees->block_height <= flight.fee_refused_at) co_return again_later(flight, true);
     const std::size_t calls = flight.state.calls.size();
+    const auto fee = fees->of(calls);
     if (!fee || *fee > options.fee_max(calls)) {
+        facts.forget_gate(gate_id);  // who comes next is told before anything is submitted
         auto failing = fail(context, flight, fee_drift_text(calls, options.fee_max(calls), fee));
         co_return co_await std::move(failing);
     }
@@ -265,6 +283,22 @@ Task<StepResult> CoordinatorService::Core::batch_started(
     co_return again_later(flight, true);
 }
 
+// The owner raised the fee while the resume was on its way: nothing was started, and what was paid
+// went back.
+Task<StepResult> CoordinatorService::Core::fee_refused(
+    StepContext& context, Flight& flight, near::BlockHash block, std::string why) {
+    CO_TRY(const auto gate_id, near::AccountId::parse(flight.state.gate_id));
+    auto resolving = facts.height_of(block);
+    const auto height = co_await std::move(resolving);
+    if (!height) co_return again_later(flight, false);
+    facts.forget_gate(gate_id);
+    auto dropping = drop_resume(context, flight, "fee_refused");
+    CO_TRY_VOID(co_await std::move(dropping));
+    flight.fee_refusal = std::move(why);
+    flight.fee_refused_at = *height;
+    co_return again_later(flight, true);
+}
+
 // What a quorum says of the resume.
 Task<StepResult> CoordinatorService::Core::resume_told(
     StepContext& context, Flight& flight, near::TransactionStatus status) {
@@ -282,6 +316,12 @@ Task<StepResult> CoordinatorService::Core::resume_told(
         flight.resume_again_at = parts.executor.steady_now() + std::chrono::seconds(2);
         nudge_waiting(flight.state.gate_id);
         co_return again_later(flight, true);
+    }
+    const auto outer = status.outer_receipt_id();
+    const auto* const outcome = outer ? status.find_outcome(*outer) : nullptr;
+    if (says_fee_is_short(resume) && outcome != nullptr) {
+        auto refusing = fee_refused(context, flight, outcome->block_hash, cut_text(resume.error));
+        co_return co_await std::move(refusing);
     }
     auto failing = fail(context, flight, "resume failed: " + resume.error);
     co_return co_await std::move(failing);

@@ -21,6 +21,7 @@ constexpr std::uint64_t kDeadMarginBlocks = 40;
 // After a height nothing new may land; nodes may lag that far.
 constexpr std::uint64_t kExpiryMarginBlocks = 10;
 constexpr std::string_view kBusy = "a chained batch is already in flight";
+constexpr std::string_view kShortFee = "insufficient fee: required ";
 
 template <typename Id>
 std::string text_or_none(const std::optional<Id>& id) {
@@ -54,6 +55,10 @@ bool says_gate_is_busy(const near::GateResume& resume) {
     return resume.error.find(kBusy) != std::string::npos;
 }
 
+bool says_fee_is_short(const near::GateResume& resume) {
+    return resume.error.find(kShortFee) != std::string::npos;
+}
+
 chain::NearStory submit_story(near::AccountId gate_id) {
     return
         [gate_id = std::move(gate_id)](const chain::NearTransaction& seen) -> Result<std::string> {
@@ -78,6 +83,7 @@ chain::NearStory resume_story(near::AccountId gate_id) {
             const auto resume = near::read_gate_resume(status, gate_id);
             if (resume.state == near::GateState::Pending) return std::string();
             if (resume.state == near::GateState::Failed) {
+                if (says_fee_is_short(resume)) return std::string("short fee");
                 return std::string(says_gate_is_busy(resume) ? "busy" : "failed");
             }
             return fmt::format(

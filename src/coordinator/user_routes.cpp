@@ -190,7 +190,7 @@ Task<Result<Json>> preflight(Core& core, near::AccountId gate_id) {
     if (!facts) {
         abort("the gate cannot be read: " + facts.error().message());
     } else {
-        const auto fee = facts->fee_of(kGateCallsMax);
+        const auto fee = facts->fees.of(kGateCallsMax);
         gate = Json::object()
                    .set("gate_id", text(gate_id.text()))
                    .set("owner", text(facts->owner.text()))

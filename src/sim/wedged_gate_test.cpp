@@ -147,7 +147,7 @@ TEST_F(WedgedGateTest, NothingIsSubmittedToAGateThatDoesNotMoveUntilItDoes) {
     }
     expect_held_back(1);
     unwedge();
-    ASSERT_TRUE(world().live_some(25));
+    ASSERT_TRUE(world().live_some(30));
     for (const std::size_t wish : {1U, 2U}) {
         EXPECT_EQ(record(wish).string("status"), "succeeded") << record(wish).text;
         EXPECT_EQ(record(wish).body.find("held_back"), nullptr);

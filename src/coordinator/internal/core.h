@@ -89,6 +89,9 @@ struct Flight {
     unsigned failures = 0;  // of asking the chain, in a row
     base::SteadyTime resumed_at{};
     std::optional<base::SteadyTime> resume_again_at;  // a foreign batch holds the gate
+    // The gate asked for more than its last resume paid: the gate's words, and the block.
+    std::string fee_refusal;
+    std::uint64_t fee_refused_at = 0;
 };
 
 struct CoordinatorMetrics {
@@ -321,6 +324,8 @@ struct CoordinatorService::Core {
         std::uint64_t batch_id);
     Task<StepResult> resume_told(
         workflow::StepContext& context, Flight& flight, near::TransactionStatus status);
+    Task<StepResult> fee_refused(
+        workflow::StepContext& context, Flight& flight, near::BlockHash block, std::string why);
     Task<Result<void>> drop_resume(
         workflow::StepContext& context, Flight& flight, std::string_view event);
     // `before`: what else is recorded in that unit, told as the event `earlier`; empty: nothing.
@@ -332,6 +337,8 @@ struct CoordinatorService::Core {
     Task<Result<bool>> resume_at_once(workflow::StepContext& context, Flight& flight, Change seen);
     // As far as this process knows.
     bool gate_is_free(const Flight& flight) const;
+    // By another batch of this process.
+    bool gate_is_held(const Flight& flight) const;
     Task<Result<bool>> too_late(const GateState& state);
 
     // ----- gate_watch.cpp -----

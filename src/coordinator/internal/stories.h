@@ -22,5 +22,7 @@ chain::NearStory ending_story();
 bool is_over(const near::GateDispatch& dispatch);
 // The gate's words when another batch holds it.
 bool says_gate_is_busy(const near::GateResume& resume);
+// And when it asks for more than was paid.
+bool says_fee_is_short(const near::GateResume& resume);
 
 }  // namespace adyton::coordinator
