@@ -110,10 +110,21 @@ void ChainFacts::forget_gate(const near::AccountId& gate_id) {
 }
 
 Task<Result<GateFacts>> ChainFacts::gate(near::AccountId gate_id) {
-    FreshValue<GateFacts>& value = remembered(gate_id).facts;
+    Remembered& known = remembered(gate_id);
     auto getting = FreshValue<GateFacts>::get(
-        value, clock_, options_.facts_keep, [this, gate_id] { return read_gate(gate_id); });
-    co_return co_await std::move(getting);
+        known.facts, clock_, options_.facts_keep, [this, gate_id] { return read_gate(gate_id); });
+    auto out = co_await std::move(getting);
+    const std::lock_guard lock(mutex_);
+    known.unreadable_since.reset();
+    if (!out) known.unreadable_since = clock_.steady_now();
+    co_return out;
+}
+
+bool ChainFacts::is_unreadable(const near::AccountId& gate_id) {
+    Remembered& known = remembered(gate_id);
+    const std::lock_guard lock(mutex_);
+    return known.unreadable_since &&
+           clock_.steady_now() - *known.unreadable_since < options_.facts_keep;
 }
 
 Task<Result<GateFees>> ChainFacts::fees(near::AccountId gate_id) {

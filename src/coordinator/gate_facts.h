@@ -69,6 +69,8 @@ public:
     Task<Result<GateFacts>> gate(near::AccountId gate_id);
     // For whoever is about to pay: no older than about a block.
     Task<Result<GateFees>> fees(near::AccountId gate_id);
+    // Whether gate() failed less than facts_keep ago, and has not succeeded since.
+    bool is_unreadable(const near::AccountId& gate_id);
     Task<Result<std::vector<std::string>>> batch_tail(near::AccountId gate_id);
     // A standstill that lasts for three quarters of an intent's life, so that what is submitted now
     // would most likely die there. Nothing: the gate is free or moves, or nobody looked for so
@@ -118,6 +120,7 @@ private:
     struct Remembered {
         FreshValue<GateFacts> facts;
         FreshValue<GateFees> fees;
+        std::optional<base::SteadyTime> unreadable_since;  // guarded by mutex_
     };
     Remembered& remembered(const near::AccountId& gate_id);
     Task<void> note_tail(near::AccountId gate_id, std::vector<std::string> tail);

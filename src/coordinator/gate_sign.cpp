@@ -190,6 +190,36 @@ Task<Result<std::optional<Ending>>> CoordinatorService::Core::ask_policy(
     co_return std::optional<Ending>();
 }
 
+Task<Result<void>> CoordinatorService::Core::check_gate(
+    const WorkflowRecord& record, GateState& state) {
+    bool may_move = record.endpoint != kBatchEndpoint && options.gates.size() > 1;
+    for (;;) {
+        CO_TRY(const auto gate_id, near::AccountId::parse(state.gate_id));
+        Result<void> checked;
+        const bool known = facts.is_unreadable(gate_id);
+        if (!known || !may_move) {
+            auto checking = facts.check_gate(gate_id, state.calls.size());
+            checked = co_await std::move(checking);
+            const bool unreadable = !checked && facts.is_unreadable(gate_id);
+            if (unreadable && !known) {
+                parts.logger.warning(
+                    "a gate cannot be read",
+                    {{"gate_id", state.gate_id}, {"error", checked.error().message()}});
+            }
+            if (!unreadable || !may_move) co_return checked;
+        }
+        // Once: nodes that are away would be waited for at every gate.
+        may_move = false;
+        auto choosing = choose_gate(std::nullopt, record.request_id);
+        const auto other = co_await std::move(choosing);
+        const bool moves = other && *other != state.gate_id;
+        if (!moves && !checked) co_return checked;
+        if (!moves) continue;
+        has_arrived(state.gate_id, record.request_id);
+        state.gate_id = *other;
+    }
+}
+
 Task<StepResult> CoordinatorService::Core::policy_step(StepContext& context, Flight& flight) {
     at(WorkflowPoint::BeforePolicy, flight.record.request_id);
     GateState state = flight.state;
@@ -214,15 +244,14 @@ Task<StepResult> CoordinatorService::Core::policy_step(StepContext& context, Fli
         ending = denied ? *std::move(denied) : ending_of(denied.error(), "check-policy");
     }
     if (!ending) {
-        const auto gate_id = near::AccountId::parse(state.gate_id);
-        CHECK(gate_id.has_value());
-        auto checking = facts.check_gate(*gate_id, state.calls.size());
+        auto checking = check_gate(flight.record, state);
         const auto checked = co_await std::move(checking);
         if (!checked && checked.error().reason() != "gate_drift") co_return checked.error();
         if (!checked) ending = Ending{WorkflowStatus::Failed, checked.error().message(), {}};
     }
     flight.record.policy_decisions = decisions;
     if (ending) {
+        has_arrived(state.gate_id, flight.record.request_id);
         auto finishing = finish(context, flight, *std::move(ending));
         CO_TRY_VOID(co_await std::move(finishing));
         co_return StepOutcome::ended();

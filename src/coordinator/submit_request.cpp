@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "coordinator/internal/core.h"
@@ -100,12 +101,13 @@ void CoordinatorService::Core::has_arrived(
     if (found != arriving.end()) found->second.erase(request_id);
 }
 
-// The gate that was named, or the one whose queue is shortest. ResourceExhausted "rate_limited":
-// it would take too long there.
+// The gate that was named, or the one whose queue is shortest, of those that can be read and move.
+// ResourceExhausted "rate_limited": it would take too long there.
 Task<Result<std::string>> CoordinatorService::Core::choose_gate(
     std::optional<std::string> wanted, std::string request_id) {
     struct Choice {
         std::string gate_id;
+        bool unreadable = false;
         bool stands = false;  // its batch does not move
         double rank_ms = 0;   // with those that are on the way there
         double wait_ms = 0;
@@ -133,9 +135,13 @@ Task<Result<std::string>> CoordinatorService::Core::choose_gate(
         std::erase_if(coming, [now](const auto& one) { return now - one.second > kArrivalMax; });
         const auto batches = static_cast<double>(load.queued + load.active);
         const double ahead = batches + static_cast<double>(coming.size());
+        const bool unreadable = facts.is_unreadable(gate);
         const bool stands = standing.contains(gate.text());
-        const Choice choice{gate.text(), stands, ahead * pace, batches * pace, load.queued};
-        const auto rank = [](const Choice& one) { return std::pair(one.stands, one.rank_ms); };
+        const Choice choice{gate.text(),  unreadable,     stands,
+                            ahead * pace, batches * pace, load.queued};
+        const auto rank = [](const Choice& one) {
+            return std::tuple(one.unreadable, one.stands, one.rank_ms);
+        };
         if (!best || rank(choice) < rank(*best)) best = choice;
     }
     if (!best) co_return Error::invalid_argument("no such gate");

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <utility>
+#include <vector>
 
 #include "coordinator/internal/route_support.h"
 #include "crypto/uuid.h"
@@ -181,6 +182,22 @@ Answer find_route(Core& core, Call call) {
 
 // ----- preflight --------------------------------------------------------------------------------
 
+// Of all that are configured: what a start with a wrong name looks like.
+Task<Json> unreadable_gates(Core& core) {
+    std::vector<Task<Result<GateFacts>>> looks;
+    for (const near::AccountId& gate : core.options.gates) looks.push_back(core.facts.gate(gate));
+    auto looking = base::when_all(std::move(looks));
+    const auto seen = co_await std::move(looking);
+    Json out = Json::array();
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+        if (seen[i]) continue;
+        out.push_back(Json::object()
+                          .set("gate_id", text(core.options.gates[i].text()))
+                          .set("error", text(seen[i].error().message())));
+    }
+    co_return out;
+}
+
 Task<Result<Json>> preflight(Core& core, near::AccountId gate_id) {
     Json reasons = Json::array();
     const auto abort = [&](std::string why) { reasons.push_back(text(why)); };
@@ -233,6 +250,8 @@ Task<Result<Json>> preflight(Core& core, near::AccountId gate_id) {
     out.set("required_intents_delta", Json());
     out.set("workflow_json", Json());
     out.set("gate", std::move(gate));
+    auto looking = unreadable_gates(core);
+    out.set("unreadable_gates", co_await std::move(looking));
     co_return out;
 }
 

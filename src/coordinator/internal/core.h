@@ -242,6 +242,8 @@ struct CoordinatorService::Core {
     // As the keystore says it, now or since it was asked first.
     Task<Result<Wallet>> wallet_of(const std::string& wallet_id);
     Task<Result<Wallet>> ask_wallet(std::string wallet_id);
+    // Where the gate cannot be read and the request named none, `state` gets another one.
+    Task<Result<void>> check_gate(const WorkflowRecord& record, GateState& state);
     Task<StepResult> policy_step(workflow::StepContext& context, Flight& flight);
     Task<StepResult> queued_step(workflow::StepContext& context, Flight& flight);
     // True: its gate does not move, and the record says so; whatever it submitted there would die.
