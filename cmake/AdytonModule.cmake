@@ -2,7 +2,8 @@
 #
 # A module is the folder src/NAME, the namespace adyton::NAME and the target adyton_NAME. It may use
 # only modules of a lower rank; base is implied. TESTS become one executable NAME_test, FUZZ one
-# executable a file. List sources, no globs.
+# executable a file. ALONE: a pattern of those tests that measure, and run beside nothing else. List
+# sources, no globs.
 set(ADYTON_RANK_base 0)
 set(ADYTON_RANK_crypto 1)
 set(ADYTON_RANK_storage 1)
@@ -48,7 +49,7 @@ file(WRITE "${CMAKE_BINARY_DIR}/fuzzers.txt" "")
 file(WRITE "${CMAKE_BINARY_DIR}/test_modules.txt" "")
 
 function(adyton_module name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;HEADERS;USES;LINK;TESTS;TEST_SUPPORT;FUZZ")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;HEADERS;USES;LINK;TESTS;TEST_SUPPORT;ALONE;FUZZ")
     if(arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "adyton_module(${name}): unknown arguments ${arg_UNPARSED_ARGUMENTS}")
     endif()
@@ -82,8 +83,20 @@ function(adyton_module name)
         add_dependencies(adyton_tests ${name}_test)
         add_custom_target(${name}_tests DEPENDS ${name}_test)
         file(APPEND "${CMAKE_BINARY_DIR}/test_modules.txt" "${name}\n")
+        set(others)
+        if(arg_ALONE)
+            gtest_discover_tests(
+                ${name}_test
+                TEST_FILTER "${arg_ALONE}"
+                TEST_LIST ${name}_alone
+                DISCOVERY_TIMEOUT 60
+                PROPERTIES TIMEOUT 300 LABELS ${name} RUN_SERIAL TRUE
+                WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+            set(others TEST_FILTER "-${arg_ALONE}")
+        endif()
         gtest_discover_tests(
             ${name}_test
+            ${others}
             DISCOVERY_TIMEOUT 60
             PROPERTIES TIMEOUT 300 LABELS ${name}
             WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")

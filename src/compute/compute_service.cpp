@@ -161,7 +161,9 @@ Task<Result<void>> beat_once(ComputeService::Parts& parts) {
     parts.queued_jobs.store(counts.queued);
     auto watching = watch_running(compute);
     CO_TRY_VOID(co_await std::move(watching));
-    if (counts.running > static_cast<std::int64_t>(parts.live.size())) {
+    const auto here = static_cast<std::int64_t>(parts.live.size());
+    // With the key before, what another one's jobs have left could not be read.
+    if (counts.running > here && !pulse->key_changed) {
         auto settling = settle_orphans(compute);
         CO_TRY(const auto settled, co_await std::move(settling));
         if (settled > 0) {
@@ -233,6 +235,7 @@ ComputeService::Parts::Parts(
           live,
           {},
           {},
+          std::make_shared<std::atomic<std::size_t>>(0),
           {},
           {}},
       checkpoints(given.database, checkpoint_key),
@@ -296,7 +299,7 @@ Task<void> ComputeService::stop() {
     compute.stopping.store(true);
     compute.gate.end_queue();
     // Jobs that nobody waits for any more; the others have been drained.
-    while (compute.queue_work.load() > 0 || compute.live.size() > 0) {
+    while (compute.queue_work->load() > 0 || compute.live.size() > 0) {
         for (const auto& job : compute.live.all()) compute.engine.cancel(job->job_id());
         auto pause = base::sleep_for(compute.executor, std::chrono::milliseconds(20));
         co_await std::move(pause);

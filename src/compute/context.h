@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,8 +36,9 @@ struct ComputeMetrics {
 // One piece of work on the queue that a stop must wait for: it may take up a job yet.
 class QueueWork {
 public:
-    explicit QueueWork(std::atomic<std::size_t>& count) : count_(&count) { ++count; }
-    QueueWork(QueueWork&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+    using Count = std::shared_ptr<std::atomic<std::size_t>>;
+    explicit QueueWork(Count count) : count_(std::move(count)) { ++*count_; }
+    QueueWork(QueueWork&&) noexcept = default;
     QueueWork(const QueueWork&) = delete;
     QueueWork& operator=(const QueueWork&) = delete;
     QueueWork& operator=(QueueWork&&) = delete;
@@ -45,7 +47,7 @@ public:
     }
 
 private:
-    std::atomic<std::size_t>* count_;
+    Count count_;  // the service may be gone before a dropped coroutine
 };
 
 // What the parts of a compute service share. All references live as long as the service.
@@ -66,7 +68,7 @@ struct ComputeContext {
     LiveJobs& live;
     InstanceClaim claim;  // set by create(), before anything is served
     std::atomic<bool> stopping{false};
-    std::atomic<std::size_t> queue_work{0};
+    QueueWork::Count queue_work = std::make_shared<std::atomic<std::size_t>>(0);
     std::atomic<bool> alone{false};  // at the last heartbeat no other instance was alive
     // At the last heartbeat the newest master key was another.
     std::atomic<bool> key_changed{false};

@@ -1,5 +1,6 @@
 #include "compute/fair_gate.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -154,7 +155,28 @@ void FairGate::end_queue() {
     for (const Completer& turn : ended) turn->set(false);
 }
 
-Task<bool> FairGate::wait_turn(Ticket& ticket) {
+void FairGate::withdraw(const std::string& user, const std::string& name) {
+    Completer ended;
+    {
+        const std::lock_guard lock(state_->mutex);
+        const auto line = state_->lines.find(user);
+        if (line == state_->lines.end()) return;
+        const auto found = std::find_if(
+            line->second.begin(), line->second.end(),
+            [&](const State::Waiting& waiting) { return waiting.name == name; });
+        if (found == line->second.end()) return;
+        if (!found->from_queue) --state_->lined;
+        ended = std::move(found->turn);
+        line->second.erase(found);
+        if (line->second.empty()) {
+            std::erase(state_->turns, user);
+            state_->lines.erase(line);
+        }
+    }
+    ended->set(false);
+}
+
+Task<bool> FairGate::wait_turn(Ticket& ticket, std::string name) {
     CHECK(ticket.state_ != nullptr);
     if (ticket.running_) co_return true;
     base::Completion<bool> turn;
@@ -170,7 +192,7 @@ Task<bool> FairGate::wait_turn(Ticket& ticket) {
         }
         auto& line = state_->lines[ticket.user_];
         if (line.empty()) state_->turns.push_back(ticket.user_);
-        line.push_back({turn.completer(), ticket.from_queue_});
+        line.push_back({turn.completer(), ticket.from_queue_, std::move(name)});
         if (!ticket.from_queue_) ++state_->lined;
     }
     const bool has_turn = co_await turn;

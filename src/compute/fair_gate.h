@@ -53,8 +53,10 @@ public:
     // No turn comes any more for those tickets.
     void end_queue();
     // True when the ticket's turn has come; a ticket that has had its turn keeps it. False: it was
-    // for a queued job, and end_queue() was called.
-    Task<bool> wait_turn(Ticket& ticket);
+    // for a queued job, and end_queue() was called, or who waits under this name was withdrawn.
+    Task<bool> wait_turn(Ticket& ticket, std::string name = {});
+    // No turn comes any more for what waits in this user's line under the name, if it does.
+    void withdraw(const std::string& user, const std::string& name);
     // Whether a ticket that this user took now would have its turn at once.
     bool has_room(const std::string& user) const;
     std::size_t running() const;
@@ -80,6 +82,7 @@ private:
         struct Waiting {
             Completer turn;
             bool from_queue = false;
+            std::string name;
         };
         std::map<std::string, User> users;  // with a ticket
         std::map<std::string, std::deque<Waiting>> lines;

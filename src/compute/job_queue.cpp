@@ -33,6 +33,8 @@ Task<Result<bool>> start_claimed(ComputeContext& compute, SharedPlan plan) {
     const base::Timestamp now = compute.executor.now();
     auto unit = [&](storage::Transaction& tx) -> Result<bool> {
         TRY(const auto denied, grant_secrets(tx, compute, filled));
+        // After the grant: secrets are sealed anew once the key has changed.
+        TRY_VOID(jobs::check_master_key(tx, compute.claim));
         if (!denied) {
             TRY_VOID(jobs::note_started(tx, filled.job_id, compute.claim, now));
             return true;
@@ -258,8 +260,7 @@ Task<Result<void>> watch_running(ComputeContext& compute) {
         // One that is not ours any more was ended or put back by another process.
         const auto found = owned.find(job->job_id());
         if (found != owned.end() && !found->second) continue;
-        job->ask_cancel();
-        compute.engine.cancel(job->job_id());
+        cancel_live(compute, *job);
     }
     co_return Result<void>();
 }

@@ -340,7 +340,8 @@ Result<void> put_back(
         tx.execute(
             "UPDATE compute_jobs SET phase = 'queued', instance = NULL, epoch = NULL, "
             "started_at = NULL, attempts = attempts - 1 WHERE job_id = $1 AND phase = 'running' "
-            "AND instance = $2 AND epoch = $3 AND user_id = $4 AND request IS NOT NULL",
+            "AND instance = $2 AND epoch = $3 AND user_id = $4 AND request IS NOT NULL "
+            "AND cancel_requested = 0",
             {job_id, owner.instance, owner.epoch, user}));
     if (changed == 0) return job_lost();
     TRY_VOID(tx.execute(

@@ -179,8 +179,7 @@ Answer cancel_route(Parts& parts, Call call) {
     auto write = compute.database.write(std::move(unit));
     CO_TRY(const auto state, co_await std::move(write));
     if (state == jobs::CancelState::Asked) {
-        if (const auto live = compute.live.find(job_id)) live->ask_cancel();
-        compute.engine.cancel(job_id);
+        if (const auto live = compute.live.find(job_id)) cancel_live(compute, *live);
     }
     auto waiting = wait_answer(compute, user.id, job_id, kCancelWait);
     CO_TRY(auto text, co_await std::move(waiting));
@@ -257,13 +256,15 @@ Task<Result<void>> stream_job(
     base::Executor* const executor = base::Executor::current();
     CHECK(executor != nullptr);
     const base::SteadyTime until = executor->steady_now() + kStreamMax;
+    std::shared_ptr<LiveJob> last;
     while (executor->steady_now() < until) {
-        if (const auto live = compute.live.find(job_id)) {
+        if (const auto live = compute.live.find(job_id); live && live != last) {
             auto streaming = stream_live(*executor, live, after, until, body);
             CO_TRY_VOID(co_await std::move(streaming));
             const LiveJob::View view = live->view(0);
             if (!view.answer || !view.answer->empty()) co_return Result<void>();
             after = 0;  // should it run again, its lines count from the first again
+            last = live;
         }
         auto streaming = stream_stored(compute, *executor, user, job_id, body);
         CO_TRY(const bool over, co_await std::move(streaming));

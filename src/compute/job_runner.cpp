@@ -273,8 +273,10 @@ Task<bool> put_back(ComputeContext& compute, SharedPlan plan) {
 Task<Result<std::string>> run_and_store(
     ComputeContext& compute, SharedPlan plan, FairGate::Ticket ticket,
     std::shared_ptr<LiveJob> live, std::shared_ptr<LateRecord> late) {
-    auto turn = compute.gate.wait_turn(ticket);
-    co_await std::move(turn);
+    if (!live->cancel_asked()) {
+        auto turn = compute.gate.wait_turn(ticket, plan->job_id);
+        co_await std::move(turn);
+    }
     live->begin();
     Ended ended;
     if (live->cancel_asked()) {
@@ -369,6 +371,12 @@ Result<Admission> admit_in(
 
 }  // namespace
 
+void cancel_live(ComputeContext& compute, LiveJob& job) {
+    job.ask_cancel();
+    compute.gate.withdraw(job.user(), job.job_id());
+    compute.engine.cancel(job.job_id());
+}
+
 Error too_many_jobs(const ComputeOptions& options) {
     return Error::resource_exhausted(
         "too many concurrent jobs (max " + std::to_string(options.running_per_user_max) + ")",
@@ -395,13 +403,15 @@ Result<base::Bytes> open_blob(
     if (!opened && compute.previous_keys_or_null != nullptr) {
         return compute.previous_keys_or_null->open_job(job.job_id, job.user, what, sealed);
     }
+    if (!opened && compute.key_changed.load()) return jobs::master_key_changed();
     return opened;
 }
 
 JobPhase phase_now(const ComputeContext& compute, const JobRow& job) {
     if (job.phase != JobPhase::Running) return job.phase;
     const auto live = compute.live.find(job.job_id);
-    return live && !live->begun() ? JobPhase::Queued : JobPhase::Running;
+    const bool begun = live ? live->begun() : job.started_at.has_value();
+    return begun ? JobPhase::Running : JobPhase::Queued;
 }
 
 Result<std::string> answer_text(const ComputeContext& compute, const JobRow& job) {

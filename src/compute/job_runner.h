@@ -49,6 +49,9 @@ Task<Result<std::string>> run_job(
     ComputeContext& compute, SharedPlan plan, FairGate::Ticket ticket,
     std::shared_ptr<LiveJob> live);
 
+// Stops a job of this process wherever it is: in the line, before its turn, or in its executor.
+void cancel_live(ComputeContext& compute, LiveJob& job);
+
 // Whether a job may begin before it is accepted: all that it can do is to answer.
 bool may_begin_unrecorded(const ComputeContext& compute, const JobPlan& plan);
 // Runs a job that has no record yet: it is accepted when it is over, with its end, or after

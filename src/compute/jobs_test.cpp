@@ -261,9 +261,8 @@ TEST_P(JobsTest, AUserGetsAnotherExecutorWhileMoreAreFreeThanItHas) {
         }
         // Whoever waits has a turn in the end.
         for (std::size_t gone = 0; gone < places.size(); ++gone) {
-            const auto first = std::find_if(places.begin(), places.end(), [](const Place& place) {
-                return place.has_turn;
-            });
+            const auto first = std::find_if(
+                places.begin(), places.end(), [](const Place& place) { return place.has_turn; });
             if (first == places.end()) break;
             { const FairGate::Ticket done = std::move(first->ticket); }
             first->has_turn = false;
@@ -495,6 +494,27 @@ TEST_P(JobsTest, AJobIsNotRunAgainForEver) {
     EXPECT_TRUE(second.order.empty());
     engine().release();
     run(heir->stop());
+}
+
+TEST_P(JobsTest, AJobThatWaitsForItsTurnIsCancelledAtOnce) {
+    engine_ = std::make_unique<FakeEngine>(executor(), 1);
+    open();
+    const auto held = begin_hold("bob");
+    until([&] { return engine().running == 1; });
+    const auto waiting = begin_hold();
+    until([&] { return compute().context().gate.waiting() == 1; });
+    const auto listed = get("/jobs").body.items();
+    ASSERT_EQ(listed.size(), 1U);
+    const std::string id = listed.at(0).find("job_id")->string_value();
+    EXPECT_EQ(phase(id), "queued");
+    EXPECT_EQ(call({"DELETE", "/jobs/" + id, "", "alice", {}}).string("phase"), "cancelled");
+    until([&] { return waiting->status != 0; });
+    EXPECT_EQ(waiting->string("phase"), "cancelled");
+    EXPECT_EQ(compute().context().gate.waiting(), 0U);
+    EXPECT_EQ(engine().running, 1);
+    EXPECT_EQ(slots(), 1);
+    engine().release();
+    until([&] { return held->status == 200; });
 }
 
 TEST_P(JobsTest, AProcessThatWasTakenForDeadGoesOnWhereItStopped) {

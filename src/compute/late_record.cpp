@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "compute/job_runner.h"
 
 namespace adyton::compute {
 
@@ -28,8 +29,7 @@ Task<void> LateRecord::write(std::shared_ptr<LateRecord> self) {
     } else {
         self->state_ = State::Refused;
         self->refusal_ = admitted.error();
-        self->live_->ask_cancel();
-        self->compute_.engine.cancel(self->live_->job_id());
+        cancel_live(self->compute_, *self->live_);
     }
     if (self->waiter_ != nullptr) self->waiter_->set(true);
 }

@@ -143,6 +143,7 @@ Answer submit_async(Parts& parts, Call call, Submission submission) {
         base::spawn(
             compute.executor, run_beside(compute, plan, *std::move(ticket), std::move(live)));
     }
+    if (admission.kind != Admission::Kind::Running) ticket.reset();
     const base::Duration wait = submission.wait.value_or(base::Duration::zero());
     auto answering = admission.kind == Admission::Kind::Repeated
                          ? answer_again(compute, plan->user, admission.job_id, wait)

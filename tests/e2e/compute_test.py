@@ -459,7 +459,11 @@ def TheCommandLineRunsListsAndReplays(world):
     lines = "function main() { for (let i = 0; ; i++) if (i % 1000000 == 0) console.log(i); }"
     timed = client.execute(lines, timeout=1, record=True)
     check(timed["phase"] == "timed_out" and len(timed["logs"]) > 2, timed)
-    replayed = adyton("compute", "replay", timed["job_id"], "--url", url)
+    recording = client.must("GET", "/jobs/%s/recording" % timed["job_id"])
+    recording["time_ms"] = 60000  # the machine may be busier now
+    roomy = world.directory / "roomy.json"
+    roomy.write_text(json.dumps(recording))
+    replayed = adyton("compute", "replay", timed["job_id"], "--file", str(roomy))
     check(replayed.returncode == 0, replayed.stdout, replayed.stderr)
     check("cut off (timed_out)" in replayed.stdout, replayed.stdout)
     native = client.execute("function main() { console.log('before'); "
