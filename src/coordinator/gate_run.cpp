@@ -286,6 +286,7 @@ Result<void> CoordinatorService::Core::give_up(
     record->phase = std::string(phase::kDone);
     TRY(const GateState state, parse_gate_state(record->internal_state));
     record->user_visible_error = join_text(reason, live_payloads(state, run.step));
+    forget_held_back(*record);
     TRY_VOID(write_audit(tx, *record, nullptr, "coordinator.workflow_final"));
     TRY_VOID(records::update(tx, *record));
     return lane::leave(tx, run.id);

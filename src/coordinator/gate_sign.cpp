@@ -321,9 +321,8 @@ Task<StepResult> CoordinatorService::Core::queued_step(StepContext& context, Fli
     const auto held = co_await std::move(holding);
     // Whoever waits for hours does not fail of a node that is away now and then.
     const bool chain_away = !held && held.error().reason() != "run_lost";
-    if (told && chain_away) co_return again_later(flight, false);
-    CO_TRY_VOID(held);
-    if (*held) {
+    if (!held && !(told && chain_away)) co_return held.error();
+    if (!held || *held) {
         auto waiting_on = wait_held_back(context, flight);
         co_return co_await std::move(waiting_on);
     }

@@ -417,6 +417,8 @@ Task<void> StepRunner::State::read_and_call(
         int& looks = entry->second.unseen_looks;
         if (found == by_id.end() && looks > 0) {
             self->schedule_call(id, kUnseenFirst * (1 << (kUnseenLooks - looks--)));
+        } else if (!ours && found != by_id.end() && found->second.fencing < claim.fencing) {
+            self->schedule_call(id, {});  // read before it was claimed anew
         } else if (!ours) {
             self->lose(id);
         } else if (!self->stopping) {
