@@ -129,10 +129,10 @@ Result<void> ComputeServer::Parts::open() {
 }
 
 Result<void> ComputeServer::Parts::build_compute(MasterKeys keys) {
-    compute::ComputeParts parts{
-        *ground.database,     ground.loop(),  *ground.logger,        *ground.audit,
-        ground.random,        ground.metrics, ground.instance->id(), *engine,
-        script_engine_name(), network.broker.get()};
+    compute::ComputeParts parts{*ground.database,      ground.loop(), *ground.logger,
+                                *ground.audit,         ground.random, ground.metrics,
+                                ground.instance->id(), *engine,       script_engine_name(),
+                                network.broker.get()};
     TRY(compute, ground.loop().run_until_done(compute::ComputeService::create(
                      std::move(parts), std::move(keys.current), std::move(keys.previous),
                      compute_options(ground.config(), ground.mode))));

@@ -234,8 +234,7 @@ Task<StepResult> CoordinatorService::Core::policy_step(StepContext& context, Fli
         state.wallet_key = wallet->public_key;
         state.relayer_id = keys.relayer.text();
         state.approver_id = keys.approver.text();
-        ending = check_signers(
-            state, flight.record.endpoint == kBatchEndpoint ? "calls" : "steps");
+        ending = check_signers(state, flight.record.endpoint == kBatchEndpoint ? "calls" : "steps");
     }
     if (!ending && !bug(kSignBeforePolicy)) {
         auto asking = ask_policy(flight.record, state, decisions);

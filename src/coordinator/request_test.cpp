@@ -117,8 +117,7 @@ TEST(RequestTest, NoGateIsCalledThroughAGate) {
                                  R"(","method_name":"continue_chain","gas":"1",)"
                                  R"("args_json":"{}","route":"gate_proxy"})";
         const Json in_batch = json(with_call(other + "," + call));
-        EXPECT_EQ(
-            refusal(plan_batch_request(in_batch, two, kNow)), "calls[1].receiver_id" + why);
+        EXPECT_EQ(refusal(plan_batch_request(in_batch, two, kNow)), "calls[1].receiver_id" + why);
         const Json alone = json(R"({"steps":[)" + call + "]}");
         EXPECT_EQ(refusal(plan_request(alone, two, kNow)), "steps[0].receiver_id" + why);
         CoordinatorOptions lanes = two;
@@ -128,9 +127,9 @@ TEST(RequestTest, NoGateIsCalledThroughAGate) {
         EXPECT_EQ(refusal(plan_request(mixed, lanes, kNow)), "steps[1].receiver_id" + why);
     }
     // Others are called, the intents contract as well.
-    const Json raw = json(with_call(
-        R"({"receiver_id":"intents.near","method_name":"execute_intents","gas":"1",)"
-        R"("args_json":{"signed":[]}})"));
+    const Json raw =
+        json(with_call(R"({"receiver_id":"intents.near","method_name":"execute_intents","gas":"1",)"
+                       R"("args_json":{"signed":[]}})"));
     EXPECT_EQ(
         plan_batch_request(raw, two, kNow)->outcome.plan.status, PlanOutcome::Status::Executable);
 }
@@ -173,13 +172,12 @@ TEST(RequestTest, ValuesOfABatchThatCannotBeAreRejectedAndOtherJsonIsRefused) {
     }
     const std::string good = with_call(call + R"("args_json":{}})");
     const std::string checked = good.substr(0, good.size() - 1) + R"(,"post_batch_view_checks":)";
-    EXPECT_EQ(
-        batch_error(checked + "[{}]}"), "post_batch_view_checks[0].contract_id is required");
+    EXPECT_EQ(batch_error(checked + "[{}]}"), "post_batch_view_checks[0].contract_id is required");
     EXPECT_EQ(
         batch_error(R"({"gate_id":"","post_batch_view_checks":[{}]})"), "gate_id is required");
     for (const std::string& text :
-         {with_call("7"), with_call(call + R"("args_json":7})"),
-          with_call(R"({"receiver_id":5})"), with_call(call + R"("args_json":{},"deposit":1})"),
+         {with_call("7"), with_call(call + R"("args_json":7})"), with_call(R"({"receiver_id":5})"),
+          with_call(call + R"("args_json":{},"deposit":1})"),
           with_call(R"({"receiver_id":"a.near","method_name":"m","gas":true,"args_json":{}})"),
           with_call(R"({"receiver_id":"a.near","method_name":"m","gas":1.5,"args_json":{}})"),
           with_call(to_intents + "5}"), with_call(to_intents + R"({"intents":{}}})"),
@@ -381,9 +379,9 @@ TEST(RequestTest, FormsAreCheckedWhateverLaneIsOn) {
              user + R"(,"actions":[{"method_name":"m","deposit":[]}])",
              user + R"(,"actions":[{"method_name":"m","args_base64":"!"}])",
          }) {
-        const auto refused =
-            plan_request(json(R"({"steps":[{"kind":"funding.balance_check"},{)" + step + "}]}"),
-                         options(), kNow);
+        const auto refused = plan_request(
+            json(R"({"steps":[{"kind":"funding.balance_check"},{)" + step + "}]}"), options(),
+            kNow);
         ASSERT_FALSE(refused) << step;
         EXPECT_TRUE(refused.error().message().starts_with("invalid workflow JSON: steps[1]."))
             << refused.error().message();
@@ -392,8 +390,8 @@ TEST(RequestTest, FormsAreCheckedWhateverLaneIsOn) {
     for (const char* const step :
          {R"("kind":"funding.wrap_near")", R"("kind":"intents.transfer","deposit":"1")",
           R"("kind":"near.function_call")", R"("kind":"unheard.of","amount":1)"}) {
-        EXPECT_TRUE(plan_request(
-            json(R"({"steps":[{)" + std::string(step) + "}]}"), options(), kNow))
+        EXPECT_TRUE(
+            plan_request(json(R"({"steps":[{)" + std::string(step) + "}]}"), options(), kNow))
             << step;
     }
 }

@@ -66,8 +66,8 @@ Result<std::unique_ptr<WalletAuth>> WalletAuth::create(
     attest::IdentityMode mode) {
     crypto::Sha256Digest token{};
     const bool development = mode == attest::IdentityMode::Development;
-    const bool short_key = std::any_of(
-        keys.begin(), keys.end(), [](const WalletApiKey& key) { return key.is_short; });
+    const bool short_key =
+        std::any_of(keys.begin(), keys.end(), [](const WalletApiKey& key) { return key.is_short; });
     if (short_key && !development) {
         return Error::invalid_argument("WALLET_API_KEYS_JSON has a key of fewer than 16 bytes");
     }

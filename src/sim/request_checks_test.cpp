@@ -79,8 +79,7 @@ TEST_F(RequestChecksTest, ABatchOfWrongValuesIsARecord) {
             kBatch, world().wallet(0),
             R"({"idempotency_key":"k","gate_id":"gate.sequential.near","calls":[)" + call + "]}");
     };
-    const std::string call =
-        R"({"receiver_id":"A","method_name":"m","gas":"1","args_json":"{}"})";
+    const std::string call = R"({"receiver_id":"A","method_name":"m","gas":"1","args_json":"{}"})";
     const WorldAnswer rejected = post(call);
     expect_rejected(rejected, "calls[0].receiver_id is not an account id");
     EXPECT_EQ(post(call).string("request_id"), rejected.string("request_id"));
