@@ -138,7 +138,8 @@ Result<script::SensitiveBytes> fill_in(
         } else {
             if (!may_go_to(*secret, url)) {
                 return Error::permission_denied(
-                    "the secret " + secret->key + " may not be sent to this host");
+                    "the secret " + secret->key +
+                    (url.tls ? " may not be sent to this host" : " is sent over https alone"));
             }
             TRY(const auto value, open_secret(keys, secret->sealed));
             out.append(value.expose_text());
