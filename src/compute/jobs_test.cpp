@@ -34,6 +34,19 @@ public:
         int turns = 0;
         until([&] { return ++turns > 100; });
     }
+    // A job of alice's that stays in the queue though the only executor is free: no beat comes.
+    std::string leave_queued(TestComputeOptions options) {
+        engine_ = std::make_unique<FakeEngine>(executor(), 1);
+        options.compute.heartbeat = std::chrono::hours(1);
+        open(std::move(options));
+        let_beats_pass();
+        const auto held = begin_hold("bob");
+        until([&] { return engine().running == 1; });
+        const auto id = async(kHold).string("job_id");
+        engine().release();
+        until([&] { return held->status == 200; });
+        return id;
+    }
 };
 
 // Loses what comes of the units that end a job: the answer to their commit, or the commit.
@@ -652,17 +665,9 @@ Task<bool> take_place(FairGate& gate, FairGate::Ticket& ticket) {
 }
 
 TEST_P(JobsTest, AClaimedJobHasItsPlaceWhoeverComesMeanwhile) {
-    engine_ = std::make_unique<FakeEngine>(executor(), 1);
     auto options = development();
     options.compute.waiting_max = 0;
-    options.compute.heartbeat = std::chrono::hours(1);
-    open(options);
-    let_beats_pass();
-    const auto held = begin_hold("bob");
-    until([&] { return engine().running == 1; });
-    const auto id = async(kHold).string("job_id");
-    engine().release();
-    until([&] { return held->status == 200; });
+    const auto id = leave_queued(options);
     EXPECT_EQ(phase(id), "queued");
     FairGate::Ticket ticket;
     std::vector<Task<bool>> both;
@@ -690,16 +695,7 @@ TEST_P(JobsTest, AStoppingProcessEndsItsJobsAndTheNextOneTakesThemUp) {
 
 TEST_P(JobsTest, WhatIsTakenUpWhileTheProcessStopsIsLeftToTheNextOne) {
     for (int delay = 0; delay < 4; ++delay) {
-        engine_ = std::make_unique<FakeEngine>(executor(), 1);
-        auto options = development();
-        options.compute.heartbeat = std::chrono::hours(1);
-        open(options);
-        let_beats_pass();
-        const auto held = begin_hold("bob");
-        until([&] { return engine().running == 1; });
-        const auto id = async(kHold).string("job_id");
-        engine().release();
-        until([&] { return held->status == 200; });
+        const auto id = leave_queued(development());
         std::vector<Task<bool>> both;
         both.push_back(pump(compute().context()));
         both.push_back(stop_after(executor(), compute(), delay));

@@ -36,6 +36,24 @@ protected:
     WorldAnswer execute(const std::string& key, const std::string& more = "") {
         return world().post(kExecute, world().wallet(0), execute_body(key, more));
     }
+    // The same call as a step of a workflow.
+    WorldAnswer execute_step(const std::string& key) {
+        return world().post(
+            "/wallet/v1/workflows/execute", world().wallet(0),
+            R"({"idempotency_key":")" + key +
+                R"(","steps":[{"kind":"near.function_call",)"
+                R"("predecessor_requirement":"user_required","user_id":"mike.near",)"
+                R"("receiver_id":"count.mike.near","method_name":"increase"}]})");
+    }
+    // With the lane for such steps, and the wallet's key in the user's account.
+    void open_lane() {
+        WorldOptions options;
+        options.configure = [](coordinator::CoordinatorOptions& its) {
+            its.enable_direct_user_lane = true;
+        };
+        open(std::move(options));
+        add_key(permission());
+    }
     WorldAnswer find(const std::string& id, std::size_t wallet = 0) {
         return world().get("/wallet/v1/direct-user/function-call/" + id, world().wallet(wallet));
     }
@@ -340,16 +358,8 @@ TEST_F(DirectUserRoutesTest, ARefusalOfTheKeystoreEndsItAtOnceWithItsReason) {
 }
 
 TEST_F(DirectUserRoutesTest, ARefusalOfTheKeystoreEndsAStepOfAWorkflowAtOnce) {
-    WorldOptions options;
-    options.configure = [](coordinator::CoordinatorOptions& its) {
-        its.enable_direct_user_lane = true;
-    };
-    open(std::move(options));
-    add_key(permission());
+    open_lane();
     const std::uint64_t before = count();
-    const std::string step =
-        R"({"kind":"near.function_call","predecessor_requirement":"user_required",)"
-        R"("user_id":"mike.near","receiver_id":"count.mike.near","method_name":"increase"})";
     for (const std::string refused :
          {"derive_address", "check_policy", "prepare_function_call_key", "sign_scoped_calls"}) {
         SCOPED_TRACE(refused);
@@ -359,9 +369,7 @@ TEST_F(DirectUserRoutesTest, ARefusalOfTheKeystoreEndsAStepOfAWorkflowAtOnce) {
             ++asked;
             return Error::invalid_argument("not this");
         });
-        const WorldAnswer kept = world().post(
-            "/wallet/v1/workflows/execute", world().wallet(0),
-            R"({"idempotency_key":")" + refused + R"(","steps":[)" + step + "]}");
+        const WorldAnswer kept = execute_step(refused);
         const WorldAnswer over = until(kept.string("request_id"), "done");
         EXPECT_EQ(over.string("status"), "failed") << over.text;
         EXPECT_NE(over.string("user_visible_error").find("keystore"), std::string::npos)
@@ -374,19 +382,9 @@ TEST_F(DirectUserRoutesTest, ARefusalOfTheKeystoreEndsAStepOfAWorkflowAtOnce) {
 }
 
 TEST_F(DirectUserRoutesTest, ACallBesideAStepOfAWorkflowTakesAnotherNonce) {
-    WorldOptions options;
-    options.configure = [](coordinator::CoordinatorOptions& its) {
-        its.enable_direct_user_lane = true;
-    };
-    open(std::move(options));
-    add_key(permission());
+    open_lane();
     const std::uint64_t before = count();
-    const std::string step =
-        R"({"kind":"near.function_call","predecessor_requirement":"user_required",)"
-        R"("user_id":"mike.near","receiver_id":"count.mike.near","method_name":"increase"})";
-    const WorldAnswer kept = world().post(
-        "/wallet/v1/workflows/execute", world().wallet(0),
-        R"({"idempotency_key":"lane","steps":[)" + step + "]}");
+    const WorldAnswer kept = execute_step("lane");
     const std::string direct = execute("direct").string("request_id");
     for (const std::string& id : {kept.string("request_id"), direct}) {
         const WorldAnswer over = until(id, "done");
