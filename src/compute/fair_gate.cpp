@@ -1,6 +1,7 @@
 #include "compute/fair_gate.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -134,46 +135,47 @@ std::optional<FairGate::Ticket> FairGate::enter_from_queue(const std::string& us
     return state_->place(state_, user, true);
 }
 
+std::vector<FairGate::Completer> FairGate::State::take_out(
+    Lines::iterator line, const std::function<bool(const Waiting&)>& gone) {
+    std::vector<Completer> out;
+    std::erase_if(line->second, [&](Waiting& waiting) {
+        if (!gone(waiting)) return false;
+        if (!waiting.from_queue) --lined;
+        out.push_back(std::move(waiting.turn));
+        return true;
+    });
+    if (line->second.empty()) {
+        std::erase(turns, line->first);
+        lines.erase(line);
+    }
+    return out;
+}
+
 void FairGate::end_queue() {
     std::vector<Completer> ended;
     {
         const std::lock_guard lock(state_->mutex);
         state_->queue_ended = true;
         for (auto line = state_->lines.begin(); line != state_->lines.end();) {
-            std::erase_if(line->second, [&](State::Waiting& waiting) {
-                if (waiting.from_queue) ended.push_back(std::move(waiting.turn));
-                return waiting.from_queue;
-            });
-            if (line->second.empty()) {
-                std::erase(state_->turns, line->first);
-                line = state_->lines.erase(line);
-            } else {
-                ++line;
-            }
+            const auto here = line++;
+            auto gone = state_->take_out(
+                here, [](const State::Waiting& waiting) { return waiting.from_queue; });
+            std::move(gone.begin(), gone.end(), std::back_inserter(ended));
         }
     }
     for (const Completer& turn : ended) turn->set(false);
 }
 
 void FairGate::withdraw(const std::string& user, const std::string& name) {
-    Completer ended;
+    std::vector<Completer> ended;
     {
         const std::lock_guard lock(state_->mutex);
         const auto line = state_->lines.find(user);
         if (line == state_->lines.end()) return;
-        const auto found = std::find_if(
-            line->second.begin(), line->second.end(),
-            [&](const State::Waiting& waiting) { return waiting.name == name; });
-        if (found == line->second.end()) return;
-        if (!found->from_queue) --state_->lined;
-        ended = std::move(found->turn);
-        line->second.erase(found);
-        if (line->second.empty()) {
-            std::erase(state_->turns, user);
-            state_->lines.erase(line);
-        }
+        ended = state_->take_out(
+            line, [&](const State::Waiting& waiting) { return waiting.name == name; });
     }
-    ended->set(false);
+    for (const Completer& turn : ended) turn->set(false);
 }
 
 Task<bool> FairGate::wait_turn(Ticket& ticket, std::string name) {

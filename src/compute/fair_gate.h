@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/task.h"
@@ -84,8 +86,9 @@ private:
             bool from_queue = false;
             std::string name;
         };
+        using Lines = std::map<std::string, std::deque<Waiting>>;
         std::map<std::string, User> users;  // with a ticket
-        std::map<std::string, std::deque<Waiting>> lines;
+        Lines lines;
         std::deque<std::string> turns;  // users with a line, the next one first
 
         // Whether a user who has `own` executors may have one more when so many are in use.
@@ -94,6 +97,9 @@ private:
         Ticket place(const std::shared_ptr<State>& self, const std::string& user, bool from_queue);
         void begin(Ticket& ticket);
         Completer take_next();
+        // Takes those out of a line that `gone` is true of, and the line when nobody is left.
+        std::vector<Completer> take_out(
+            Lines::iterator line, const std::function<bool(const Waiting&)>& gone);
     };
     std::shared_ptr<State> state_;
 };

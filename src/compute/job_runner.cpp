@@ -339,15 +339,16 @@ const workflow::IdempotencyStore& idempotency() {
 Result<Admission> admit_in(
     storage::Transaction& tx, ComputeContext& compute, JobPlan& plan, const jobs::NewJob& job,
     const std::optional<JobFailure>& refusal, const AdmissionOptions& options) {
-    TRY_VOID(jobs::check_master_key(tx, compute.claim));
     Admission out;
     out.job_id = plan.job_id;
     std::optional<JobFailure> failure = refusal;
     if (!failure && options.run_now) {
         TRY(failure, grant_secrets(tx, compute, plan));
-        if (failure) compute.metrics.secrets_denied.add();
     }
+    // Each that stores something asks for the newest key once, insert_running() by itself.
     if (failure) {
+        TRY_VOID(jobs::check_master_key(tx, compute.claim));
+        if (!refusal) compute.metrics.secrets_denied.add();
         const base::Timestamp now = compute.executor.now();
         out.kind = Admission::Kind::Over;
         out.answer = conclude_failure(plan, *failure, now).to_json_text();
@@ -361,6 +362,7 @@ Result<Admission> admit_in(
                                     compute.options.running_per_user_max));
         if (running) return out;
     }
+    TRY_VOID(jobs::check_master_key(tx, compute.claim));
     if (!options.may_queue) return too_many_jobs(compute.options);
     plan.secrets.clear();  // granted anew when it starts
     TRY(const bool queued, jobs::insert_queued(tx, job, compute.options.queued_per_user_max));

@@ -34,17 +34,21 @@ public:
         int turns = 0;
         until([&] { return ++turns > 100; });
     }
+    // Of one executor: bob's job, which is held, and the id of alice's, which waits.
+    std::pair<std::shared_ptr<TestAnswer>, std::string> queue_behind_bob() {
+        auto held = begin_hold("bob");
+        until([&] { return engine().running == 1; });
+        return {std::move(held), async(kHold).string("job_id")};
+    }
     // A job of alice's that stays in the queue though the only executor is free: no beat comes.
     std::string leave_queued(TestComputeOptions options) {
         engine_ = std::make_unique<FakeEngine>(executor(), 1);
         options.compute.heartbeat = std::chrono::hours(1);
         open(std::move(options));
         let_beats_pass();
-        const auto held = begin_hold("bob");
-        until([&] { return engine().running == 1; });
-        const auto id = async(kHold).string("job_id");
+        const auto [held, id] = queue_behind_bob();
         engine().release();
-        until([&] { return held->status == 200; });
+        until([&, &waits = held] { return waits->status == 200; });
         return id;
     }
 };
@@ -533,9 +537,8 @@ TEST_P(JobsTest, AJobThatWaitsForItsTurnIsCancelledAtOnce) {
 TEST_P(JobsTest, AProcessThatWasTakenForDeadGoesOnWhereItStopped) {
     engine_ = std::make_unique<FakeEngine>(executor(), 1);
     open();
-    const auto held = begin_hold("bob");
-    until([&] { return engine().running == 1; });
-    const auto id = async(kHold).string("job_id");
+    const auto [held, job_id] = queue_behind_bob();
+    const std::string& id = job_id;  // lambdas take no structured binding
     EXPECT_EQ(phase(id), "queued");
     expire("test-1");
     let_beats_pass();
@@ -798,9 +801,7 @@ TEST_P(JobsTest, LiveLinesAreServedAsEventsUntilTheEnd) {
 TEST_P(JobsTest, AStreamThatBeganWhileItsJobWasQueuedShowsTheLinesToo) {
     engine_ = std::make_unique<FakeEngine>(executor(), 1);
     open();
-    const auto other = begin_hold("bob");
-    until([&] { return engine().running == 1; });
-    const auto id = async(kHold).string("job_id");
+    const std::string id = queue_behind_bob().second;
     EXPECT_EQ(phase(id), "queued");
     const auto events = begin({"GET", "/jobs/" + id + "/events", "", "alice", {}});
     let_beats_pass();

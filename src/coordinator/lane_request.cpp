@@ -41,14 +41,6 @@ public:
         if (!near::AccountId::parse(found)) return bad(name, "is no fungible token's contract");
         return found;
     }
-    Result<std::uint64_t> gas_or(std::uint64_t otherwise) const {
-        TRY(const auto found, gas());
-        if (!found) return otherwise;
-        if (*found == 0 || near::Gas(*found) > near::Gas::from_tgas(300)) {
-            return bad("gas", "is not 1 to 300000000000000");
-        }
-        return *found;
-    }
     Result<std::string> one_of_args() const {
         if (find("args_json") != nullptr && find("args_base64") != nullptr) {
             return bad("args_json", "and args_base64 are both given");

@@ -582,11 +582,7 @@ Result<DirectUserRequest> parse_direct_user_request(const Json& body) {
     TRY(out.registry_id, fields.account("registry_id"));
     TRY(out.receiver_id, fields.account("receiver_id"));
     TRY(out.method_name, fields.required("method_name"));
-    TRY(const auto gas, fields.gas());
-    out.gas = gas.value_or(kDirectUserGasDefault);
-    if (out.gas == 0 || near::Gas(out.gas) > near::Gas::from_tgas(300)) {
-        return fields.bad("gas", "is not 1 to 300000000000000");
-    }
+    TRY(out.gas, fields.gas_or(kDirectUserGasDefault));
     return out;
 }
 

@@ -70,6 +70,15 @@ Result<std::optional<std::uint64_t>> StepFields::gas() const {
     return std::optional(*number);
 }
 
+Result<std::uint64_t> StepFields::gas_or(std::uint64_t otherwise) const {
+    TRY(const auto found, gas());
+    if (!found) return otherwise;
+    if (*found == 0 || near::Gas(*found) > near::Gas::from_tgas(300)) {
+        return bad("gas", "is not 1 to 300000000000000");
+    }
+    return *found;
+}
+
 Result<std::optional<std::string>> StepFields::args() const {
     const Json* const json = find("args_json");
     TRY(const auto base64, optional("args_base64"));

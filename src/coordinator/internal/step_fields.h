@@ -30,6 +30,8 @@ public:
     Result<std::string> method_name() const;                    // required
     // Decimal text, or an integer; nothing: not given.
     Result<std::optional<std::uint64_t>> gas() const;
+    // Of a whole transaction: 1 to 300 Tgas.
+    Result<std::uint64_t> gas_or(std::uint64_t otherwise) const;
     // The bytes of args_base64, or of args_json: a text of JSON as it is, an object or a list
     // compact; nothing: neither is given. When both are, args_base64.
     Result<std::optional<std::string>> args() const;
